@@ -1,0 +1,53 @@
+"""The nouns every part shares (Document, Passage, Query, Ranking, Run, Qrels, Hit), errors, registry, optional imports.
+
+Imports nothing of xsearch, and of other packages numpy only.
+"""
+
+from xsearch.core.batch import FloatArray, IntArray, Mask, PassageBatch, Windows
+from xsearch.core.document import Document, Passage
+from xsearch.core.errors import (
+    BadInput,
+    EncoderMismatch,
+    FilterError,
+    IndexDamaged,
+    IndexLocked,
+    MissingExtra,
+    UnknownLanguage,
+    UsageError,
+    XSearchError,
+)
+from xsearch.core.hit import Explanation, Hit
+from xsearch.core.qrels import Judgment, Qrels
+from xsearch.core.query import AnalyzedClause, Clause, Query, Topic
+from xsearch.core.ranking import Ranking
+from xsearch.core.run import Run, ScoredDoc
+
+__all__ = [
+    "AnalyzedClause",
+    "BadInput",
+    "Clause",
+    "Document",
+    "EncoderMismatch",
+    "Explanation",
+    "FilterError",
+    "FloatArray",
+    "Hit",
+    "IndexDamaged",
+    "IndexLocked",
+    "IntArray",
+    "Judgment",
+    "Mask",
+    "MissingExtra",
+    "Passage",
+    "PassageBatch",
+    "Qrels",
+    "Query",
+    "Ranking",
+    "Run",
+    "ScoredDoc",
+    "Topic",
+    "UnknownLanguage",
+    "UsageError",
+    "Windows",
+    "XSearchError",
+]

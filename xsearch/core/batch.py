@@ -1,0 +1,45 @@
+"""What retrievers are handed on the way in: numbered passages with their terms and vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+"""Allowed passages: element `p` says whether passage number `p` may be returned. Shape (high-water mark,)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """Vectors of stretches of passages, several a passage, rows of one passage adjacent.
+
+    vectors: float32 (m, dim), unit length. owners: int64 (m,), ascending; the row of the batch (or, once numbered,
+    the passage number) that each vector belongs to.
+    """
+
+    vectors: FloatArray
+    owners: IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PassageBatch:
+    """Passages in ascending number.
+
+    numbers: int64 (n,). langs: a language code each. terms: the analyzed body of each passage (title included),
+    joined by single spaces. title_terms: the analyzed title alone, "" where there is none. windows: vectors whose
+    owners are passage numbers, or None for an index without a dense retriever.
+    """
+
+    numbers: IntArray
+    langs: Sequence[str]
+    terms: Sequence[str]
+    title_terms: Sequence[str]
+    windows: Windows | None = None
+
+    def __len__(self) -> int:
+        return len(self.numbers)

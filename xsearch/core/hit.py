@@ -1,0 +1,42 @@
+"""What a user sees of a document that was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One retriever's part in a hit: rank (1 is best) among its own results and raw score, None where it did not
+    return the passage; calibrated score, support (0..1) and weight as the fusion used them."""
+
+    retriever: str
+    rank: int | None
+    score: float | None
+    calibrated: float | None
+    support: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A document that was found, with its best passage.
+
+    text: the best passage. snippet: a sentence or two of it. spans: character ranges in `snippet` that the query's
+    words matched. start, end: where the passage lies in the document's text, in code points.
+    """
+
+    rank: int
+    id: str
+    lang: str
+    score: float
+    text: str
+    title: str | None = None
+    snippet: str = ""
+    spans: tuple[tuple[int, int], ...] = ()
+    start: int = 0
+    end: int = 0
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    explain: tuple[Explanation, ...] = ()

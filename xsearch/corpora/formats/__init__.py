@@ -1,0 +1,1 @@
+"""How a file is parsed: one format a module."""

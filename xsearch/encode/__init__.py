@@ -1,0 +1,1 @@
+"""Text → arrays: encoders, each described by a card."""

@@ -1,0 +1,1 @@
+"""`Index`, the only assembler: add, delete, search, commit, compact."""

@@ -1,0 +1,1 @@
+"""Run + Qrels → measures, by topic, language and pair."""

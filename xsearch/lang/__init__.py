@@ -1,0 +1,1 @@
+"""All that knows a language: identification, normalisation, analyzers, sentences and passages, codes."""

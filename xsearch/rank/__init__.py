@@ -1,0 +1,1 @@
+"""Ranking → Ranking: fusion, passages → documents, snippets."""

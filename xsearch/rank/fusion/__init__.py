@@ -1,0 +1,1 @@
+"""Rankings → one Ranking: one published method a module, pure functions."""

@@ -1,0 +1,1 @@
+"""First-stage retrievers, one module each, the writer and the reader of its segments. Terms and arrays are handed in."""

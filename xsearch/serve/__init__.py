@@ -1,0 +1,1 @@
+"""Thin retrievers for RAG frameworks over an open `Index`."""

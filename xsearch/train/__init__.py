@@ -1,0 +1,1 @@
+"""Text and judgments → weights."""
