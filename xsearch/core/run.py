@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -38,8 +39,7 @@ class Run:
             docs.sort(key=lambda d: d.document, reverse=True)
             docs.sort(key=lambda d: d.score, reverse=True)
             if len({d.document for d in docs}) < len(docs):
-                seen: set[str] = set()
-                twice = next(d.document for d in docs if d.document in seen or seen.add(d.document))
+                twice, _ = Counter(d.document for d in docs).most_common(1)[0]
                 raise BadInput(f"topic {topic}: document {twice} is listed twice")
             ordered.extend(docs)
         return Run(tag, tuple(ordered))
