@@ -7,6 +7,7 @@ from xsearch.core.batch import FloatArray, IntArray, Mask, PassageBatch, Windows
 from xsearch.core.document import Document, Passage
 from xsearch.core.errors import (
     BadInput,
+    CannotWrite,
     EncoderMismatch,
     FilterError,
     IndexDamaged,
@@ -25,6 +26,7 @@ from xsearch.core.run import Run, ScoredDoc
 __all__ = [
     "AnalyzedClause",
     "BadInput",
+    "CannotWrite",
     "Clause",
     "Document",
     "EncoderMismatch",

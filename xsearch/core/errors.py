@@ -7,6 +7,7 @@
     ├── BadInput                3   a file, a record, a topic, a run
     ├── IndexLocked             4   another writer holds the index
     ├── IndexDamaged            4   files missing, changed, or of a newer format
+    ├── CannotWrite             4   the disk is full, read-only, or denies permission
     ├── EncoderMismatch         4   the index was built with another encoder or analyzer
     └── MissingExtra            5   an optional package or a model is not there
 
@@ -55,6 +56,12 @@ class IndexLocked(XSearchError):
 
 class IndexDamaged(XSearchError):
     """The index lacks a file, a file has changed, or its format is newer than this program."""
+
+    exit_code = 4
+
+
+class CannotWrite(XSearchError):
+    """The disk refuses to write; what was committed before is unharmed."""
 
     exit_code = 4
 

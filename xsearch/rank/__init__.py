@@ -1,1 +1,12 @@
-"""Ranking → Ranking: fusion, passages → documents, snippets."""
+"""Ranking → Ranking: fusion, passages → documents, balance, snippets.
+
+Imports core (and, for what reranks with a model, encode). Passages are numbers, languages are indices into the
+index's list of languages; strings enter with snippets only.
+"""
+
+from xsearch.rank.balance import balance
+from xsearch.rank.fusion import Candidates, Fused, Part, fuse
+from xsearch.rank.maxp import max_passage
+from xsearch.rank.snippet import snippet
+
+__all__ = ["Candidates", "Fused", "Part", "balance", "fuse", "max_passage", "snippet"]

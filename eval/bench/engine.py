@@ -1,0 +1,189 @@
+"""Indexing speed, query latency, bytes and memory of the engine, with bm25s on the same documents in the same run.
+
+    python eval/bench/engine.py --data ../shared/data/parallel [--documents 200000]
+
+Documents are made of distinct sentences of parallel text in 20 languages, about 60 words each (unspaced scripts:
+the sentences that are 60 words in English). Each measurement runs in a process of its own, so that peak memory is
+that of one thing. Appends a row to `eval/results/engine.jsonl`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import lzma
+import os
+import platform
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LANGUAGES = "en de fr es it pt nl pl ru uk tr ar fa hi zh ja ko vi id sv".split()
+WORDS = 60
+SEED = 7
+
+
+def sentences(data: Path, lang: str) -> Iterator[str]:
+    """Distinct sentences of a language, over all files of parallel text."""
+    seen: set[str] = set()
+    for path in sorted(data.glob("*.jsonl.xz")):
+        if path.name.endswith(".sections.jsonl.xz"):
+            continue
+        with lzma.open(path, "rt", encoding="utf-8") as lines:
+            for line in lines:
+                text = json.loads(line).get(lang)
+                if isinstance(text, str) and text not in seen:
+                    seen.add(text)
+                    yield text
+
+
+def make_documents(data: Path, count: int, target: Path) -> None:
+    """Write `count` documents as JSON lines; a language whose sentences run out starts over in another order."""
+    rng = random.Random(SEED)
+    each = -(-count // len(LANGUAGES))
+    rows = []
+    for lang in LANGUAGES:
+        pool = list(sentences(data, lang))
+        made, at = 0, len(pool)
+        while made < each:
+            if at >= len(pool) - 1:
+                rng.shuffle(pool)
+                at = 0
+            parts: list[str] = []
+            length = 0.0
+            while length < WORDS and at < len(pool):
+                parts.append(pool[at])
+                length += len(pool[at]) / 2.5 if lang in ("zh", "ja") else len(pool[at].split())
+                at += 1
+            rows.append((lang, " ".join(parts)))
+            made += 1
+    rng.shuffle(rows)
+    with target.open("w", encoding="utf-8") as out:
+        for number, (lang, text) in enumerate(rows[:count]):
+            out.write(json.dumps({"id": f"d{number:06d}", "text": text, "made": lang}, ensure_ascii=False) + "\n")
+
+
+def measure_index(documents: Path, folder: Path) -> dict[str, float]:
+    """Index through the public command's path: read, identify, analyze, encode, store, commit."""
+    import xsearch
+    from xsearch.engine import index_paths
+
+    started = time.perf_counter()
+    index = xsearch.create(folder)
+    report = index_paths(index, [documents])
+    seconds = time.perf_counter() - started
+    return {"seconds": seconds, "documents_per_second": report.documents / seconds}
+
+
+def measure_bm25s(documents: Path, folder: Path) -> dict[str, float]:
+    """bm25s with its own tokenizer, no stemmer, index saved to disk."""
+    import bm25s
+
+    started = time.perf_counter()
+    texts = [json.loads(line)["text"] for line in documents.open(encoding="utf-8")]
+    tokens = bm25s.tokenize(texts, stopwords=None, show_progress=False)
+    retriever = bm25s.BM25()
+    retriever.index(tokens, show_progress=False)
+    retriever.save(str(folder))
+    seconds = time.perf_counter() - started
+    return {"seconds": seconds, "documents_per_second": len(texts) / seconds}
+
+
+def measure_queries(documents: Path, folder: Path) -> dict[str, float]:
+    """500 queries of 3 to 6 words in the documents' languages, one thread, k = 10, hits with snippets."""
+    import numpy as np
+
+    import xsearch
+
+    os.environ["OMP_NUM_THREADS"] = "1"
+    rng = random.Random(SEED)
+    texts = [json.loads(line)["text"] for line in documents.open(encoding="utf-8")]
+    queries = []
+    for text in rng.sample(texts, 550):
+        words = text.split()
+        start = rng.randrange(max(1, len(words) - 6))
+        queries.append(" ".join(words[start : start + rng.randint(3, 6)])[:60])
+    started = time.perf_counter()
+    index = xsearch.open(folder)
+    index.search(queries[0])
+    opened = time.perf_counter() - started
+    results: dict[str, float] = {"open_and_first_query_ms": 1000 * opened}
+    for name in ("all", "bm25", "dense"):
+        chosen = None if name == "all" else [name]
+        for query in queries[:50]:
+            index.search(query, retrievers=chosen)
+        taken = []
+        for query in queries[50:]:
+            started = time.perf_counter()
+            index.search(query, retrievers=chosen)
+            taken.append(1000 * (time.perf_counter() - started))
+        results[f"{name}_p50_ms"], results[f"{name}_p99_ms"] = map(float, np.percentile(taken, [50, 99]))
+    return results
+
+
+def sizes(folder: Path, count: int) -> dict[str, float]:
+    """Bytes per document of each part of the index."""
+    totals: dict[str, int] = {}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            parts = path.relative_to(folder).parts
+            part = parts[1].split("-")[0].split(".")[0] if len(parts) > 1 else "manifest"
+            totals[part] = totals.get(part, 0) + path.stat().st_size
+    return {part: round(total / count, 1) for part, total in sorted(totals.items())}
+
+
+def in_process(step: str, documents: Path, folder: Path) -> dict[str, float]:
+    """Run one measurement in a fresh interpreter; adds its peak memory."""
+    command = [sys.executable, __file__, "--step", step, "--input", str(documents), "--folder", str(folder)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "parallel")
+    parser.add_argument("--documents", type=int, default=200_000)
+    parser.add_argument("--results", type=Path, default=ROOT / "eval" / "results" / "engine.jsonl")
+    parser.add_argument("--step", choices=["index", "bm25s", "queries"], help=argparse.SUPPRESS)
+    parser.add_argument("--input", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.step:
+        step = {"index": measure_index, "bm25s": measure_bm25s, "queries": measure_queries}[given.step]
+        result = step(given.input, given.folder)
+        result["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps(result))
+        return
+    if not given.data.is_dir():
+        sys.exit(f"no parallel text at {given.data}: point at it with --data")
+    with tempfile.TemporaryDirectory() as scratch:
+        documents = Path(scratch) / "documents.jsonl"
+        make_documents(given.data, given.documents, documents)
+        row: dict[str, object] = {"bench": "engine", "documents": given.documents, "languages": len(LANGUAGES)}
+        row["index"] = ours = in_process("index", documents, Path(scratch) / "idx")
+        row["bm25s"] = peer = in_process("bm25s", documents, Path(scratch) / "bm25s")
+        row["ratio_to_bm25s"] = ours["documents_per_second"] / peer["documents_per_second"]
+        row["queries"] = in_process("queries", documents, Path(scratch) / "idx")
+        row["bytes_per_document"] = sizes(Path(scratch) / "idx", given.documents)
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    row |= {
+        "commit": commit.stdout.strip(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "date": time.strftime("%Y-%m-%d"),
+        "command": "python eval/bench/engine.py " + " ".join(sys.argv[1:]),
+    }
+    given.results.parent.mkdir(parents=True, exist_ok=True)
+    with given.results.open("a", encoding="utf-8") as out:
+        out.write(json.dumps(row) + "\n")
+    print(json.dumps(row, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The command `xsearch`: its groups, and the exit code of every ending."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from xsearch.cli import documents, encoders, evaluation, maintenance, searching, training
+
+app = typer.Typer(
+    name="xsearch",
+    help="Ask in one language, find what was written in another.",
+    epilog="Start: xsearch demo   ·   xsearch index ./docs   ·   xsearch query 'presidential elections in Iran'",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+documents.register(app)
+searching.register(app)
+maintenance.register(app)
+evaluation.register(app)
+app.add_typer(encoders.app, name="encoders")
+app.add_typer(training.app, name="train")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from xsearch import __version__
+
+        typer.echo(f"xsearch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    # Both are handled before a command runs: --version by its callback, --debug by main.
+    del debug, version
+
+
+def main() -> None:
+    """Run a command; an error of ours becomes one line on stderr and its exit code (DESIGN D11)."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A file name that is not UTF-8 must not end the run when it is printed.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    debug = "--debug" in sys.argv[1:3]
+    try:
+        app()
+    except SystemExit as stop:
+        sys.exit(130 if _interrupted(stop) else stop.code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output (head, less) has had enough.
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        from xsearch.cli.display import clean
+        from xsearch.core.errors import XSearchError
+
+        if debug or not isinstance(error, XSearchError | OSError):
+            raise
+        typer.echo(f"xsearch: {clean(str(error))}", err=True)
+        sys.exit(error.exit_code if isinstance(error, XSearchError) else 3)
+
+
+def _interrupted(stop: BaseException) -> bool:
+    # typer turns Ctrl-C into an exit with code 1; the interrupt is still in the chain of causes.
+    error: BaseException | None = stop
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

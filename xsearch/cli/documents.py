@@ -1,0 +1,138 @@
+"""`xsearch index`, `xsearch delete`: documents in and out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xsearch.cli.options import DEFAULT_INDEX, IndexFolder
+from xsearch.cli.progress import Progress, say
+
+SHOWN_MESSAGES = 50
+
+
+def index(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files and folders; - reads stdin.")],
+    index: IndexFolder = DEFAULT_INDEX,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="hybrid (default), bm25, dense, or a TOML file.")
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(metavar="NAME|PATH", help="An encoder other than the one that ships.")
+    ] = None,
+    lang: Annotated[
+        str | None, typer.Option(metavar="xx", help="The documents' language (identified if not given).")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="End at the first bad record.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove the documents of files that are gone.")] = False,
+) -> None:
+    """Index files and folders, or bring an index up to date with them.
+
+    txt, md, html, json, jsonl, csv, tsv, TREC SGML, pdf and docx (extra `ingest`), also .gz .xz .zst.
+    Unchanged files are skipped, changed ones replaced.
+
+    \b
+    xsearch index ./docs
+    xsearch index news.jsonl.gz -i news --lang fa
+    cat records.jsonl | xsearch index - -i idx
+    """
+    from xsearch.engine import IngestOptions, index_paths
+    from xsearch.engine.ingest import Listener
+
+    opened = _open_or_create(index, recipe, encoder)
+    progress = Progress("documents")
+    shown = 0
+
+    def message(text: str) -> None:
+        nonlocal shown
+        shown += 1
+        if shown <= SHOWN_MESSAGES:
+            say(text, progress)
+
+    report = index_paths(
+        opened,
+        paths,
+        IngestOptions(lang, strict, prune),
+        Listener(message, lambda documents, files: progress.update(documents, f", {files:,} files")),
+        sys.stdin.buffer,
+    )
+    progress.clear()
+    if shown > SHOWN_MESSAGES:
+        say(f"… and {shown - SHOWN_MESSAGES:,} more messages")
+    for path in report.vanished[:SHOWN_MESSAGES]:
+        say(f"{path}: gone{'' if prune else '; its documents stay (remove them with --prune)'}")
+    rate = report.documents / max(progress.seconds, 1e-9)
+    counts = [f"{report.documents:,} documents from {report.files:,} files in {progress.seconds:.1f} s ({rate:,.0f}/s)"]
+    counts += [
+        f"{number:,} {what}"
+        for number, what in (
+            (report.unchanged, "files unchanged"),
+            (report.duplicates, "replaced by a later one of the same id"),
+            (report.removed, "removed"),
+            (report.bad, "bad records skipped"),
+            (report.skipped, "files skipped"),
+        )
+        if number
+    ]
+    say("; ".join(counts))
+    opened.refresh()
+    languages = opened.manifest.languages
+    say(f"{index}: {len(opened):,} documents, {opened.manifest.passages:,} passages, {len(languages)} languages")
+    if not len(opened):
+        say("nothing to search yet: no document was read")
+        raise typer.Exit(1)
+
+
+def _open_or_create(folder: Path, recipe: str | None, encoder: str | None):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    from xsearch.core import EncoderMismatch, UsageError
+    from xsearch.engine import create_index, load_recipe, open_index
+
+    if not (folder / "manifest.json").exists():
+        return create_index(folder, recipe or "hybrid", encoder)
+    opened = open_index(folder)
+    have = opened.snapshot.recipe
+    if recipe is not None and load_recipe(recipe).name != have.name:
+        raise UsageError(f"{folder} was made with recipe '{have.name}', not '{recipe}': choose another folder with -i")
+    if encoder is not None and encoder != (opened.manifest.encoder or {}).get("name"):
+        name = (opened.manifest.encoder or {}).get("name", "none")
+        raise EncoderMismatch(f"{folder} was built with encoder {name}, not {encoder}: choose another folder with -i")
+    return opened
+
+
+def delete(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Document ids.")] = None,
+    index: IndexFolder = DEFAULT_INDEX,
+    filter: Annotated[
+        str | None, typer.Option("--filter", metavar="EXPR", help="Every document that satisfies this.")
+    ] = None,
+) -> None:
+    """Delete documents by id or by filter.
+
+    \b
+    xsearch delete report.pdf notes/old.md
+    xsearch delete --filter 'year < 2000'
+    """
+    from xsearch.core import UsageError
+    from xsearch.engine import open_index
+    from xsearch.engine.search import matching_ids
+
+    if not ids and not filter:
+        raise UsageError("name the documents to delete, or give --filter EXPR")
+    opened = open_index(index)
+    chosen = list(dict.fromkeys([*(ids or ()), *(matching_ids(opened.snapshot, filter) if filter else ())]))
+    with opened.writer() as writer:
+        missing = writer.delete(chosen)
+    for name in missing[:SHOWN_MESSAGES]:
+        say(f"{name}: no such document")
+    say(f"{len(chosen) - len(missing):,} documents deleted")
+    if len(missing) == len(chosen):
+        raise typer.Exit(1)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(index)
+    app.command()(delete)

@@ -1,0 +1,47 @@
+"""`xsearch encoders`: what encoders there are and what they can do."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Encoders: list them, show a card.")
+Format = Annotated[str, typer.Option("--format", metavar="NAME", help="table or json.")]
+
+
+@app.command("list")
+def list_encoders(format: Format = "table") -> None:
+    """The encoders that are known, one a line."""
+    from xsearch.cli.display import table
+    from xsearch.encode import known_encoders
+
+    cards = known_encoders()
+    if format == "json":
+        import msgspec
+
+        typer.echo(json.dumps([msgspec.to_builtins(card) for card in cards], ensure_ascii=False, indent=1))
+        return
+    rows = [(card.name, card.kind, card.dim, len(card.languages), card.licence) for card in cards]
+    table(["name", "kind", "dim", "languages", "licence"], rows, ["dim", "languages"])
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="An encoder's name, as `list` gives it.")], format: Format = "table"
+) -> None:
+    """An encoder's card: dimensions, licence, sources, and its score in every language."""
+    import msgspec
+
+    from xsearch.cli.display import table
+    from xsearch.encode import card as find
+
+    card = find(name)
+    record = msgspec.to_builtins(card)
+    if format == "json":
+        typer.echo(json.dumps(record, ensure_ascii=False, indent=1))
+        return
+    table(["encoder", card.name], [(k, v) for k, v in record.items() if not isinstance(v, dict | list)])
+    scores = sorted(card.languages.items(), key=lambda item: -item[1])
+    table(["language", "score"], [(code, f"{score:.2f}") for code, score in scores], ["score"])

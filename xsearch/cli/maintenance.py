@@ -1,0 +1,138 @@
+"""`xsearch compact`, `check`, `info`, `doctor`, `backup`, `restore`: the care of an index."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xsearch.cli.options import DEFAULT_INDEX, IndexFolder
+from xsearch.cli.progress import Progress, say
+
+Format = Annotated[str, typer.Option("--format", metavar="NAME", help="table or json.")]
+
+
+def compact(index: IndexFolder = DEFAULT_INDEX) -> None:
+    """Rebuild an index without its deleted documents, with today's analyzers and encoder.
+
+    The new generation is built beside the old one; searches go on meanwhile.
+    """
+    from xsearch.engine import compact as run
+    from xsearch.storage import read_manifest
+
+    progress = Progress("passages")
+    before = read_manifest(index)
+    after = run(index, progress.update)
+    progress.clear()
+    dead = before.high_water - before.passages
+    say(f"{index}: {after.passages:,} passages kept, up to {dead:,} dead ones dropped, {progress.seconds:.1f} s")
+
+
+def check(
+    index: IndexFolder = DEFAULT_INDEX,
+    repair: Annotated[bool, typer.Option("--repair", help="Rebuild from the store what is damaged.")] = False,
+) -> None:
+    """Verify every file of an index against its manifest, and the store within itself."""
+    from xsearch.engine import compact as rebuild
+    from xsearch.storage import check_index
+
+    problems = check_index(index)
+    for problem in problems:
+        say(f"{problem.path}: {problem.message}")
+    errors = sum(problem.level == "error" for problem in problems)
+    if errors and repair:
+        progress = Progress("passages")
+        manifest = rebuild(index, progress.update)
+        progress.clear()
+        say(f"{index}: rebuilt from the store, {manifest.documents:,} documents, {manifest.passages:,} passages")
+        return
+    say(f"{index}: {errors} problems; run `xsearch check --repair`" if errors else f"{index}: whole")
+    if errors:
+        raise typer.Exit(1)
+
+
+def info(index: IndexFolder = DEFAULT_INDEX, format: Format = "table") -> None:
+    """What an index holds: documents by language, recipe, encoder, bytes of each part."""
+    from xsearch.cli.display import table
+    from xsearch.engine import open_index
+    from xsearch.engine.info import describe
+
+    record = describe(open_index(index))
+    if format == "json":
+        typer.echo(json.dumps(record, ensure_ascii=False, indent=1))
+        return
+    plain = [(key, _shown(value)) for key, value in record.items() if not isinstance(value, dict)]
+    table(["index", str(index)], plain)
+    table(
+        ["language", "passages", "documents"],
+        [(code, f"{c['passages']:,}", f"{c['documents']:,}") for code, c in record["languages"].items()],
+        ["passages", "documents"],
+    )
+    table(["part", "bytes"], [(part, f"{size:,}") for part, size in record["bytes"].items()], ["bytes"])
+
+
+def _shown(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def doctor(index: IndexFolder = DEFAULT_INDEX, format: Format = "table") -> None:
+    """Look for what would spoil a search: missing packages, languages the analyzers or the encoder cannot see.
+
+    Ends with 1 when something is red.
+    """
+    from dataclasses import asdict
+
+    from rich.text import Text
+
+    from xsearch.cli.display import one_line, table
+    from xsearch.engine import diagnose
+
+    findings = diagnose(index)
+    if format == "json":
+        typer.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=1))
+    else:
+        rows = [
+            (
+                Text(f.level, style=f.level),
+                f.subject,
+                f"{f.passages:,}" if f.lang else "",
+                "" if f.coverage is None else f"{f.coverage:.0%}",
+                "" if f.encoder is None else f"{f.encoder:.2f}",
+                one_line(f.message),
+            )
+            for f in findings
+        ]
+        columns = ["", "subject", "passages", "letters kept", "encoder", "finding"]
+        table(columns, rows, ["passages", "letters kept", "encoder"])
+    if any(finding.level == "red" for finding in findings):
+        raise typer.Exit(1)
+
+
+def backup(
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A folder that does not exist yet.")],
+    index: IndexFolder = DEFAULT_INDEX,
+) -> None:
+    """Copy an index as of its last commit, while it may be in use."""
+    from xsearch.storage import backup as run
+
+    run(index, target)
+    say(f"{index} copied to {target}")
+
+
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="BACKUP", help="A folder made by `xsearch backup`.")],
+    index: IndexFolder = DEFAULT_INDEX,
+) -> None:
+    """Put a backup back, verified, where no index stands."""
+    from xsearch.storage import backup as run
+
+    run(source, index)
+    say(f"{source} restored to {index}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    for command in (compact, check, info, doctor, backup, restore):
+        app.command()(command)

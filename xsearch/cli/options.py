@@ -1,0 +1,20 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+IndexFolder = Annotated[
+    Path, typer.Option("-i", "--index", metavar="DIR", help="The index's folder.", show_default=True)
+]
+DEFAULT_INDEX = Path(".xsearch")
+
+
+def listed(value: str | None) -> list[str] | None:
+    """``"de, fa"`` as a list; None stays None."""
+    if value is None:
+        return None
+    return [part.strip() for part in value.split(",") if part.strip()]

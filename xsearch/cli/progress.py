@@ -1,0 +1,48 @@
+"""Progress on stderr: a moving line on a terminal, nothing into a file."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+
+class Progress:
+    """Counts with a rate, rewritten in place at most ten times a second; silent when stderr is no terminal."""
+
+    def __init__(self, unit: str, total: int | None = None) -> None:
+        self.unit, self.total = unit, total
+        self.started = time.monotonic()
+        self._shown = 0.0
+        self._live = sys.stderr.isatty()
+
+    def update(self, done: int, detail: str = "") -> None:
+        """Show that `done` units are done."""
+        now = time.monotonic()
+        if not self._live or now - self._shown < 0.1:
+            return
+        self._shown = now
+        rate = done / max(now - self.started, 1e-9)
+        of = f" of {self.total:,}" if self.total else ""
+        left = f", {(self.total - done) / rate:,.0f} s left" if self.total and rate else ""
+        sys.stderr.write(f"\r\x1b[K{done:,}{of} {self.unit}, {rate:,.0f}/s{left}{detail}")
+        sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Take the line away, before a message or at the end."""
+        if self._live:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self.started
+
+
+def say(message: str, progress: Progress | None = None) -> None:
+    """A line on stderr, with unsafe characters escaped."""
+    from xsearch.cli.display import clean
+
+    if progress:
+        progress.clear()
+    sys.stderr.write(f"{clean(message)}\n")

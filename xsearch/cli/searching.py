@@ -1,0 +1,170 @@
+"""`xsearch query`, `xsearch demo`: questions, one or many."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xsearch.cli.options import DEFAULT_INDEX, IndexFolder, listed
+from xsearch.cli.progress import Progress, say
+
+if TYPE_CHECKING:
+    from xsearch.core import Hit, Query
+
+FORMATS = ("table", "json", "jsonl", "trec")
+
+
+def query(
+    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="The question; - reads stdin.")] = None,
+    index: IndexFolder = DEFAULT_INDEX,
+    k: Annotated[int | None, typer.Option("-k", "--hits", help="Documents wanted (10; 1000 with --topics).")] = None,
+    lang: Annotated[str | None, typer.Option(metavar="xx", help="The question's language.")] = None,
+    to: Annotated[str | None, typer.Option(metavar="de,fa", help="Only documents in these languages.")] = None,
+    filter: Annotated[
+        str | None, typer.Option("--filter", metavar="EXPR", help="Only documents that satisfy this: year >= 2020")
+    ] = None,
+    retrievers: Annotated[str | None, typer.Option(metavar="bm25,dense", help="Only these retrievers.")] = None,
+    fusion: Annotated[str | None, typer.Option(metavar="NAME", help="fair, rrf, zscore, minmax, roundrobin.")] = None,
+    depth: Annotated[int | None, typer.Option(help="Passages per retriever and language before fusion.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show each retriever's rank, score and support.")] = False,
+    format: Annotated[str, typer.Option("--format", metavar="NAME", help="table, json, jsonl, trec.")] = "table",
+    topics: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Many questions: JSONL, TSV, CLEF/TREC topics.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(metavar="RUN", help="Where the TREC run goes.")] = None,
+) -> None:
+    """Ask in any language; documents of all languages answer in one list.
+
+    Words in "quotes" match as a phrase, +word is required, -word excluded, title:word looks in titles only.
+
+    \b
+    xsearch query "presidential elections in Iran"
+    xsearch query "Wahlen im Iran" --to fa,ar -k 5 --explain
+    xsearch query "solar energy" --filter 'year >= 2020' --format json
+    xsearch query --topics topics.jsonl --lang de --output run.txt
+    """
+    from xsearch.core import UsageError
+
+    if format not in FORMATS:
+        raise UsageError(f"unknown format '{format}': known are {', '.join(FORMATS)}")
+    if (text is None) == (topics is None):
+        raise UsageError("give a question, or --topics FILE with --output RUN")
+    options: dict[str, Any] = {
+        "to": listed(to),
+        "filter": filter,
+        "retrievers": listed(retrievers),
+        "fusion": fusion,
+        "depth": depth,
+    }
+    if topics is not None:
+        if output is None:
+            raise UsageError("--topics needs --output RUN: where the run goes")
+        _run_topics(index, topics, output, 1000 if k is None else k, lang, options)
+        return
+    asked = sys.stdin.read() if text == "-" else text or ""
+    _ask(index, asked, 10 if k is None else k, lang, options, explain, format)
+
+
+def _ask(
+    folder: Path, text: str, k: int, lang: str | None, options: dict[str, Any], explain: bool, format: str
+) -> None:
+    from xsearch.core import UsageError
+    from xsearch.engine import SearchOptions, open_index
+    from xsearch.engine.hits import make_hits
+
+    if not text.strip():
+        raise UsageError("the question is empty")
+    snapshot, found = open_index(folder).find(text, SearchOptions(k, lang, **options))
+    for note in found.notes:
+        say(note)
+    hits = make_hits(snapshot, found, explain)
+    if format == "json":
+        typer.echo(json.dumps({"query": query_record(text, found.query), "hits": [hit_record(h) for h in hits]},
+                              ensure_ascii=False, indent=1))
+    elif format == "jsonl":
+        for hit in hits:
+            typer.echo(json.dumps(hit_record(hit), ensure_ascii=False))
+    elif format == "trec":
+        from xsearch.corpora.formats.trec_run import run_line
+
+        for hit in hits:
+            typer.echo(run_line("q", hit.id, hit.rank, hit.score, "xsearch"))
+    elif hits:
+        from xsearch.cli.display import show_hits
+
+        show_hits(hits, explain)
+    if not hits:
+        say("nothing found")
+        raise typer.Exit(1)
+
+
+def query_record(text: str, query: Query) -> dict[str, Any]:
+    """A query as JSON output shows it."""
+    return {"text": text, "lang": query.lang, "langs": {code: round(weight, 4) for code, weight in query.langs}}
+
+
+def hit_record(hit: Hit) -> dict[str, Any]:
+    """A hit as JSON output shows it."""
+    record: dict[str, Any] = {
+        "rank": hit.rank,
+        "id": hit.id,
+        "lang": hit.lang,
+        "score": hit.score,
+        "title": hit.title,
+        "snippet": hit.snippet,
+        "spans": [list(span) for span in hit.spans],
+        "start": hit.start,
+        "end": hit.end,
+        "metadata": dict(hit.metadata),
+    }
+    if hit.explain:
+        record["explain"] = [
+            {name: getattr(part, name) for name in part.__dataclass_fields__} for part in hit.explain
+        ]
+    return record
+
+
+def _run_topics(
+    folder: Path, topics: Path, output: Path, k: int, lang: str | None, options: dict[str, Any]
+) -> None:
+    from xsearch.corpora.formats.topics import read_topics
+    from xsearch.engine import open_index
+    from xsearch.engine.runs import resume_run
+
+    asked = read_topics(topics, lang)
+    progress = Progress("topics", len(asked))
+    index = open_index(folder)
+    done = resume_run(index, asked, output, k, options, progress.update)
+    progress.clear()
+    resumed = f", {done.resumed:,} of them done before" if done.resumed else ""
+    say(f"{output}: {done.topics:,} topics{resumed}, {done.rows:,} lines, {progress.seconds:.1f} s")
+
+
+def demo(
+    index: Annotated[Path, typer.Option("-i", "--index", metavar="DIR", help="Where the demo's index goes.")] = Path(
+        ".demo"
+    ),
+) -> None:
+    """Index the collection that ships and ask it questions across languages."""
+    from xsearch.engine.demo import QUESTIONS, build_demo
+
+    progress = Progress("documents")
+    opened = build_demo(index)
+    say(f"{len(opened)} documents in {len(opened.manifest.languages)} languages indexed in {progress.seconds:.1f} s")
+    from xsearch.cli.display import show_hits
+
+    for text, to in QUESTIONS:
+        shown = f"{text}" + (f"  (only {', '.join(to)})" if to else "")
+        typer.echo(f"\n{shown}")
+        show_hits(opened.search(text, k=4, to=to), explain=False)
+    say(f'\nask it yourself: xsearch query "bees and flowers" -i {index}')
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(query)
+    app.command()(demo)

@@ -1,0 +1,104 @@
+"""Runs in TREC's form: ``topic Q0 document rank score tag``.
+
+An id cannot hold white space there. `write_run` writes ASCII white space in an id as %20 (blank), %09, %0A, %0B, %0C,
+%0D, and a per cent sign that would read as one of these (or as itself escaped) as %25; `read_run` undoes exactly this
+and leaves every other ``%xx`` alone, so ids that are web addresses keep their spelling.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from math import isfinite
+from pathlib import Path
+
+from xsearch.core import BadInput, Run, ScoredDoc
+from xsearch.corpora.formats.lines import Faults, Note, byte_lines, note_to_log
+from xsearch.corpora.formats.qrels import split_columns
+
+_COLUMNS = 6
+_WHITE = {" ": "%20", "\t": "%09", "\n": "%0A", "\v": "%0B", "\f": "%0C", "\r": "%0D"}
+_PLAIN = {code: char for char, code in _WHITE.items()}
+_CODES = "|".join(code[1:] for code in (*_PLAIN, "%25"))
+_TO_ESCAPE = re.compile(rf"%(?={_CODES})|[ \t\n\v\f\r]")
+_ESCAPED = re.compile(rf"%25(?={_CODES})|" + "|".join(_PLAIN))
+
+
+def escape_id(name: str) -> str:
+    """An id as a run file can hold it."""
+    return _TO_ESCAPE.sub(lambda match: _WHITE.get(match[0], "%25"), name)
+
+
+def unescape_id(name: str) -> str:
+    """The id that `escape_id` was given."""
+    return _ESCAPED.sub(lambda match: _PLAIN.get(match[0], "%"), name) if "%" in name else name
+
+
+def read_run(path: str | Path, *, on_bad: Note | None = None, on_note: Note = note_to_log) -> Run:
+    """A run file, plain or .gz, .xz, .zst, put in trec_eval's order: by score, then document id, both descending.
+
+    The file's own order and its rank column are not read. A line with another number of columns than six, a score
+    that is no finite number, a document twice in a topic, bytes that are not UTF-8: each is a bad line; without
+    `on_bad` all of them are raised together as one `BadInput`, with it each is handed over and left out. The tag is
+    the first line's. An empty file is an empty run, tagged with the file's name.
+    """
+    path = Path(path)
+    faults = Faults(path, on_bad)
+    rows: dict[tuple[str, str], ScoredDoc] = {}
+    tags: dict[str, None] = {}
+    for number, line in byte_lines(path):
+        try:
+            row, tag = _scored(line)
+        except ValueError as error:
+            faults.add(number, str(error))
+            continue
+        tags[tag] = None
+        if rows.setdefault((row.topic, row.document), row) is not row:
+            faults.add(number, f"topic {row.topic}: document {row.document} is listed twice")
+    faults.close()
+    if len(tags) > 1:
+        on_note(f"{path}: {len(tags)} different tags; '{next(iter(tags))}' is used")
+    return Run.of(rows.values(), tag=next(iter(tags), path.name))
+
+
+def _scored(line: bytes) -> tuple[ScoredDoc, str]:
+    columns = split_columns(line, _COLUMNS)
+    if len(columns) != _COLUMNS:
+        raise ValueError(f"{len(columns)} columns; expected 6: topic Q0 document rank score tag")
+    try:
+        topic, _, document, _, score, tag = (column.decode() for column in columns)
+    except UnicodeDecodeError as error:
+        raise ValueError("bytes that are not UTF-8") from error
+    return ScoredDoc(unescape_id(topic), unescape_id(document), _number(score)), tag
+
+
+def _number(score: str) -> float:
+    try:
+        value = float(score)
+    except ValueError:
+        value = float("nan")
+    if "_" in score or not isfinite(value):
+        raise ValueError(f"the score {score!r} is not a finite number")
+    return value
+
+
+def run_lines(rows: Iterable[ScoredDoc], tag: str) -> Iterable[str]:
+    """Lines (with their ends) of rows that are already in a run's order; ranks count from 1 within a topic.
+
+    Scores are written with as many digits as it takes to read the same number back.
+    """
+    topic, rank = None, 0
+    for row in rows:
+        topic, rank = row.topic, rank + 1 if row.topic == topic else 1
+        yield f"{escape_id(row.topic)} Q0 {escape_id(row.document)} {rank} {float(row.score)!r} {tag}\n"
+
+
+def write_run(path: str | Path, run: Run) -> None:
+    """Write a run; equal runs give equal bytes. Raises `BadInput` for an empty id, or a tag that is empty or holds
+    white space."""
+    if not run.tag or run.tag.split() != [run.tag]:
+        raise BadInput(f"the tag {run.tag!r} must be one word", where=str(path))
+    if any(not (row.topic and row.document) for row in run):
+        raise BadInput("a topic or document id is empty", where=str(path))
+    with Path(path).open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(run_lines(run, run.tag))

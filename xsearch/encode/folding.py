@@ -1,0 +1,107 @@
+"""Folded words of a text: what the subword vocabulary is learnt from and segments.
+
+A word is a run of letters and marks of one script (Han, Hiragana and Katakana count as one), or a run of digits,
+between white space, punctuation and symbols, which are left out. Characters are decomposed (NFKD), lower-cased, freed
+of the combining marks of Latin, Greek, Cyrillic, Arabic and Hebrew, and recomposed; digits of all scripts become
+ASCII's. All of that happens character by character after NFC, so that every folded character has one place in the text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import NamedTuple
+
+FOLDED_MARKS = re.compile(
+    "["
+    "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff"  # of Latin, Greek and Cyrillic
+    "\u0483-\u0487"  # Cyrillic titlo and its kin
+    "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"  # Hebrew points
+    "\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed"  # Arabic
+    "]"
+)
+INVISIBLE = frozenset("\u0640\u00ad\u034f\u200b\u200d\u2060\ufeff")
+"""Tatweel, soft hyphen, joiners: left out without a break. The zero-width non-joiner, a morpheme boundary in Persian,
+breaks as a space does."""
+
+EAST_ASIAN = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "IDEOGRAPHIC", "BOPOMOFO", "KANGXI"})
+BREAK, JOIN = "", "·"
+CLUSTER = re.compile("[^\u0300-\u036f]?[\u0300-\u036f]+|[\u1100-\u11ff]+|.", re.DOTALL)
+
+
+class _Characters(dict[str, tuple[str, str]]):
+    """Character → (script, folded form), made on first sight. The script is `BREAK` between words and `JOIN` for a
+    character that continues any word."""
+
+    def __missing__(self, character: str) -> tuple[str, str]:
+        entry = self[character] = (_script(character), _fold(character))
+        return entry
+
+
+CHARACTERS = _Characters()
+
+
+def _script(character: str) -> str:
+    if character in INVISIBLE or FOLDED_MARKS.match(character):
+        return JOIN
+    kind = unicodedata.category(character)
+    if kind == "Nd":
+        return "DIGIT"
+    if kind[0] not in "LMN":
+        return BREAK
+    # The first word of a letter's name is its script; the standard library has no other table of scripts.
+    first = unicodedata.name(unicodedata.normalize("NFKD", character)[0], "UNNAMED").split(" ")[0]
+    if first in ("COMBINING", "VARIATION", "MODIFIER"):
+        return JOIN
+    return "CJK" if first in EAST_ASIAN else first
+
+
+def _fold(character: str) -> str:
+    if character in INVISIBLE:
+        return ""
+    if unicodedata.category(character) == "Nd":
+        return str(unicodedata.decimal(character))
+    plain = FOLDED_MARKS.sub("", unicodedata.normalize("NFKD", character.lower()))
+    kept = "".join(c for c in plain if unicodedata.category(c)[0] in "LMN")
+    return unicodedata.normalize("NFC", kept)
+
+
+class Word(NamedTuple):
+    """A folded word; `places[i]` is where in the text its i-th character came from."""
+
+    text: str
+    places: list[int]
+
+
+def fold(text: str) -> list[Word]:
+    """The folded words of `text`, in order."""
+    words: list[Word] = []
+    word = ""
+    places: list[int] = []
+    script = BREAK
+    for place, character in _composed(text):
+        kind, folded = CHARACTERS[character]
+        if kind != script and kind is not JOIN:
+            if word:
+                words.append(Word(word, places))
+                word, places = "", []
+            script = kind
+        # A mark that nothing precedes has nothing to join.
+        if script and (word or kind is not JOIN):
+            word += folded
+            places += [place] * len(folded)
+    if word:
+        words.append(Word(word, places))
+    return words
+
+
+def _composed(text: str) -> Iterable[tuple[int, str]]:
+    """(place, character) of NFC(text). Where NFC changes the text it is taken cluster by cluster, to know places."""
+    if unicodedata.is_normalized("NFC", text):
+        return enumerate(text)
+    return [
+        (cluster.start(), character)
+        for cluster in CLUSTER.finditer(text)
+        for character in unicodedata.normalize("NFC", cluster.group())
+    ]

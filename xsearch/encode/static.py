@@ -1,0 +1,180 @@
+"""The static encoder: a text's vector is the weighted sum of its subwords' vectors, scaled to length 1.
+
+On disk (see `encoders/FORMAT.md`): `codes.npy`, `scales.npy`, `levels.npy` hold the vectors (`xsearch.encode.codes`),
+`pieces.zst` the vocabulary. A row's length is the subword's weight.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from xsearch.core import EncoderMismatch, FloatArray, IndexDamaged, Windows
+from xsearch.encode.card import EncoderCard
+from xsearch.encode.codes import CodedRows
+from xsearch.encode.pooling import sum_bags, unit_rows
+from xsearch.encode.subwords import Subwords, TokenBags
+from xsearch.encode.unigram import Pieces
+
+LANGUAGE_FLOOR = 0.05
+
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A subword in a text: its number and spelling, where it stands (code points of the text), its weight."""
+
+    number: int
+    piece: str
+    start: int
+    end: int
+    weight: float
+
+
+class StaticEncoder:
+    """Encodes texts with a table of subword vectors. Safe to share between threads.
+
+    A text's vectors depend on the text alone: neither its batch nor its place in it changes a bit. `langs` is accepted
+    as every encoder does and not needed.
+    """
+
+    def __init__(self, card: EncoderCard, pieces: Pieces, table: CodedRows, executor: Executor | None = None) -> None:
+        self.card = card
+        self._pieces = pieces
+        self._table = table
+        self._executor = executor
+        self._tokenizer = new_tokenizer(pieces)
+        self._subwords = Subwords(self._tokenizer)
+
+    def encode_queries(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> FloatArray:
+        """A vector of every text: float32 (len(texts), dim), rows of length 1, a zero row for a text without tokens."""
+        bags = self.token_bags(texts)
+        return self._pool(bags.tokens, bags.starts)
+
+    def encode_passages(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> Windows:
+        """Vectors of stretches of about `card.window` tokens: a text of n tokens is cut into
+        max(1, round(n / window)) stretches whose sizes differ by at most one. A text without tokens has none.
+        Owners are rows of `texts`.
+        """
+        bags = self.token_bags(texts)
+        starts, owners = cut_windows(bags.starts, self.card.window)
+        vectors = self._pool(bags.tokens, starts)
+        return Windows(vectors, owners)
+
+    def token_bags(self, texts: Sequence[str]) -> TokenBags:
+        """The token numbers of every text, as `encode_queries` pools them."""
+        return self._subwords.bags(texts)
+
+    def token_vectors(self, tokens: NDArray[np.integer]) -> FloatArray:
+        """Vectors of tokens, float32 (n, dim); the length of a row is the token's weight."""
+        return self._table.rows(tokens)
+
+    def tokens(self, text: str) -> list[Token]:
+        """The subwords of a text and where they stand in it."""
+        found = []
+        position = 0
+        for stretch in text.split():
+            position = text.index(stretch, position)
+            encoding = self._tokenizer.encode(stretch.encode("utf-8", "replace").decode(), add_special_tokens=False)
+            for number, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
+                if number:
+                    found.append((number, position + start, position + end))
+            position += len(stretch)
+        weights = np.linalg.norm(self.token_vectors(np.array([f[0] for f in found], dtype=np.int64)), axis=1)
+        return [
+            Token(number, self._pieces[number][0], start, end, float(weight))
+            for (number, start, end), weight in zip(found, weights, strict=True)
+        ]
+
+    def supports(self, lang: str) -> float:
+        """How well the encoder knows a language, 0..1: the card's score, 0 for one it does not list or barely knows.
+        A code with a script (`sr-Latn`) that is not listed counts as its language."""
+        languages = self.card.languages
+        score = languages.get(lang, languages.get(lang.split("-")[0], 0.0))
+        return score if score >= LANGUAGE_FLOOR else 0.0
+
+    def _pool(self, tokens: NDArray[np.int64], starts: NDArray[np.int64]) -> FloatArray:
+        # Only the rows that occur are decoded: the whole table would take a hundred megabytes.
+        occurs = np.zeros(len(self._table), dtype=np.bool_)
+        occurs[tokens] = True
+        numbers = np.flatnonzero(occurs)
+        place = np.zeros(len(self._table), dtype=np.int64)
+        place[numbers] = np.arange(len(numbers))
+        return unit_rows(sum_bags(self._table.rows(numbers), place[tokens], starts, self._executor))
+
+
+def cut_windows(starts: NDArray[np.int64], window: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cut bags into windows of about `window` tokens.
+
+    starts: (bags + 1,). Returns the windows' starts (windows + 1,) and owners (windows,): the bag of each.
+    """
+    sizes = np.diff(starts)
+    counts = np.where(sizes > 0, np.maximum(1, np.rint(sizes / window)), 0).astype(np.int64)
+    owners = np.repeat(np.arange(len(sizes)), counts)
+    ordinal = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+    begins = starts[owners] + sizes[owners] * ordinal // np.maximum(counts[owners], 1)
+    return np.append(begins, starts[-1]), owners
+
+
+def fingerprint(pieces: Pieces, table: CodedRows, window: int) -> str:
+    """BLAKE2b (16 bytes, hexadecimal) of everything that shapes a vector."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (table.codes, table.scales, table.levels):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    digest.update(_pack(pieces))
+    digest.update(f"dim={table.dim} window={window}".encode())
+    return digest.hexdigest()
+
+
+def save_static(folder: Path, pieces: Pieces, table: CodedRows) -> None:
+    """Write vectors and vocabulary into `folder`, which is made."""
+    import zstandard
+
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "codes.npy", table.codes)
+    np.save(folder / "scales.npy", table.scales)
+    np.save(folder / "levels.npy", table.levels)
+    (folder / "pieces.zst").write_bytes(zstandard.ZstdCompressor(level=19).compress(_pack(pieces)))
+
+
+def load_static(card: EncoderCard, folder: Path, executor: Executor | None = None) -> StaticEncoder:
+    """The encoder whose files stand in `folder`. The vectors are mapped, not read.
+
+    Raises `IndexDamaged` where files are missing or do not fit each other, `EncoderMismatch` where they are of
+    another encoder than the card says.
+    """
+    import zstandard
+
+    try:
+        codes = np.load(folder / "codes.npy", mmap_mode="r", allow_pickle=False)
+        scales = np.load(folder / "scales.npy", allow_pickle=False)
+        levels = np.load(folder / "levels.npy", allow_pickle=False)
+        pieces = _unpack(zstandard.ZstdDecompressor().decompress((folder / "pieces.zst").read_bytes()))
+    except (OSError, ValueError, zstandard.ZstdError, msgspec.MsgspecError) as error:
+        raise IndexDamaged(f"{folder}: the encoder's files cannot be read ({error}): install or train it again") from error
+    if len(pieces) != len(codes) or len(pieces) != len(scales):
+        raise IndexDamaged(f"{folder}: {len(pieces)} pieces but {len(codes)} vectors: install or train it again")
+    if len(pieces) != card.vocabulary:
+        raise EncoderMismatch(f"{folder}: {len(pieces)} pieces, but the card '{card.name}' says {card.vocabulary}")
+    return StaticEncoder(card, pieces, CodedRows(codes, scales, levels, card.dim), executor)
+
+
+def _pack(pieces: Pieces) -> bytes:
+    """Pieces as lines, then their scores as float16: log probabilities need no more, and it halves the file."""
+    names = "\n".join(piece for piece, _ in pieces).encode()
+    scores = np.array([score for _, score in pieces], dtype="<f2").tobytes()
+    return len(names).to_bytes(4, "little") + names + scores
+
+
+def _unpack(packed: bytes) -> Pieces:
+    length = int.from_bytes(packed[:4], "little")
+    names = packed[4 : 4 + length].decode().split("\n")
+    scores = np.frombuffer(packed[4 + length :], dtype="<f2").astype(np.float64)
+    return list(zip(names, scores.tolist(), strict=True))

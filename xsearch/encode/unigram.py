@@ -1,0 +1,101 @@
+"""Segmentation of words by a unigram language model over subwords."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+START = "▁"
+"""What precedes the first character of a word, so that pieces of a beginning differ from those of an inside."""
+
+UNKNOWN = 0
+UNKNOWN_PENALTY = 10.0
+MANY_WORDS = 4_000
+Pieces = Sequence[tuple[str, float]]
+
+
+def unigram_tokenizer(pieces: Pieces) -> Tokenizer:
+    """The model in the tokenizers library: it takes words that begin with `START`, separated by spaces."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.Unigram(list(pieces), UNKNOWN, False))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return tokenizer
+
+
+class Unigram:
+    """The most probable segmentation x of a word, argmax_x Σ log p(x_i) (Kudo 2018, "Subword regularization",
+    equation 2), by Viterbi's algorithm.
+
+    Piece 0 is the unknown, which any character without a piece of its own becomes. Building the tokenizers library's
+    trie takes longer than answering a query may, so few words are segmented here and the trie is built when many come;
+    both give the same pieces.
+    """
+
+    def __init__(self, pieces: Pieces) -> None:
+        self.pieces = pieces
+        self._numbers = {piece: number for number, (piece, _) in enumerate(pieces)}
+        self._unknown = min(score for _, score in pieces) - UNKNOWN_PENALTY
+        self._longest: dict[str, int] = {}
+        for piece, _ in pieces:
+            if len(piece) > self._longest.get(piece[0], 0):
+                self._longest[piece[0]] = len(piece)
+        self._tokenizer: Tokenizer | None = None
+
+    def segment_all(self, words: Sequence[str]) -> list[list[int]]:
+        """The pieces of every word, those that mean something: neither `UNKNOWN` nor a lone `START`."""
+        silent = (UNKNOWN, self._numbers.get(START, UNKNOWN))
+        return [[piece for piece in found if piece not in silent] for found in self._segmented(words)]
+
+    def spell(self, word: str) -> list[tuple[int, int, int]]:
+        """(piece, begin, end) of the pieces that `segment_all` gives; places are characters of `word`."""
+        spelled = []
+        begin = -len(START)
+        for piece in self._segment(word):
+            end = begin + (len(self.pieces[piece][0]) if piece != UNKNOWN else 1)
+            if piece != UNKNOWN and end > 0:
+                spelled.append((piece, max(begin, 0), end))
+            begin = end
+        return spelled
+
+    def _segmented(self, words: Sequence[str]) -> Iterable[list[int]]:
+        if self._tokenizer is None and len(words) < MANY_WORDS:
+            return map(self._segment, words)
+        if self._tokenizer is None:
+            self._tokenizer = unigram_tokenizer(self.pieces)
+        marked = [START + word for word in words]
+        return (e.ids for e in self._tokenizer.encode_batch_fast(marked, add_special_tokens=False))
+
+    def _segment(self, word: str) -> list[int]:
+        text = START + word
+        size = len(text)
+        numbers, longest, pieces = self._numbers, self._longest, self.pieces
+        best: list[float] = [0.0] + [float("-inf")] * size
+        piece_at = [UNKNOWN] * (size + 1)
+        begin_of = [0] * (size + 1)
+        for begin in range(size):
+            score = best[begin]
+            single = False
+            for end in range(begin + 1, min(begin + longest.get(text[begin], 0), size) + 1):
+                number = numbers.get(text[begin:end])
+                if number is None:
+                    continue
+                single = single or end == begin + 1
+                candidate = score + pieces[number][1]
+                if candidate > best[end]:
+                    best[end], piece_at[end], begin_of[end] = candidate, number, begin
+            if not single and score + self._unknown > best[begin + 1]:
+                best[begin + 1], piece_at[begin + 1], begin_of[begin + 1] = score + self._unknown, UNKNOWN, begin
+        return _trace(piece_at, begin_of)
+
+
+def _trace(piece_at: list[int], begin_of: list[int]) -> list[int]:
+    found: list[int] = []
+    end = len(piece_at) - 1
+    while end > 0:
+        found.append(piece_at[end])
+        end = begin_of[end]
+    return found[::-1]

@@ -1,0 +1,118 @@
+"""A new generation beside the old one: dead passages dropped, terms and vectors made anew from the store (D2).
+
+The same way rebuilds what is damaged and follows a change of analyzer or encoder: the store is the truth, all else
+is made from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from xsearch.core import Document
+from xsearch.encode import load_encoder
+from xsearch.engine.generation import GenerationWriter
+from xsearch.engine.layout import sweep_generations
+from xsearch.engine.prepare import analyze
+from xsearch.engine.recipe import parse_stored
+from xsearch.engine.clock import utc_now
+from xsearch.engine.writer import encoder_record
+from xsearch.storage import (
+    DiskFiles,
+    Files,
+    Liveness,
+    Manifest,
+    NewDocument,
+    StoredDocument,
+    StoreReader,
+    WriterLock,
+    copy_live,
+    generation_folder,
+    live_name,
+    read_manifest,
+    write_manifest,
+)
+from xsearch.storage.failpoints import reach
+
+BATCH = 256
+
+
+def compact(
+    path: str | Path,
+    on_progress: Callable[[int], None] = lambda passages: None,
+    *,
+    files: Files | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> Manifest:
+    """Build the next generation from the live documents and make it the index. Passage numbers stay.
+
+    Readers of the old generation keep it until they refresh. Interrupted at any point, the index is what it was.
+    on_progress: called with the number of passages done. Raises `IndexLocked` while a writer is open, `IndexDamaged`
+    when the store itself is damaged.
+    """
+    root, files = Path(path), files or DiskFiles()
+    now = clock().isoformat(timespec="seconds")
+    read_manifest(root)
+    with WriterLock(root, since=now):
+        old = read_manifest(root)
+        sweep_generations(files, root, old)
+        folder = generation_folder(root, old.generation + 1)
+        files.make_folder(folder)
+        source = generation_folder(root, old.generation) / "store.db"
+        copy_live(source, folder / "store.db", old.commit, old.high_water, files)
+        reach("compact.store")
+        Liveness.of(np.zeros(old.high_water, dtype=np.bool_)).write(files, folder / live_name(old.commit))
+        recipe = parse_stored(old.recipe)
+        encoder = load_encoder(recipe.encoder) if "dense" in recipe.retrievers else None
+        start = msgspec.structs.replace(
+            old,
+            generation=old.generation + 1,
+            encoder=encoder_record(encoder),
+            retrievers={},
+            columns={},
+            live=live_name(old.commit),
+            files={},
+        )
+        generation = GenerationWriter(root, start, files)
+        done = 0
+        try:
+            for batch in _batches(folder / "store.db", old.commit):
+                documents = [_new(stored) for stored in batch]
+                prepared = analyze(documents)
+                numbers = np.concatenate([np.arange(s.first, s.first + len(s.spans)) for s in batch])
+                owners = np.repeat([s.number for s in batch], [len(s.spans) for s in batch])
+                windows = encoder.encode_passages(prepared.texts, prepared.groups) if encoder else None
+                if len(numbers):
+                    generation.append(prepared, numbers, owners, windows)
+                reach("compact.batch")
+                done += len(numbers)
+                on_progress(done)
+            generation.revive()
+            manifest = generation.flush(old.created, now)
+            reach("compact.before_manifest")
+            write_manifest(files, root, manifest)
+        finally:
+            generation.close()
+        reach("compact.after_manifest")
+        sweep_generations(files, root, manifest)
+        return manifest
+
+
+def _batches(path: Path, commit: int) -> Iterator[list[StoredDocument]]:
+    reader = StoreReader(path, commit)
+    try:
+        documents = reader.documents()
+        while batch := list(islice(documents, BATCH)):
+            yield batch
+    finally:
+        reader.close()
+
+
+def _new(stored: StoredDocument) -> NewDocument:
+    document = Document(stored.id, stored.text, stored.title, stored.lang, stored.metadata)
+    return NewDocument(document, stored.spans, stored.source)

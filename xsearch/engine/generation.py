@@ -1,0 +1,164 @@
+"""One generation of an index being written: the store, the columns, liveness and every retriever's segments.
+
+A writer appends to the current generation; `compact` fills a new one beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from xsearch import lang as languages
+from xsearch.core import IntArray, PassageBatch, Windows
+from xsearch.engine.prepare import Prepared
+from xsearch.engine.recipe import parse_stored
+from xsearch.retrieve import BM25Writer, DenseWriter
+from xsearch.storage import (
+    ColumnsWriter,
+    Files,
+    Liveness,
+    Manifest,
+    NewDocument,
+    Store,
+    column_files,
+    generation_folder,
+    hash_files,
+    live_name,
+)
+from xsearch.storage.failpoints import reach
+
+WRITERS = {"bm25": BM25Writer, "dense": DenseWriter}
+
+
+class GenerationWriter:
+    """Appends passages to a generation and turns what was appended into the next manifest.
+
+    manifest: the last commit, of which `generation` names the folder to write to. What a writer that died left
+    ahead of it is dropped. One thread at a time.
+    """
+
+    def __init__(self, root: Path, manifest: Manifest, files: Files) -> None:
+        self.root, self.files = root, files
+        self.folder = generation_folder(root, manifest.generation)
+        self.store = Store.open(self.folder / "store.db")
+        self.store.recover(manifest.commit, manifest.high_water)
+        self.retrievers = {
+            name: WRITERS[name](
+                self.folder / name,
+                manifest.retrievers.get(name, {}),
+                # A generation that `compact` starts has no segments yet: its numbers begin anew.
+                high_water=manifest.high_water if name in manifest.retrievers else 0,
+                files=files,
+            )
+            for name in parse_stored(manifest.recipe).retrievers
+        }
+        self.advance(manifest)
+
+    def advance(self, manifest: Manifest) -> None:
+        """Go on from `manifest`, which has been committed."""
+        self.manifest = manifest
+        self.commit_number = manifest.commit + 1
+        self.high_water = manifest.high_water
+        self.documents = manifest.documents
+        self.live = Liveness.open(self.folder, manifest.live, manifest.high_water)
+        self.columns = ColumnsWriter(self.folder, manifest.columns, self.files)
+        self.codes = {code: number for number, code in enumerate(manifest.languages)}
+        self._new: list[IntArray] = []
+        self._dead: list[IntArray] = []
+
+    def add(self, prepared: Prepared, windows: Windows | None) -> None:
+        """Store a batch of documents and hand its passages to every retriever. windows: owners are rows of the
+        batch's passages."""
+        reach("add.store")
+        alive = self.store.add(prepared.documents, self.commit_number)
+        lengths = np.array([len(new.spans) for new in prepared.documents], dtype=np.int64)
+        if lengths.sum():
+            numbers = np.arange(alive.first[0], alive.first[0] + lengths.sum(), dtype=np.int64)
+            self.append(prepared, numbers, np.repeat(alive.documents, lengths), windows)
+        self._dead.append(alive.dead)
+        self.documents += len(prepared.documents) - alive.replaced
+
+    def append(self, prepared: Prepared, numbers: IntArray, owners: IntArray, windows: Windows | None) -> None:
+        """Hand passages that the store already holds to the columns and the retrievers.
+
+        numbers: int64 (n,) passage numbers, ascending. owners: int64 (n,) document numbers.
+        """
+        numbered = Windows(windows.vectors, numbers[windows.owners]) if windows is not None else None
+        batch = PassageBatch(numbers, prepared.groups, prepared.terms, prepared.title_terms, numbered)
+        for name, retriever in self.retrievers.items():
+            reach(f"add.{name}")
+            retriever.add(batch)
+        codes = [self._language_number(span.lang) for document in prepared.documents for span in document.spans]
+        self.columns.add(numbers, owners, codes)
+        self._new.append(numbers)
+        self.high_water = max(self.high_water, int(numbers[-1]) + 1)
+
+    def delete(self, ids: Sequence[str]) -> list[str]:
+        """Remove documents; returns the ids that are not there."""
+        removed = self.store.remove(ids, self.commit_number)
+        self._dead.append(removed.dead)
+        self.documents -= len(set(ids)) - len(removed.missing)
+        return removed.missing
+
+    def revive(self) -> None:
+        """Count every passage appended as alive: their numbers lie below the high-water mark of the generation that
+        `compact` started from, with none alive."""
+        mask = self.live.mask()
+        mask[_joined(self._new)] = True
+        self.live = Liveness.of(mask)
+
+    def flush(self, created: str, now: str) -> Manifest:
+        """Make everything durable and return the manifest that would commit it: retrievers, store, columns,
+        liveness, in this order (D2)."""
+        states, names = {}, []
+        for name, retriever in self.retrievers.items():
+            reach(f"commit.{name}")
+            states[name] = retriever.flush()
+            names += [f"{name}/{file}" for file in states[name]["files"]]
+        self.store.commit(self.commit_number)
+        reach("commit.columns")
+        columns = self.columns.flush(self.commit_number, self.high_water)
+        reach("commit.live")
+        live = self.live.changed(self.high_water, _joined(self._dead))
+        live.write(self.files, self.folder / live_name(self.commit_number))
+        names += [*column_files(columns), live_name(self.commit_number)]
+        reach("commit.hash")
+        relative = [f"{self.folder.name}/{name}" for name in names]
+        return Manifest(
+            commit=self.commit_number,
+            generation=self.manifest.generation,
+            high_water=self.high_water,
+            documents=self.documents,
+            passages=live.count,
+            languages=list(self.codes),
+            recipe=self.manifest.recipe,
+            encoder=self.manifest.encoder,
+            analyzers=analyzer_records(self.codes),
+            retrievers=states,
+            live=live_name(self.commit_number),
+            columns=columns,
+            files=hash_files(self.root, relative, self.manifest.files),
+            created=created,
+            updated=now,
+        )
+
+    def close(self) -> None:
+        """Let go of every file; what was not committed is dropped by the next writer."""
+        for retriever in self.retrievers.values():
+            retriever.close()
+        self.store.close()
+
+    def _language_number(self, code: str) -> int:
+        return self.codes.setdefault(code, len(self.codes))
+
+
+def analyzer_records(codes: Sequence[str]) -> dict[str, tuple[str, str, str]]:
+    """What the manifest keeps of the analyzers of these languages: name, version, fingerprint."""
+    analyzers = {code: languages.analyzer(code) for code in codes}
+    return {code: (a.name, str(a.version), a.fingerprint) for code, a in analyzers.items()}
+
+
+def _joined(parts: Sequence[IntArray]) -> IntArray:
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)

@@ -1,0 +1,193 @@
+"""`Index`: what a program holds. Opens snapshots, searches them, hands out the one writer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from xsearch.core import Document, Hit, Run, ScoredDoc, Topic
+from xsearch.encode import load_encoder
+from xsearch.engine.clock import utc_now
+from xsearch.engine.hits import make_hits
+from xsearch.engine.recipe import Recipe, load_recipe, stored
+from xsearch.engine.search import Found, SearchOptions, search
+from xsearch.engine.snapshot import Snapshot
+from xsearch.engine.writer import IndexWriter, encoder_record
+from xsearch.storage import DiskFiles, Files, Manifest, new_index, read_manifest
+
+
+class Index:
+    """An index in a folder, open for reading. Thread-safe; `refresh` moves to the newest commit.
+
+    >>> index = xsearch.open(".xsearch")                                           # doctest: +SKIP
+    >>> for hit in index.search("presidential elections in Iran", k=3):            # doctest: +SKIP
+    ...     print(hit.rank, hit.lang, hit.id, hit.snippet)
+    """
+
+    def __init__(
+        self, path: str | Path, *, files: Files | None = None, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self.path = Path(path)
+        self._files = files or DiskFiles()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._snapshot = self._read()
+
+    def _read(self) -> Snapshot:
+        # A commit may remove a file between reading the manifest and opening the file: then read again.
+        for _ in range(8):
+            manifest = read_manifest(self.path)
+            try:
+                snapshot = Snapshot(self.path, manifest)
+                break
+            except FileNotFoundError:
+                if read_manifest(self.path).commit == manifest.commit:
+                    raise
+        snapshot.check_analyzers()
+        return snapshot
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the files. Searches still running keep theirs until they end."""
+        self._snapshot.close()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The committed state that searches see now."""
+        return self._snapshot
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest of that state."""
+        return self._snapshot.manifest
+
+    def __len__(self) -> int:
+        return self.manifest.documents
+
+    def refresh(self) -> bool:
+        """See the newest commit. Returns whether there was a newer one."""
+        with self._lock:
+            if read_manifest(self.path).commit == self.manifest.commit:
+                return False
+            self._snapshot = self._read()
+            return True
+
+    def writer(self) -> IndexWriter:
+        """The index's writer: `with index.writer() as w: w.add(document)`. Raises `IndexLocked` while another
+        one is open."""
+        return IndexWriter(
+            self.path, lambda: read_manifest(self.path), self._files, self._clock, lambda: bool(self.refresh())
+        )
+
+    def search(
+        self,
+        text: str,
+        k: int = 10,
+        *,
+        lang: str | None = None,
+        to: Sequence[str] | None = None,
+        filter: str | None = None,
+        retrievers: Sequence[str] | None = None,
+        fusion: str | None = None,
+        depth: int | None = None,
+        explain: bool = False,
+    ) -> list[Hit]:
+        """The best `k` documents for `text`, whatever their language.
+
+        lang: the query's language (identified when None). to: only documents in these languages. filter: an
+        expression over metadata, e.g. ``year >= 2020 and lang in ["de", "fa"]``. explain: fill `Hit.explain`.
+        Raises `UsageError`, `UnknownLanguage`, `FilterError`.
+        """
+        options = SearchOptions(k, lang, to, filter, retrievers, fusion, depth)
+        snapshot = self._snapshot
+        return make_hits(snapshot, search(snapshot, text, options), explain)
+
+    def find(self, text: str, options: SearchOptions | None = None) -> tuple[Snapshot, Found]:
+        """A search before its hits are made, with the snapshot it ran on."""
+        snapshot = self._snapshot
+        return snapshot, search(snapshot, text, options or SearchOptions())
+
+    async def asearch(self, text: str, k: int = 10, **options: Any) -> list[Hit]:
+        """`search` for asyncio: in a thread, so that the event loop goes on."""
+        return await asyncio.to_thread(self.search, text, k, **options)
+
+    def search_many(
+        self,
+        queries: Iterable[Topic | str],
+        k: int = 1000,
+        *,
+        tag: str = "xsearch",
+        threads: int | None = None,
+        on_topic: Callable[[str, list[ScoredDoc]], None] | None = None,
+        **options: Any,
+    ) -> Run:
+        """Run many queries, `k` documents each, over all cores.
+
+        queries: topics, or texts numbered from "1". options: as for `search`; a topic's own language holds where
+        `lang` is not given. on_topic: called with each topic's rows in the order of `queries`, as they are done.
+        """
+        topics = [q if isinstance(q, Topic) else Topic(str(i), q) for i, q in enumerate(queries, start=1)]
+        snapshot = self._snapshot
+        lang = options.pop("lang", None)
+
+        def one(topic: Topic) -> list[ScoredDoc]:
+            found = search(snapshot, topic.text, SearchOptions(k, lang or topic.lang, **options))
+            ids = snapshot.store.ids(found.documents)
+            return [ScoredDoc(topic.id, i, float(s)) for i, s in zip(ids, found.scores, strict=True)]
+
+        rows: list[ScoredDoc] = []
+        with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+            for topic, found in zip(topics, pool.map(one, topics), strict=True):
+                rows.extend(found)
+                if on_topic:
+                    on_topic(topic.id, found)
+        return Run.of(rows, tag)
+
+    def document(self, id: str) -> Document | None:
+        """A document as it was added, or None."""
+        found = self._snapshot.store.document(id)
+        return Document(found.id, found.text, found.title, found.lang, found.metadata) if found else None
+
+
+def open_index(path: str | Path = ".xsearch") -> Index:
+    """Open an index for reading. Raises `BadInput` where there is none, `IndexDamaged`, `EncoderMismatch`."""
+    return Index(path)
+
+
+def create_index(
+    path: str | Path = ".xsearch",
+    recipe: str | Path | Recipe = "hybrid",
+    encoder: str | Path | None = None,
+    *,
+    files: Files | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> Index:
+    """Make an empty index in a new or empty folder and open it.
+
+    recipe: the name of one that ships (`hybrid`, `bm25`, `dense`), a TOML file, or a `Recipe`. encoder: overrides
+    the recipe's. Raises `BadInput` when something is there already.
+    """
+    folder = Path(path)
+    chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    if encoder is not None:
+        chosen = msgspec.structs.replace(chosen, encoder=str(encoder))
+    made = load_encoder(chosen.encoder) if "dense" in chosen.retrievers else None
+    now = clock().isoformat(timespec="seconds")
+    new_index(files or DiskFiles(), folder, stored(chosen), encoder_record(made), now)
+    return Index(folder, files=files, clock=clock)

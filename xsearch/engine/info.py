@@ -1,0 +1,58 @@
+"""What an index holds, as plain data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xsearch.engine.index import Index
+from xsearch.engine.snapshot import Snapshot
+
+
+def describe(index: Index) -> dict[str, Any]:
+    """Counts, recipe, encoder, commit; passages and documents by language; bytes by part."""
+    snapshot = index.snapshot
+    manifest = snapshot.manifest
+    dead = manifest.high_water - manifest.passages
+    return {
+        "documents": manifest.documents,
+        "passages": manifest.passages,
+        "dead passages": dead,
+        "recipe": snapshot.recipe.name,
+        "retrievers": ", ".join(snapshot.retrievers),
+        "encoder": (manifest.encoder or {}).get("name", "none"),
+        "commit": manifest.commit,
+        "generation": manifest.generation,
+        "format": manifest.format,
+        "created": manifest.created,
+        "updated": manifest.updated,
+        "languages": _languages(snapshot),
+        "bytes": _bytes(index.path),
+    }
+
+
+def _languages(snapshot: Snapshot) -> dict[str, dict[str, int]]:
+    """Live passages and documents of each language, largest first. A document in two languages counts in both."""
+    numbers = snapshot.columns.languages[: snapshot.manifest.high_water][snapshot.alive]
+    documents = snapshot.columns.documents[: snapshot.manifest.high_water][snapshot.alive]
+    counts = {}
+    for number in np.unique(numbers):
+        inside = numbers == number
+        counts[snapshot.manifest.languages[number]] = {
+            "passages": int(inside.sum()),
+            "documents": len(np.unique(documents[inside])),
+        }
+    return dict(sorted(counts.items(), key=lambda item: (-item[1]["passages"], item[0])))
+
+
+def _bytes(root: Path) -> dict[str, int]:
+    """Bytes on disk by part: the store, each retriever, the rest."""
+    sizes: dict[str, int] = {}
+    for path in root.rglob("*"):
+        if path.is_file():
+            inside = path.relative_to(root).parts
+            part = inside[1] if len(inside) > 2 else "store" if path.name.startswith("store.db") else "other"
+            sizes[part] = sizes.get(part, 0) + path.stat().st_size
+    return dict(sorted(sizes.items())) | {"total": sum(sizes.values())}

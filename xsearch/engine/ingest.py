@@ -1,0 +1,151 @@
+"""Files → index: skip what is unchanged, replace what changed, report what vanished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO
+
+from xsearch import lang as languages
+from xsearch.core import Document
+from xsearch.corpora import BadRecord, ReadOptions, Source, file_hash, read, read_stdin, scan
+from xsearch.engine.index import Index
+from xsearch.engine.writer import IndexWriter
+from xsearch.storage import SourceState
+from xsearch.storage.failpoints import reach
+
+COMMIT_EVERY = 200_000
+"""Documents after which a long run commits what it has, so that an accident costs minutes and not hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """lang: every document's language. strict: a bad record ends the run. prune: files that vanished lose their
+    documents. read: limits and formats of the readers."""
+
+    lang: str | None = None
+    strict: bool = False
+    prune: bool = False
+    read: ReadOptions = field(default_factory=ReadOptions)
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What a run did. Counts are documents, but for `files` (read), `unchanged` and `vanished` (files)."""
+
+    files: int = 0
+    unchanged: int = 0
+    documents: int = 0
+    duplicates: int = 0
+    removed: int = 0
+    bad: int = 0
+    skipped: int = 0
+    vanished: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who is told of what happens: a line for each bad record, note and skip; (documents, files) as they grow."""
+
+    on_message: Callable[[str], None] = lambda message: None
+    on_progress: Callable[[int, int], None] = lambda documents, files: None
+
+
+def index_paths(
+    index: Index,
+    paths: Sequence[str | Path],
+    options: IngestOptions | None = None,
+    listener: Listener | None = None,
+    stdin: IO[bytes] | None = None,
+) -> IngestReport:
+    """Bring an index up to date with files and folders ("-" reads `stdin`), in one commit (or one every
+    `COMMIT_EVERY` documents). Raises what the readers raise with `strict`; what was committed stays."""
+    return _Run(index, options or IngestOptions(), listener or Listener()).over(paths, stdin)
+
+
+class _Run:
+    def __init__(self, index: Index, options: IngestOptions, listener: Listener) -> None:
+        self.index, self.options, self.listener = index, options, listener
+        self.report = IngestReport()
+        self.lang = languages.normalize_code(options.lang) if options.lang else None
+        self.read_options = replace(options.read, strict=options.strict)
+
+    def over(self, paths: Sequence[str | Path], stdin: IO[bytes] | None) -> IngestReport:
+        files = [path for path in paths if str(path) != "-"]
+        sources = scan(files, self._skip) if files else iter(())
+        with self.index.writer() as writer:
+            known = writer.sources()
+            seen = set()
+            for source in sources:
+                seen.add(source_key(source))
+                self._file(writer, source, known.get(source_key(source)))
+            if stdin is not None and len(files) < len(paths):
+                self._documents(writer, read_stdin(stdin, self.read_options, self._bad, self._note), None)
+            self._vanished(writer, [Path(path) for path in files], known, seen)
+            self.report.duplicates += writer.replaced - self.report.removed
+        return self.report
+
+    def _file(self, writer: IndexWriter, source: Source, known: SourceState | None) -> None:
+        if known and (known.size, known.mtime_ns) == (source.size, source.mtime_ns):
+            self.report.unchanged += 1
+            return
+        state = SourceState(source.size, source.mtime_ns, file_hash(source))
+        if known and known.hash == state.hash:
+            writer.set_source(source_key(source), state)
+            self.report.unchanged += 1
+            return
+        old = set(writer.ids_of_source(source_key(source))) if known else set()
+        self.report.files += 1
+        documents = read(source, self.read_options, self._bad, self._note)
+        new = self._documents(writer, documents, source_key(source))
+        # Records that the changed file no longer holds; the ones it still holds are replaced, not removed.
+        gone = sorted(old - new)
+        if gone:
+            writer.delete(gone)
+            self.report.removed += len(gone)
+        reach("ingest.file_done")
+        writer.set_source(source_key(source), state)
+
+    def _documents(self, writer: IndexWriter, documents: Iterable[Document], source: str | None) -> set[str]:
+        ids = set()
+        for document in self._in_language(documents):
+            writer.add(document, source)
+            ids.add(document.id)
+            self.report.documents += 1
+            if self.report.documents % 512 == 0:
+                self.listener.on_progress(self.report.documents, self.report.files)
+            if self.report.documents % COMMIT_EVERY == 0:
+                writer.commit()
+        return ids
+
+    def _in_language(self, documents: Iterable[Document]) -> Iterator[Document]:
+        for document in documents:
+            yield replace(document, lang=self.lang) if self.lang else document
+
+    def _vanished(
+        self, writer: IndexWriter, roots: list[Path], known: dict[str, SourceState], seen: set[str]
+    ) -> None:
+        folders = [root.resolve() for root in roots]
+        for path in sorted(set(known) - seen):
+            inside = any(Path(path).is_relative_to(folder) for folder in folders)
+            if inside and not Path(path).exists():
+                self.report.vanished.append(path)
+                if self.options.prune:
+                    self.report.removed += len(writer.remove_source(path))
+
+    def _bad(self, record: BadRecord) -> None:
+        self.report.bad += 1
+        self.listener.on_message(f"{record.where}: {record.reason}; skipped")
+
+    def _note(self, note: str) -> None:
+        self.listener.on_message(note)
+
+    def _skip(self, path: Path, reason: str) -> None:
+        self.report.skipped += 1
+        self.listener.on_message(f"{path}: {reason}; skipped")
+
+
+def source_key(source: Source) -> str:
+    """How a file is known in the index: its absolute path."""
+    return str(source.path.resolve())

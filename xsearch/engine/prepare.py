@@ -1,0 +1,89 @@
+"""Documents → passages with language, terms and texts to encode: all that is computed before anything is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xsearch import lang as languages
+from xsearch.core import Document
+from xsearch.storage import NewDocument, NewPassage
+
+SURE = 0.8
+"""A passage contradicts its document's language only when it is identified with at least this confidence, and
+`LONG_ENOUGH` characters: short or mixed passages (a list of names, a code sample) otherwise scatter over languages."""
+LONG_ENOUGH = 80
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A batch ready to be stored. The lists run over all passages of all documents, in order.
+
+    groups: the language each passage is searched under (`base`). terms, title_terms: analyzed, space-joined.
+    texts: what the encoder reads (title and passage).
+    """
+
+    documents: list[NewDocument]
+    groups: list[str]
+    terms: list[str]
+    title_terms: list[str]
+    texts: list[str]
+
+
+def base(code: str) -> str:
+    """The language whose statistics a passage shares: scripts of one language are searched together (`zh-Hant`
+    with `zh`, `sr-Latn` with `sr`), since their analyzers meet in the same terms."""
+    return code.partition("-")[0]
+
+
+def prepare(documents: Sequence[Document], sources: Sequence[str | None], max_words: int) -> Prepared:
+    """Identify, split and analyze `documents` (`sources`: the file each came from)."""
+    declared = [languages.normalize_code(d.lang) if d.lang else None for d in documents]
+    found = languages.identify([_sample(d) if code is None else "" for d, code in zip(documents, declared, strict=True)])
+    made = []
+    for document, code, guess, source in zip(documents, declared, found, sources, strict=True):
+        spans = languages.split_passages(document.text, code or guess.lang, max_words=max_words)
+        if not spans and document.title:
+            spans = [(0, 0)]
+        made.append(NewDocument(document, _passages(document, spans, code, guess), source))
+    return analyze(made)
+
+
+def analyze(documents: list[NewDocument]) -> Prepared:
+    """Terms and texts of documents whose passages are known."""
+    out = Prepared(documents, [], [], [], [])
+    for document, passages, _ in documents:
+        title = document.title or ""
+        for passage in passages:
+            analyzer = languages.analyzer(passage.lang)
+            text = document.text[passage.start : passage.end]
+            title_terms = " ".join(analyzer.terms(title)) if title else ""
+            body = " ".join(analyzer.terms(text))
+            out.groups.append(base(passage.lang))
+            out.title_terms.append(title_terms)
+            out.terms.append(f"{title_terms} {body}" if title_terms else body)
+            out.texts.append(f"{title}\n{text}" if title else text)
+    return out
+
+
+def _sample(document: Document) -> str:
+    # The title helps where the text is a line of code; it must not outvote a text in another language.
+    text = document.text.lstrip()[:400]
+    return text if len(text) >= LONG_ENOUGH or not document.title else f"{document.title}\n{text}"
+
+
+def _passages(
+    document: Document, spans: list[tuple[int, int]], declared: str | None, guess: languages.Identified
+) -> list[NewPassage]:
+    if declared is not None:
+        script = languages.main_script(document.text[:400] or document.title or "")
+        return [NewPassage(start, end, declared, script, 1.0) for start, end in spans]
+    if len(spans) == 1:
+        return [NewPassage(start, end, guess.lang, guess.script, guess.confidence) for start, end in spans]
+    passages = []
+    each = languages.identify([document.text[start:end][:400] for start, end in spans])
+    for (start, end), own in zip(spans, each, strict=True):
+        trusted = own.lang != "und" and own.confidence >= SURE and end - start >= LONG_ENOUGH
+        chosen = own if trusted or own.script != guess.script else guess
+        passages.append(NewPassage(start, end, chosen.lang, own.script, chosen.confidence))
+    return passages

@@ -1,0 +1,86 @@
+"""Index recipes: which retrievers, encoder, passages and fusion an index has. TOML in `indexes/`, one copy."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from xsearch.core.data import data_path
+from xsearch.core.errors import BadInput, UsageError
+
+RETRIEVERS = ("bm25", "dense")
+
+
+class PassageSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How documents are cut: at sentence ends, at most about `max_words` words each."""
+
+    max_words: int = 180
+
+
+class FusionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How retrievers' rankings become one: `method` of `rank.fusion`, a weight per retriever, and `depth`, the
+    passages each retriever returns per language before fusion."""
+
+    method: str = "fair"
+    depth: int = 100
+    weights: dict[str, float] = msgspec.field(default_factory=dict)
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an index is made of. `encoder` None stands for the encoder that ships."""
+
+    name: str
+    title: str = ""
+    retrievers: tuple[str, ...] = RETRIEVERS
+    encoder: str | None = None
+    passages: PassageSettings = PassageSettings()
+    fusion: FusionSettings = FusionSettings()
+
+    def weight(self, retriever: str) -> float:
+        """A retriever's weight in the fusion, 1 where the recipe names none."""
+        return self.fusion.weights.get(retriever, 1.0)
+
+
+def parse_recipe(text: str, where: str) -> Recipe:
+    """Read a recipe's TOML. Raises `BadInput` that names the key that is unknown or of the wrong type."""
+    try:
+        recipe = msgspec.convert(tomllib.loads(text), Recipe)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise BadInput(f"not a recipe: {error}", where) from error
+    unknown = [name for name in recipe.retrievers if name not in RETRIEVERS]
+    if unknown or not recipe.retrievers:
+        raise BadInput(f"retrievers are {', '.join(RETRIEVERS)}; the recipe asks for {unknown or 'none'}", where)
+    return recipe
+
+
+def known_recipes() -> dict[str, Path]:
+    """Recipes that ship, by name."""
+    return {path.stem: path for path in sorted(data_path("indexes").glob("*.toml"))}
+
+
+def load_recipe(name: str | Path) -> Recipe:
+    """A recipe that ships, by name, or one in a file. Raises `UsageError` for a name nobody knows."""
+    path = Path(name)
+    if path.suffix != ".toml":
+        known = known_recipes()
+        if str(name) not in known:
+            raise UsageError(f"unknown recipe '{name}': known are {', '.join(known)}, or give a .toml file")
+        path = known[str(name)]
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"cannot read the recipe: {error}", str(path)) from error
+    return parse_recipe(text, str(path))
+
+
+def parse_stored(settings: dict[str, object]) -> Recipe:
+    """The recipe as a manifest keeps it."""
+    return msgspec.convert(settings, Recipe)
+
+
+def stored(recipe: Recipe) -> dict[str, object]:
+    """A recipe as plain data for the manifest."""
+    settings: dict[str, object] = msgspec.to_builtins(recipe)
+    return settings

@@ -1,0 +1,171 @@
+"""The way out: a query through every retriever, fused, brought from passages to documents."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xsearch import lang as languages
+from xsearch.core import FloatArray, IntArray, Mask, Query, Ranking, UsageError
+from xsearch.engine.filters import compile_filter
+from xsearch.engine.prepare import base
+from xsearch.engine.query import build_query
+from xsearch.engine.snapshot import Snapshot
+from xsearch.rank import Candidates, Fused, fuse, max_passage
+
+MAX_K = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """What a search may be told. None stands for the recipe's setting, or for no restriction.
+
+    k: documents wanted. lang: the query's language. to: languages of the documents. filter: an expression over
+    metadata. depth: passages per retriever and language before fusion.
+    """
+
+    k: int = 10
+    lang: str | None = None
+    to: Sequence[str] | None = None
+    filter: str | None = None
+    retrievers: Sequence[str] | None = None
+    fusion: str | None = None
+    depth: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.k <= MAX_K:
+            raise UsageError(f"k must be between 1 and {MAX_K}, not {self.k}")
+        if self.depth is not None and self.depth < 1:
+            raise UsageError(f"depth must be at least 1, not {self.depth}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scope:
+    """Where a search may look. allowed: passages, or None for all that are alive. groups: languages to search."""
+
+    allowed: Mask | None
+    groups: list[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Documents for a query, best first. documents: int64 (n,) numbers; passages: int64 (n,) each one's best
+    passage; scores: float32 (n,); rows: int64 (n,) where each stands in `fused`; notes: remarks for the user."""
+
+    query: Query
+    documents: IntArray
+    passages: IntArray
+    scores: FloatArray
+    rows: IntArray
+    fused: Fused
+    notes: tuple[str, ...] = ()
+
+
+def search(snapshot: Snapshot, text: str, options: SearchOptions) -> Found:
+    """The best `options.k` documents for `text`: k of them whenever k exist and match."""
+    names = chosen_retrievers(snapshot, options.retrievers)
+    scope = search_scope(snapshot, options)
+    query, notes = build_query(snapshot, text, options.lang, names, scope.groups)
+    depth = max(options.depth or snapshot.recipe.fusion.depth, options.k)
+    while True:
+        candidates = [retrieve(snapshot, name, query, depth, scope) for name in names]
+        fused = fuse(options.fusion or snapshot.recipe.fusion.method, candidates)
+        passages = fused.ranking.passages
+        rows, documents, scores = max_passage(fused.ranking, snapshot.columns.document_of(passages))
+        # Several passages of one document fill a list without filling the answer: look deeper while there is more.
+        if len(documents) >= options.k or not any(_cut(c, depth) for c in candidates):
+            break
+        depth *= 4
+    keep = slice(0, options.k)
+    rows = rows[keep]
+    return Found(query, documents[keep], passages[rows], scores[keep], rows, fused, notes)
+
+
+def chosen_retrievers(snapshot: Snapshot, names: Sequence[str] | None) -> list[str]:
+    """The retrievers to ask. Raises `UsageError` for one the index does not have."""
+    have = list(snapshot.retrievers)
+    missing = [name for name in names or () if name not in have]
+    if missing:
+        raise UsageError(f"the index has no retriever '{missing[0]}': it has {', '.join(have)}")
+    return list(dict.fromkeys(names)) if names else have
+
+
+def search_scope(snapshot: Snapshot, options: SearchOptions) -> Scope:
+    """Languages and passages a search may return. A filter becomes a mask of passage numbers (D7)."""
+    groups, allowed = snapshot.groups, None if snapshot.all_live else snapshot.alive
+    if options.to:
+        wanted = [languages.normalize_code(code) for code in options.to]
+        codes = snapshot.manifest.languages
+        among = [any(_covers(want, code) for want in wanted) for code in codes]
+        groups = sorted({base(code) for code, inside in zip(codes, among, strict=True) if inside})
+        siblings = [code for code, inside in zip(codes, among, strict=True) if not inside and base(code) in groups]
+        if siblings:
+            inside = np.array(among)[snapshot.columns.languages]
+            allowed = inside if allowed is None else allowed & inside
+    if options.filter:
+        chosen = filter_mask(snapshot, options.filter)
+        allowed = chosen if allowed is None else allowed & chosen
+    return Scope(allowed, groups)
+
+
+def _covers(wanted: str, code: str) -> bool:
+    # `zh` asks for both scripts, `zh-Hant` for one.
+    return code == wanted or ("-" not in wanted and base(code) == wanted)
+
+
+def filter_mask(snapshot: Snapshot, expression: str) -> Mask:
+    """Passages of the documents that satisfy `expression`, bool (high-water mark,). Raises `FilterError`."""
+    condition = compile_filter(expression)
+    numbers = snapshot.store.select(condition.sql, condition.parameters)
+    documents = snapshot.columns.documents
+    inside = np.zeros(int(documents.max(initial=-1)) + 2, dtype=np.bool_)
+    inside[numbers[numbers < len(inside) - 1]] = True
+    # A passage that compaction removed has document -1: the last element, which stays false.
+    return inside[documents]
+
+
+def retrieve(snapshot: Snapshot, name: str, query: Query, depth: int, scope: Scope) -> Candidates:
+    """One retriever's answer with what the fusion must know about it."""
+    retriever = snapshot.retrievers[name]
+    ranking = _committed(retriever.search(query, depth, scope.allowed, langs=scope.groups), snapshot)
+    groups = snapshot.groups
+    support = np.array([_support(snapshot, name, query, group) for group in groups], dtype=np.float32)
+    background = np.full((len(groups), 2), np.nan, dtype=np.float32)
+    for row, group in enumerate(groups):
+        if group in ranking.background:
+            background[row] = ranking.background[group]
+    return Candidates(
+        name, ranking, snapshot.recipe.weight(name), snapshot.group_of(ranking.passages), support, background
+    )
+
+
+def _support(snapshot: Snapshot, name: str, query: Query, group: str) -> float:
+    """Expected support over the languages the query may be in."""
+    retriever = snapshot.retrievers[name]
+    pairs = sum(weight * retriever.support(base(code), group) for code, weight in query.langs)
+    if name != "dense":
+        return pairs
+    seen = sum(weight * snapshot.encoder.supports(code) for code, weight in query.langs)
+    return pairs * seen * snapshot.encoder.supports(group)
+
+
+def _committed(ranking: Ranking, snapshot: Snapshot) -> Ranking:
+    # A writer's segments may already hold passages that no manifest names.
+    visible = ranking.passages < snapshot.manifest.high_water
+    if visible.all():
+        return ranking
+    return Ranking(ranking.passages[visible], ranking.scores[visible], ranking.background)
+
+
+def _cut(candidates: Candidates, depth: int) -> bool:
+    """Whether a retriever returned all the passages it was allowed for some language, so that more may exist."""
+    return bool(len(candidates.langs)) and int(np.bincount(candidates.langs).max()) >= depth
+
+
+def language_of(snapshot: Snapshot, passages: NDArray[np.int64]) -> list[str]:
+    """The language code of each passage."""
+    codes: Collection[str] = snapshot.manifest.languages
+    return [list(codes)[i] for i in snapshot.columns.language_of(passages)]

@@ -1,0 +1,90 @@
+"""One committed state of an index, opened for reading: what a search sees until `refresh`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xsearch import lang as languages
+from xsearch.core import EncoderMismatch, Mask
+from xsearch.encode import Encoder, load_encoder
+from xsearch.engine.prepare import base
+from xsearch.engine.recipe import Recipe, parse_stored
+from xsearch.retrieve import BM25, Dense
+from xsearch.storage import Liveness, Manifest, PassageColumns, StoreReader, generation_folder
+
+Retriever = BM25 | Dense
+
+
+class Snapshot:
+    """Readers of every part of one manifest. Immutable and safe to use from several threads."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.recipe: Recipe = parse_stored(manifest.recipe)
+        generation = generation_folder(folder, manifest.generation)
+        self.store = StoreReader(generation / "store.db", manifest.commit)
+        self.columns = PassageColumns.open(generation, manifest.columns, manifest.languages)
+        self.live = Liveness.open(generation, manifest.live, manifest.high_water)
+        self.retrievers: Mapping[str, Retriever] = {
+            name: open_retriever(name, generation / name, state) for name, state in manifest.retrievers.items()
+        }
+        self.groups, self.group_of_language = _groups(manifest.languages)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder the index was built with, loaded when first needed. Raises `EncoderMismatch` for another."""
+        wanted = self.manifest.encoder or {}
+        encoder = load_encoder(wanted.get("name"))
+        if encoder.card.fingerprint != wanted.get("fingerprint"):
+            raise EncoderMismatch(
+                f"the index was built with encoder {wanted.get('name')} ({wanted.get('fingerprint')}); "
+                f"the one here is {encoder.card.fingerprint}: rebuild with `xsearch compact -i {self.folder}`"
+            )
+        return encoder
+
+    @cached_property
+    def all_live(self) -> bool:
+        """Whether no passage below the high-water mark is dead: then searches need no mask."""
+        return self.live.count == self.manifest.high_water
+
+    @cached_property
+    def alive(self) -> Mask:
+        """Which passages are alive, bool (high-water mark,)."""
+        return self.live.mask()
+
+    def group_of(self, passages: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Index into `groups` of each passage's language, int32 (n,)."""
+        return self.group_of_language[self.columns.language_of(passages)]
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.store.close()
+        for retriever in self.retrievers.values():
+            retriever.close()
+
+    def check_analyzers(self) -> None:
+        """Raise `EncoderMismatch` when a language's analyzer is no longer the one that made the index's terms."""
+        for code, recorded in self.manifest.analyzers.items():
+            analyzer = languages.analyzer(code)
+            if (analyzer.name, str(analyzer.version), analyzer.fingerprint) != tuple(recorded):
+                raise EncoderMismatch(
+                    f"the terms for '{code}' were made by analyzer {recorded[0]} version {recorded[1]} "
+                    f"({recorded[2]}), which has changed: rebuild with `xsearch compact -i {self.folder}`"
+                )
+
+
+def open_retriever(name: str, folder: Path, state: Mapping[str, object]) -> Retriever:
+    """The reader of a retriever's segments."""
+    return {"bm25": BM25, "dense": Dense}[name](folder, state)
+
+
+def _groups(codes: Sequence[str]) -> tuple[list[str], NDArray[np.int32]]:
+    groups = sorted({base(code) for code in codes})
+    place = {group: i for i, group in enumerate(groups)}
+    return groups, np.array([place[base(code)] for code in codes], dtype=np.int32)

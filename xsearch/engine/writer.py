@@ -1,0 +1,187 @@
+"""Writing: documents in, one commit out. Nothing is visible before the manifest is replaced (D2)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from xsearch.core import Document, EncoderMismatch, UsageError, Windows
+from xsearch.encode import Encoder, load_encoder
+from xsearch.engine.generation import GenerationWriter
+from xsearch.engine.layout import sweep_files, sweep_generations
+from xsearch.engine.prepare import Prepared, prepare
+from xsearch.engine.recipe import parse_stored
+from xsearch.storage import Files, Manifest, SourceState, WriterLock, write_manifest
+from xsearch.storage.failpoints import reach
+
+BATCH = 256
+"""Documents prepared at once: large enough for the encoder's threads, small enough to keep a few in memory."""
+IN_FLIGHT = 3
+
+
+class IndexWriter:
+    """The one writer of an index: `add`, `delete`, then `commit`, or leave the `with` block.
+
+    Preparation runs in the caller's thread, encoding in a second, storing in a third, so that two cores are busy;
+    batches keep their order, so the same documents give the same index. An error in a background step is raised by
+    the next call, and the writer is closed. Leaving the block by an exception commits nothing. Raises `IndexLocked`
+    when another writer is at work.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        read: Callable[[], Manifest],
+        files: Files,
+        clock: Callable[[], datetime],
+        committed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.root, self.files, self.clock, self._committed = root, files, clock, committed
+        with contextlib.ExitStack() as held:
+            held.enter_context(WriterLock(root, since=_iso(clock)))
+            # Only under the lock is the manifest the latest there will be.
+            self.manifest = read()
+            sweep_generations(files, root, self.manifest)
+            self.recipe = parse_stored(self.manifest.recipe)
+            self.encoder = index_encoder(self.manifest) if "dense" in self.recipe.retrievers else None
+            self.generation = GenerationWriter(root, self.manifest, files)
+            held.callback(self.generation.close)
+            self._threads = (ThreadPoolExecutor(1, "xsearch-encode"), ThreadPoolExecutor(1, "xsearch-store"))
+            for pool in self._threads:
+                held.callback(pool.shutdown, wait=True, cancel_futures=True)
+            self._held = held.pop_all()
+        self._buffer: list[Document] = []
+        self._sources: list[str | None] = []
+        self._pending: deque[Future[None]] = deque()
+        self._open = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None and self._open:
+                self.commit()
+        finally:
+            self.close()
+
+    def add(self, document: Document, source: str | None = None) -> None:
+        """Add a document, or replace the one of the same id. `source`: the file it was read from."""
+        self._check_open()
+        self._buffer.append(document)
+        self._sources.append(source)
+        if len(self._buffer) >= BATCH:
+            self._submit()
+
+    def delete(self, ids: Sequence[str]) -> list[str]:
+        """Remove documents by id. Returns the ids that the index does not hold."""
+        self._drain()
+        return self.generation.delete(ids)
+
+    def set_source(self, path: str, state: SourceState) -> None:
+        """Remember what a file looked like when it was read."""
+        self._drain()
+        self.generation.store.set_source(path, state, self.generation.commit_number)
+
+    def remove_source(self, path: str) -> list[str]:
+        """Forget a file and remove the documents that came from it; returns their ids."""
+        ids = self.ids_of_source(path)
+        self.generation.delete(ids)
+        self.generation.store.remove_source(path, self.generation.commit_number)
+        return ids
+
+    def ids_of_source(self, path: str) -> list[str]:
+        """Ids of the documents that came from a file."""
+        self._drain()
+        return self.generation.store.ids_of_source(path)
+
+    def sources(self) -> dict[str, SourceState]:
+        """What the index knows of the files it was made from."""
+        self._drain()
+        return self.generation.store.sources()
+
+    def commit(self) -> Manifest:
+        """Make everything since the last commit durable and visible, at once or not at all."""
+        self._drain()
+        manifest = self.generation.flush(self.manifest.created, _iso(self.clock))
+        write_manifest(self.files, self.root, manifest)
+        previous, self.manifest = self.manifest, manifest
+        self.generation.advance(manifest)
+        sweep_files(self.files, self.root, (previous, manifest))
+        self._committed()
+        return manifest
+
+    def close(self) -> None:
+        """Stop, dropping what was not committed. May be called again."""
+        if self._open:
+            self._open = False
+            self._held.close()
+
+    def _submit(self) -> None:
+        batch, sources = self._buffer, self._sources
+        self._buffer, self._sources = [], []
+        try:
+            reach("add.prepare")
+            prepared = prepare(batch, sources, self.recipe.passages.max_words)
+            encode, store = self._threads
+            vectors = encode.submit(self._encode, prepared)
+            self._pending.append(store.submit(self._store, prepared, vectors))
+            self._wait(IN_FLIGHT - 1)
+        except BaseException:
+            # What came before may be half stored: only the last commit is sure.
+            self.close()
+            raise
+
+    def _encode(self, prepared: Prepared) -> Windows | None:
+        reach("add.encode")
+        return self.encoder.encode_passages(prepared.texts, prepared.groups) if self.encoder else None
+
+    def _store(self, prepared: Prepared, vectors: Future[Windows | None]) -> None:
+        self.generation.add(prepared, vectors.result())
+
+    def _drain(self) -> None:
+        self._check_open()
+        if self._buffer:
+            self._submit()
+        try:
+            self._wait(0)
+        except BaseException:
+            self.close()
+            raise
+
+    def _wait(self, left: int) -> None:
+        while len(self._pending) > left:
+            self._pending.popleft().result()
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise UsageError("this writer is closed: ask the index for another")
+
+
+def index_encoder(manifest: Manifest) -> Encoder:
+    """The encoder an index was made with. Raises `EncoderMismatch` when the one of that name has changed."""
+    wanted = manifest.encoder or {}
+    encoder = load_encoder(wanted.get("name"))
+    if wanted.get("fingerprint") != encoder.card.fingerprint:
+        raise EncoderMismatch(
+            f"the index was built with encoder {wanted.get('name')} ({wanted.get('fingerprint')}); "
+            f"the one here is {encoder.card.fingerprint}: rebuild with `xsearch compact`"
+        )
+    return encoder
+
+
+def encoder_record(encoder: Encoder | None) -> dict[str, Any] | None:
+    """What the manifest keeps of an encoder."""
+    return {"name": encoder.card.name, "fingerprint": encoder.card.fingerprint} if encoder else None
+
+
+def _iso(clock: Callable[[], datetime]) -> str:
+    return clock().isoformat(timespec="seconds")

@@ -1,0 +1,260 @@
+"""Analyzers: text to the terms that are indexed and searched. One for passages and queries alike.
+
+What an analyzer is made of stands in ``data/analyzers.tsv``; this module puts it together. A word is folded, then
+stemmed or cut into 4-grams if it is of the language's script; a word of another script is folded only, so that a
+German index finds ``Москва`` and a Russian one ``Microsoft``. Runs of scripts without spaces become bigrams of
+orthographic units in every analyzer.
+
+nDCG@10 of monolingual BM25 behind the choices (news, lessons and command pages, one pool per language): bigrams of units
+against trigrams and 4-grams of characters: th .866 .866 .868, lo .916 .918 .912, km .907 .899 .886, my .892 .879
+.882; zh bigrams .797, characters .775, both .801 at twice the size; ja .814 .751 .811; ko bigrams within spaces .782,
+spaced words .699. No stop words are removed: BM25 weighs them down by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from importlib import resources
+from operator import add
+from typing import NamedTuple, TypeVar
+
+from xsearch.core.errors import UnknownLanguage, UsageError
+from xsearch.lang.codes import base_language, normalize_code, usual_script
+from xsearch.lang.fold import folding
+from xsearch.lang.scripts import COMMON, script_of
+from xsearch.lang.segmenters import SEGMENTERS, Segmenter, segmenter
+from xsearch.lang.tables import rows
+from xsearch.lang.words import unit_run_pattern, units, word_pattern
+
+VERSION = 1
+"""Raised whenever the code changes what terms come out; data files and packages are in the fingerprint anyway."""
+
+_CACHE_SIZE = 1 << 16
+_CACHED_LENGTH = 24
+_SCRIPT_STYLES = {"Arab": "arabic", "Hebr": "hebrew", "Deva": "devanagari"}
+# Languages whose analyzer reads several scripts alike, and so has no script in its name.
+_STYLE_SCRIPTS = {"serbian": ("Cyrl", "Latn"), "simplified": ()}
+_DATA_FILES = ("wordchars.tsv", "scripts.tsv", "traditional.tsv")
+_NGRAM = re.compile(r"([2-9])gram")
+_WELL_FORMED = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
+T = TypeVar("T")
+
+
+class Token(NamedTuple):
+    """A stretch of text, ``text[start:end]`` in code points, and the terms it is indexed under."""
+
+    terms: tuple[str, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """What an analyzer is made of. `scripts`: those whose words are stemmed or cut. `ngram`: length, 0 for none."""
+
+    lang: str
+    scripts: tuple[str, ...]
+    style: str
+    stemmer: str = ""
+    ngram: int = 0
+    joiners: str = ""
+    segmenter: str = ""
+
+    @property
+    def method(self) -> str:
+        if self.segmenter:
+            return self.segmenter
+        if self.stemmer:
+            return f"snowball-{self.stemmer}"
+        return f"{self.ngram}gram" if self.ngram else "words"
+
+
+class _Known(dict[str, T]):
+    """What was computed for a string before. Bounded: starts afresh when full, and long strings are not kept."""
+
+    def __init__(self, compute: Callable[[str], T]) -> None:
+        super().__init__()
+        self._compute = compute
+
+    def __missing__(self, key: str) -> T:
+        value = self._compute(key)
+        if len(key) <= _CACHED_LENGTH:
+            if len(self) >= _CACHE_SIZE:
+                self.clear()
+            self[key] = value
+        return value
+
+
+class Analyzer:
+    """Text to terms for one language. `name` tells language and method, `version` the code's, `fingerprint` is a hash
+    over all that changes terms: an index made with another one has to be analyzed again.
+
+    Safe to use from several threads. Made by `analyzer`.
+    """
+
+    def __init__(self, recipe: _Recipe) -> None:
+        self._recipe = recipe
+        self._segmenter = segmenter(recipe.segmenter) if recipe.segmenter else None
+        self._stem = _stemmer(recipe.stemmer) if recipe.stemmer else None
+        self._fold = folding(recipe.style)
+        self._pattern = word_pattern(recipe.joiners)
+        self._joiners = dict.fromkeys(map(ord, recipe.joiners))
+        self._is_run = unit_run_pattern().match
+        self._words: _Known[tuple[str, ...]] = _Known(self._word_terms)
+        self._units: _Known[str] = _Known(self._fold)
+        self.name = f"{recipe.lang}:{recipe.method}"
+        self.version = VERSION
+        self.fingerprint = _fingerprint(recipe, self._segmenter)
+
+    def terms(self, text: str) -> list[str]:
+        """The terms of a text in order. No term is empty or holds whitespace."""
+        found: list[str] = []
+        words = self._words
+        for word in self._pattern.findall(text):
+            found += words[word]
+        return found
+
+    def tokens(self, text: str) -> list[Token]:
+        """The terms of a text with their places; the terms of all tokens together are `terms` of the text.
+
+        A token is a word, or in a run without spaces a bigram, and then neighbours overlap. The terms of a token may be
+        none: a word of nothing but marks.
+        """
+        found = []
+        for match in self._pattern.finditer(text):
+            word, start = match.group(), match.start()
+            if self._is_run(word):
+                found += [Token((term,), start + a, start + b) for term, a, b in self._run(word)]
+            else:
+                found.append(Token(self._words[word], start, match.end()))
+        return found
+
+    def _word_terms(self, word: str) -> tuple[str, ...]:
+        if self._is_run(word):
+            return self._run_terms(word)
+        script = next((s for s in map(script_of, word) if s != COMMON), COMMON)
+        own = script in self._recipe.scripts
+        fold = self._fold if own or script == COMMON else folding(_SCRIPT_STYLES.get(script, "general"))
+        terms: list[str] = []
+        for part in fold(word.translate(self._joiners)).split():  # compatibility forms of some ligatures hold spaces
+            terms += self._reduce(part) if own else (part,)
+        return tuple(terms)
+
+    def _reduce(self, word: str) -> Iterable[str]:
+        if self._stem:
+            # The Persian stemmer has seen the joiner, which the index should not. A stem may be empty.
+            return (self._stem(word).replace("\u200c", "") or word,)
+        n = self._recipe.ngram
+        return [word[i : i + n] for i in range(len(word) - n + 1)] if 0 < n < len(word) else (word,)
+
+    def _run_terms(self, run: str) -> tuple[str, ...]:
+        if self._segmenter:
+            return tuple(term for term, _, _ in self._run(run))
+        folded = list(filter(None, map(self._units.__getitem__, units(run))))
+        return tuple(map(add, folded, folded[1:])) if len(folded) > 1 else tuple(folded)
+
+    def _run(self, run: str) -> list[tuple[str, int, int]]:
+        """Terms of a run of a script without spaces, with their places in it."""
+        if self._segmenter and script_of(run[0]) in self._segmenter.scripts:
+            cut = self._segmenter.cut(run)
+            return [(term, a, b) for word, a, b in cut for term in self._fold(word).split()]
+        found = []
+        at = 0
+        for unit in units(run):
+            if folded := self._units[unit]:
+                found.append((folded, at, at + len(unit)))
+            at += len(unit)
+        if len(found) < 2:
+            return found
+        return [(one + two, a, b) for (one, a, _), (two, _, b) in zip(found, found[1:], strict=False)]
+
+
+@cache
+def analyzer(lang: str, variant: str | None = None) -> Analyzer:
+    """The analyzer of a language, made once. A language nobody listed gets one that fits its script.
+
+    `variant` replaces the method of ``data/analyzers.tsv``: ``words`` (folded only), ``4gram`` (any length from 2 to 9),
+    or a segmenter: ``jieba``, ``sudachi``, ``kiwi``, ``newmm``. Raises `UnknownLanguage` for what cannot be a language
+    code, `UsageError` for an unknown variant, `MissingExtra` if the variant's package is absent.
+    """
+    recipe = _recipe(lang)
+    if variant is None or variant == recipe.method:
+        return Analyzer(recipe)
+    if variant in SEGMENTERS:
+        return Analyzer(replace(recipe, segmenter=variant))
+    gram = _NGRAM.fullmatch(variant)
+    if variant != "words" and not gram:
+        raise UsageError(f"unknown analyzer variant '{variant}': known are words, 4gram, {', '.join(SEGMENTERS)}")
+    return Analyzer(replace(recipe, stemmer="", ngram=int(gram[1]) if gram else 0))
+
+
+def coverage(lang: str, text: str) -> float:
+    """The share of a text's letters that end up in terms, 0 to 1; 1 for a text without letters.
+
+    Well below 1, the analyzer drops a script that the text is written in.
+    """
+    letters = sum(map(str.isalpha, text))
+    if not letters:
+        return 1.0
+    reached = bytearray(len(text))
+    for terms, start, end in analyzer(lang).tokens(text):
+        if terms:
+            reached[start:end] = b"\1" * (end - start)
+    return sum(1 for char, kept in zip(text, reached, strict=True) if kept and char.isalpha()) / letters
+
+
+@cache
+def _table() -> dict[str, tuple[str, str, str]]:
+    return {code: (style, method, joiners) for codes, style, method, joiners in rows("analyzers.tsv") for code in codes.split()}
+
+
+def _recipe(lang: str) -> _Recipe:
+    try:
+        code = normalize_code(lang)
+    except UnknownLanguage:
+        if not _WELL_FORMED.fullmatch(lang):
+            raise
+        code = lang
+    base = base_language(code)
+    style, method, joiners = _table().get(base, ("-", "4gram", "-"))
+    script = usual_script(code) or "Latn"
+    if code != base and style != "-" and usual_script(base) != script and style not in _STYLE_SCRIPTS:
+        style = "-"
+    if style == "-":
+        style = _SCRIPT_STYLES.get(script, "general")
+    scripts = _STYLE_SCRIPTS.get(style, (script,))
+    shown = base if style in _STYLE_SCRIPTS else code
+    joiners = "" if joiners == "-" else joiners
+    gram = _NGRAM.fullmatch(method)
+    if gram or method == "words":
+        return _Recipe(shown, scripts, style, ngram=int(gram[1]) if gram else 0, joiners=joiners)
+    return _Recipe(shown, scripts, style, stemmer=method, joiners=joiners)
+
+
+def _stemmer(name: str) -> Callable[[str], str]:
+    import Stemmer
+
+    # Its own cache would keep every word a second time.
+    stem: Callable[[str], str] = Stemmer.Stemmer(name, 0).stemWord
+    return stem
+
+
+def _fingerprint(recipe: _Recipe, segmenting: Segmenter | None) -> str:
+    made_of = {"version": VERSION, "recipe": asdict(recipe), "segmenter": segmenting.version if segmenting else ""}
+    if recipe.stemmer:
+        import Stemmer
+
+        made_of["stemmer"] = Stemmer.version()
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode() + _data_digest()).hexdigest()[:16]
+
+
+@cache
+def _data_digest() -> bytes:
+    folder = resources.files(__package__).joinpath("data")
+    return hashlib.sha256(b"".join(folder.joinpath(name).read_bytes() for name in _DATA_FILES)).digest()

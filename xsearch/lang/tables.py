@@ -1,0 +1,20 @@
+"""The data files of this package, read: tab-separated lines, `#` starts a comment line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import resources
+
+
+def rows(name: str) -> Iterator[list[str]]:
+    """The lines of ``data/<name>`` split at tabs, comments and empty lines left out."""
+    text = resources.files(__package__).joinpath("data", name).read_text(encoding="utf-8")
+    for line in text.split("\n"):
+        if line and not line.startswith("#"):
+            yield line.split("\t")
+
+
+def code_point_ranges(name: str) -> Iterator[tuple[int, int, list[str]]]:
+    """Rows of a table of code point ranges: first and last code point (included), further columns."""
+    for first, last, *rest in rows(name):
+        yield int(first, 16), int(last, 16), rest

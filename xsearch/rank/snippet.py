@@ -1,0 +1,193 @@
+"""The sentence or two of a passage that show why it was found."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xsearch.core import FloatArray
+from xsearch.rank.graphemes import cut_before
+
+Span = tuple[int, int]
+Token = tuple[Sequence[str], int, int]
+"""A word as its language's analyzer sees it: the terms it is indexed as, and where it stands."""
+
+ELLIPSIS = "…"
+_LONGEST_WORD = 40
+"""Characters within which a word's bound is looked for; longer runs are cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """A stretch of text that matched a term of the query, with that term's weight."""
+
+    start: int
+    end: int
+    term: str
+    weight: float
+
+
+def snippet(
+    text: str,
+    sentences: Sequence[Span],
+    tokens: Sequence[Token],
+    weights: Mapping[str, float],
+    sentence_scores: FloatArray | None = None,
+    width: int = 240,
+) -> tuple[str, list[Span]]:
+    """About `width` characters of `text` around the sentence that says most of the query, and the spans in it that
+    the query's words matched (ascending, apart).
+
+    sentences: ascending spans of `text`; none means that the text is one. tokens: (terms, start, end), ascending by
+    start, by the analyzer that the query's terms are from. weights: what each term of the query is worth, above 0.
+    sentence_scores: float32 (sentences,), how near each sentence is to the query's meaning (a cosine), for hits in
+    which no word matches.
+
+    A sentence's worth is the share of the query's weight whose terms it holds, each once, plus that score; the
+    first of the best is taken. It is filled up with what follows, at the end of the text with what precedes, or, if
+    too long, cut at words' bounds around its densest matches. An ellipsis stands where a sentence was cut. White
+    space becomes single spaces; no grapheme cluster is split.
+    """
+    sentences = sentences or [(0, len(text))]
+    matches = _matches(tokens, weights)
+    best = _best_sentence(sentences, matches, weights, sentence_scores)
+    if sentences[best][1] - sentences[best][0] > width:
+        start, end = _densest(sentences[best], matches, width)
+        start = _later_bound(text, start, sentences[best], tokens)
+    else:
+        start, end = _filled(sentences, best, width)
+    end = _earlier_bound(text, start, end, tokens)
+    return _on_one_line(text, start, end, sentences, [(match.start, match.end) for match in matches])
+
+
+def _matches(tokens: Iterable[Token], weights: Mapping[str, float]) -> list[_Match]:
+    found = []
+    for terms, start, end in tokens:
+        known = [term for term in terms if term in weights]
+        if known:
+            term = max(known, key=lambda name: (weights[name], name))
+            found.append(_Match(start, end, term, weights[term]))
+    return found
+
+
+def _best_sentence(
+    sentences: Sequence[Span],
+    matches: Sequence[_Match],
+    weights: Mapping[str, float],
+    sentence_scores: FloatArray | None,
+) -> int:
+    starts = [start for start, _ in sentences]
+    terms: list[dict[str, float]] = [{} for _ in sentences]
+    for match in matches:
+        terms[max(0, bisect_right(starts, match.start) - 1)][match.term] = match.weight
+    total = sum(weights.values()) or 1.0
+    worth = np.array([sum(held.values()) / total for held in terms])
+    if sentence_scores is not None:
+        worth = worth + sentence_scores
+    return int(np.argmax(worth))
+
+
+def _densest(sentence: Span, matches: Sequence[_Match], width: int) -> Span:
+    """The stretch of `width` characters of a long sentence whose distinct matched terms weigh most, centred on them."""
+    start, end = sentence
+    inside = [match for match in matches if start <= match.start and match.end <= end]
+    best, best_worth = (start, start), 0.0
+    held: dict[str, int] = {}
+    worth, first = 0.0, 0
+    for last, match in enumerate(inside):
+        if not held.get(match.term):
+            worth += match.weight
+        held[match.term] = held.get(match.term, 0) + 1
+        while first < last and match.end - inside[first].start > width:
+            held[inside[first].term] -= 1
+            if not held[inside[first].term]:
+                worth -= inside[first].weight
+            first += 1
+        if worth > best_worth + 1e-9:
+            best, best_worth = (inside[first].start, match.end), worth
+    margin = max(0, width - (best[1] - best[0])) // 2
+    left = max(start, min(best[0] - margin, end - width))
+    return left, min(end, left + width)
+
+
+def _filled(sentences: Sequence[Span], best: int, width: int) -> Span:
+    """The best sentence and what follows it, up to `width`; at the end of the text, whole sentences before it."""
+    start = sentences[best][0]
+    end = sentences[-1][1]
+    first = best
+    while first > 0 and end - sentences[first - 1][0] <= width:
+        first -= 1
+        start = sentences[first][0]
+    return start, min(end, start + width)
+
+
+def _later_bound(text: str, start: int, sentence: Span, tokens: Sequence[Token]) -> int:
+    """Where to begin at or after `start` so that no word is cut in two."""
+    if start <= sentence[0] or _word_at(tokens, start + 1)[0] == start:
+        return start
+    for place in range(start, min(start + _LONGEST_WORD, sentence[1])):
+        if text[place - 1].isspace():
+            return place
+    return cut_before(text, _outside_word(tokens, start))
+
+
+def _earlier_bound(text: str, start: int, end: int, tokens: Sequence[Token]) -> int:
+    """Where to stop at or before `end`, in the last third of the stretch, so that no word is cut in two."""
+    if end >= len(text) or text[end].isspace() or _word_at(tokens, end)[1] == end:
+        return end
+    for place in range(end - 1, start + (end - start) * 2 // 3, -1):
+        if text[place].isspace():
+            return place
+    return max(cut_before(text, _outside_word(tokens, end)), start)
+
+
+def _word_at(tokens: Sequence[Token], at: int) -> Span:
+    """The last token that begins before `at`; an empty span at -1 if there is none."""
+    index = bisect_left(tokens, at, key=lambda token: token[1]) - 1
+    return (tokens[index][1], tokens[index][2]) if index >= 0 else (-1, -1)
+
+
+def _outside_word(tokens: Sequence[Token], at: int) -> int:
+    """The start of the token that `at` lies within, `at` itself if in none or in a longer one than any word."""
+    start, end = _word_at(tokens, at)
+    return start if start < at < end and at - start <= _LONGEST_WORD else at
+
+
+def _on_one_line(
+    text: str, start: int, end: int, sentences: Sequence[Span], matched: Sequence[Span]
+) -> tuple[str, list[Span]]:
+    """The stretch with white space collapsed, spans moved along, an ellipsis where it cuts a sentence."""
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    cut_left = any(first < start < last and text[first:start].strip() for first, last in sentences)
+    cut_right = any(first < end < last and text[end:last].strip() for first, last in sentences)
+    line = [ELLIPSIS] if cut_left else []
+    place = []
+    for offset in range(start, end):
+        place.append(len(line))
+        if not text[offset].isspace():
+            line.append(text[offset])
+        elif not text[offset - 1].isspace():
+            line.append(" ")
+    place.append(len(line))
+    if cut_right:
+        line.append(ELLIPSIS)
+    inside = [(max(first, start), min(last, end)) for first, last in matched if first < end and last > start]
+    spans = _merged([(place[first - start], place[last - start]) for first, last in inside])
+    return "".join(line), spans
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    """Spans that overlap or touch, as one."""
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        elif end > start:
+            merged.append((start, end))
+    return merged

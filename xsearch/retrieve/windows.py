@@ -1,0 +1,147 @@
+"""One segment of window vectors, and the best passages in it: MaxP (Dai and Callan 2019), a passage's score is that
+of its best window.
+
+    <lang>/<first>-<last>.faiss    codes, as `retrieve.codes` lays them out
+    <lang>/<first>-<last>.npy      owners: NumPy's format 1.0, int64 little-endian (rows,), ascending
+
+`first` and `last` are the passage numbers it starts and ends with. All windows of a passage are in one segment.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from xsearch.core import FloatArray, IndexDamaged, IntArray, Mask
+from xsearch.retrieve.codes import dot, map_codes
+
+SPARSE = 0.05
+"""Below this share of allowed windows, scoring just them beats passing over the others."""
+SPARE_WINDOWS = 32
+"""Windows fetched beyond two for each passage wanted."""
+MATRIX_CELLS = 1 << 24
+"""Most scores (64 MB) computed at once when all windows are scored for several queries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """Passages with integer scores, best first, equal ones by number: int64 (n,) and float32 (n,)."""
+
+    passages: IntArray
+    scores: FloatArray
+
+    @staticmethod
+    def of(passages: IntArray, scores: FloatArray, depth: int) -> Best:
+        """The best `depth` of passages that each stand once."""
+        if len(scores) > depth:
+            cut = np.partition(scores, len(scores) - depth)[len(scores) - depth]
+            passages, scores = passages[scores >= cut], scores[scores >= cut]
+        order = np.lexsort((passages, -scores))[:depth]
+        return Best(passages[order], scores[order])
+
+
+class Segment:
+    """Codes and owners of one segment, mapped. Raises `IndexDamaged` when the files do not fit `entry`."""
+
+    def __init__(self, folder: Path, lang: str, entry: dict[str, int], dim: int) -> None:
+        self.rows = entry["windows"]
+        self._whole, self.codes = map_codes(folder / codes_name(lang, entry), self.rows, dim)
+        self.owners = map_owners(folder / owners_name(lang, entry), self.rows)
+        self._faiss: tuple[ModuleType, Any] | None = None
+
+    def use_faiss(self, faiss: ModuleType) -> None:
+        """Score with FAISS from now on; it reads the same mapped memory."""
+        reader = faiss.ZeroCopyIOReader(faiss.swig_ptr(self._whole), self._whole.nbytes)
+        self._faiss = faiss, faiss.read_index(reader)
+
+    def best(self, queries: FloatArray, depth: int, allowed: Mask | None) -> list[Best]:
+        """For each integer query, float32 (m, dim), the best `depth` allowed passages."""
+        inside = None if allowed is None else allowed[self.owners]
+        count = self.rows if inside is None else int(np.count_nonzero(inside))
+        if count == 0:
+            return [Best(np.empty(0, np.int64), np.empty(0, np.float32)) for _ in queries]
+        if inside is not None and count == self.rows:
+            inside = None
+        if self._faiss is None or count < SPARSE * self.rows:
+            return self._score_all(queries, depth, inside)
+        return self._search(*self._faiss, queries, depth, inside)
+
+    def _score_all(self, queries: FloatArray, depth: int, inside: Mask | None) -> list[Best]:
+        """By scoring every allowed window."""
+        rows = None if inside is None else np.flatnonzero(inside)
+        owners = np.asarray(self.owners) if rows is None else self.owners[rows]
+        # Windows of a passage lie side by side.
+        starts = np.flatnonzero(np.diff(owners, prepend=-1))
+        passages = owners[starts]
+        found = []
+        step = max(1, MATRIX_CELLS // len(owners))
+        for start in range(0, len(queries), step):
+            scores = dot(self.codes, queries[start : start + step], rows)
+            best = np.maximum.reduceat(scores, starts, axis=0)
+            found.extend(Best.of(passages, column, depth) for column in np.ascontiguousarray(best.T))
+        return found
+
+    def _search(
+        self, faiss: ModuleType, index: Any, queries: FloatArray, depth: int, inside: Mask | None
+    ) -> list[Best]:
+        """By FAISS: more and more windows, until `depth` passages lie strictly above the last window fetched.
+
+        What lies above it is all there is above it, so neither the order in which FAISS breaks ties nor windows
+        that were not fetched can change the result. Queries that a quarter of the windows do not settle (many
+        equal texts) have all windows scored.
+        """
+        parameters, count = None, self.rows
+        if inside is not None:
+            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(np.packbits(inside, bitorder="little")))
+            count = int(np.count_nonzero(inside))
+        found: dict[int, Best] = {}
+        pending = list(range(len(queries)))
+        fetch = 2 * depth + SPARE_WINDOWS
+        while pending and fetch < count // 4:
+            scores, windows = index.search(queries[pending], fetch, params=parameters)
+            for query, row, ids in zip(pending, scores, windows, strict=True):
+                best = settled(self.owners[ids], row, depth)
+                if best is not None:
+                    found[query] = best
+            pending = [query for query in pending if query not in found]
+            fetch *= 4
+        if pending:
+            found.update(zip(pending, self._score_all(queries[pending], depth, inside), strict=True))
+        return [found[query] for query in range(len(queries))]
+
+
+def settled(owners: IntArray, scores: FloatArray, depth: int) -> Best | None:
+    """The best `depth` passages given the best windows' owners and scores, descending; None when these windows do
+    not tell yet."""
+    above = scores > scores[-1]
+    # The first of a passage's windows is its best.
+    passages, first = np.unique(owners[above], return_index=True)
+    if len(passages) < depth:
+        return None
+    return Best.of(passages, scores[first], depth)
+
+
+def codes_name(lang: str, entry: dict[str, int]) -> str:
+    """Path of a segment's codes, relative to the retriever's folder."""
+    return f"{lang}/{entry['first']}-{entry['last']}.faiss"
+
+
+def owners_name(lang: str, entry: dict[str, int]) -> str:
+    """Path of a segment's owners, relative to the retriever's folder."""
+    return f"{lang}/{entry['first']}-{entry['last']}.npy"
+
+
+def map_owners(path: Path, rows: int) -> IntArray:
+    """Map a file of owners, int64 (rows,). Raises `IndexDamaged` when it is missing or another shape or type."""
+    try:
+        owners: IntArray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise IndexDamaged(f"{path}: {error}: run `xsearch check --repair`") from error
+    if owners.shape != (rows,) or owners.dtype != np.dtype("<i8"):
+        raise IndexDamaged(f"{path} does not hold {rows} passage numbers: run `xsearch check --repair`")
+    return owners

@@ -1,0 +1,48 @@
+"""`XSearchRetriever` for Haystack (extra `haystack`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xsearch.core.extras import need
+from xsearch.engine import Index
+from xsearch.serve.hits import hit_metadata
+
+need("haystack", "haystack", "the Haystack retriever")
+
+from haystack import Document, component, default_from_dict, default_to_dict  # noqa: E402
+
+
+@component
+class XSearchRetriever:
+    """Passages for a question in any language.
+
+    index: an open `Index`, or the folder of one. top_k: documents wanted.
+    """
+
+    def __init__(self, index: Index | str, top_k: int = 10) -> None:
+        self.index = Index(index) if isinstance(index, str) else index
+        self.top_k = top_k
+
+    @component.output_types(documents=list[Document])  # type: ignore[untyped-decorator]
+    def run(
+        self, query: str, top_k: int | None = None, to: list[str] | None = None, filter: str | None = None
+    ) -> dict[str, list[Document]]:
+        """Documents for `query`; `to` and `filter` as for `Index.search`."""
+        hits = self.index.search(query, top_k or self.top_k, to=to, filter=filter)
+        return {
+            "documents": [
+                Document(id=hit.id, content=hit.text, score=hit.score, meta=hit_metadata(hit)) for hit in hits
+            ]
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """The component as a pipeline file keeps it."""
+        data: dict[str, Any] = default_to_dict(self, index=str(self.index.path), top_k=self.top_k)
+        return data
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> XSearchRetriever:
+        """The component from a pipeline file."""
+        made: XSearchRetriever = default_from_dict(cls, data)
+        return made

@@ -1,0 +1,102 @@
+"""The static encoder in training: vectors and weights of subwords, its forward pass and its gradients."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xsearch.core import FloatArray
+from xsearch.encode.pooling import sum_bags, unit_rows
+from xsearch.train.bags import Bags, concatenate
+from xsearch.train.contrastive import softmax_loss
+from xsearch.train.recipe import Objective
+from xsearch.train.sampling import PairBatch
+
+EPSILON = 1e-10
+SIF = 1e-3
+"""Weights start at a / (a + p(token)), the smooth inverse frequency of Arora et al. 2017."""
+
+
+@dataclass(eq=False)
+class StaticModel:
+    """vectors: float32 (tokens, dim). raw: float32 (tokens,), weights before the softplus that keeps them positive."""
+
+    vectors: FloatArray
+    raw: FloatArray
+
+    @staticmethod
+    def initial(counts: NDArray[np.int64], dim: int, rng: np.random.Generator) -> StaticModel:
+        """Random vectors of expected length 1; weights by inverse frequency, from the token `counts` of the data."""
+        vectors = rng.standard_normal((len(counts), dim), dtype=np.float32) / np.float32(np.sqrt(dim))
+        weights = np.maximum(SIF / (SIF + counts / max(counts.sum(), 1)), 0.02)
+        return StaticModel(vectors, np.log(np.expm1(weights)).astype(np.float32))
+
+    def weights(self, tokens: NDArray[np.int64] | None = None) -> FloatArray:
+        """softplus of the raw weights, of all tokens or of some."""
+        raw = self.raw if tokens is None else self.raw[tokens]
+        return np.logaddexp(np.float32(0), raw)
+
+
+@dataclass(eq=False)
+class RowAdagrad:
+    """Adagrad (Duchi, Hazan and Singer 2011) with one accumulator a row: θ_r −= η g_r / √(Σ mean(g_r²))."""
+
+    squares: FloatArray
+
+    def update(self, parameters: FloatArray, rows: NDArray[np.int64], gradient: FloatArray, rate: float) -> None:
+        """Move `rows` of `parameters` (n,) or (n, dim) against `gradient` (len(rows), …), in place."""
+        square = gradient * gradient
+        self.squares[rows] += square.mean(axis=1) if gradient.ndim == 2 else square
+        step = np.float32(rate) / (np.sqrt(self.squares[rows]) + np.float32(EPSILON))
+        parameters[rows] -= gradient * (step[:, None] if gradient.ndim == 2 else step)
+
+
+class Trainer:
+    """Takes steps on a model. Only rows that a batch touches are read and written."""
+
+    def __init__(self, model: StaticModel, objective: Objective, executor: Executor | None = None) -> None:
+        self.model = model
+        self._objective = objective
+        self._executor = executor
+        self._vectors = RowAdagrad(np.zeros(len(model.raw), dtype=np.float32))
+        self._weights = RowAdagrad(np.zeros(len(model.raw), dtype=np.float32))
+
+    def step(self, batch: PairBatch, rate: float) -> float:
+        """Fit one batch at a share `rate` (0..1) of the learning rates. Returns the loss."""
+        loss, tokens, vector_gradient, raw_gradient = self.gradients(batch)
+        self._vectors.update(self.model.vectors, tokens, vector_gradient, rate * self._objective.learning_rate)
+        self._weights.update(self.model.raw, tokens, raw_gradient, rate * self._objective.weight_learning_rate)
+        return loss
+
+    def gradients(self, batch: PairBatch) -> tuple[float, NDArray[np.int64], FloatArray, FloatArray]:
+        """(loss, touched tokens ascending, d loss / d their vectors, d loss / d their raw weights).
+
+        A bag's sum is s = Σ w_t v_t and its vector u = s / |s|, so d/ds = (d/du − (d/du · u) u) / |s|, and with
+        G_t = Σ d/ds over the places of t: d/dv_t = w_t G_t, d/dw_t = v_t · G_t, d/draw_t = σ(raw_t) d/dw_t.
+        """
+        bags = concatenate([batch.left, batch.right])
+        tokens, places = np.unique(bags.tokens, return_inverse=True)
+        weights = self.model.weights(tokens)
+        vectors = self.model.vectors[tokens]
+        sums = sum_bags(vectors * weights[:, None], places, bags.starts, self._executor)
+        units = unit_rows(sums)
+        n = len(batch)
+        loss, by_left, by_right = softmax_loss(
+            units[:n], units[n:], batch.groups, self._objective.scale, self._objective.margin
+        )
+        by_units = np.concatenate([by_left, by_right])
+        by_sums = by_units - np.einsum("nd,nd->n", by_units, units)[:, None] * units
+        by_sums /= np.maximum(np.sqrt(np.einsum("nd,nd->n", sums, sums)), np.float32(EPSILON))[:, None]
+        total = self._sum_by_token(by_sums, bags, places, len(tokens))
+        by_weights = np.einsum("td,td->t", vectors, total)
+        sigmoid = -np.expm1(-weights)
+        return loss, tokens, total * weights[:, None], by_weights * sigmoid
+
+    def _sum_by_token(self, rows: FloatArray, bags: Bags, places: NDArray[np.int64], tokens: int) -> FloatArray:
+        """For every token, the sum of `rows` over the bags it stands in, as often as it does."""
+        order = np.argsort(places, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(np.bincount(places, minlength=tokens))])
+        return sum_bags(rows, bags.owners[order], starts, self._executor)

@@ -1,0 +1,105 @@
+"""What trains a static encoder, as a file: data and their weights, vocabulary, objective, seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from xsearch.core import BadInput
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Files of the data folder and how much they count.
+
+    files: a glob relative to the data folder; a file belongs to the first source that matches it. weight: relative
+    probability of a row of it. documents: rows stand in the order of running text, so that a row's neighbours are its
+    context. licence: what the card states where the data folder has no `sources.json`.
+    """
+
+    files: str
+    weight: float = 1.0
+    documents: bool = False
+    licence: str = ""
+
+
+class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Subwords: how many, learnt from how many texts, sampled by (texts of the language) ** `language_exponent`."""
+
+    size: int = 100_000
+    texts: int = 500_000
+    language_exponent: float = 0.4
+
+
+class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How pairs are drawn.
+
+    A row: by its source's weight times min(texts, `row_cap`) ** `row_exponent`. Languages within a row: by (texts of
+    the language) ** `language_exponent`. `section_share` of the pairs are a section's title and a stretch of its
+    text; `context_share` are a sentence and a window of rows around it or beside it.
+    """
+
+    row_cap: int = 20
+    row_exponent: float = 0.7
+    language_exponent: float = -0.5
+    section_share: float = 0.1
+    context_share: float = 0.15
+    max_tokens: int = 64
+    window: int = 48
+    dropout: float = 0.1
+
+
+class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Vectors and how they are fitted: see `xsearch.train.contrastive` and `xsearch.train.adagrad`."""
+
+    dim: int = 256
+    batch: int = 2048
+    steps: int = 6000
+    scale: float = 20.0
+    margin: float = 0.15
+    learning_rate: float = 0.03
+    weight_learning_rate: float = 0.03
+
+
+class StaticRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole recipe. `exclude` lists globs, relative to the data folder, of files whose texts may not be trained on.
+
+    bits: of a stored number (2, 3 or 4). window: tokens of a passage window in use.
+    """
+
+    name: str
+    sources: tuple[Source, ...]
+    exclude: tuple[str, ...] = ()
+    seed: int = 1
+    bits: int = 4
+    window: int = 40
+    vocabulary: Vocabulary = Vocabulary()
+    sampling: Sampling = Sampling()
+    objective: Objective = Objective()
+
+
+def load_recipe(path: Path) -> StaticRecipe:
+    """The recipe in a TOML file. Raises `BadInput` for unknown keys, wrong types and impossible values."""
+    try:
+        recipe = msgspec.toml.decode(path.read_bytes(), type=StaticRecipe)
+    except FileNotFoundError:
+        raise BadInput("no such recipe", str(path)) from None
+    except msgspec.MsgspecError as error:
+        raise BadInput(str(error), str(path)) from error
+    _check(recipe, path)
+    return recipe
+
+
+def _check(recipe: StaticRecipe, path: Path) -> None:
+    problems = {
+        "no sources": not recipe.sources,
+        "bits must be 2, 3 or 4": recipe.bits not in (2, 3, 4),
+        "objective.dim must be a positive multiple of 8": recipe.objective.dim <= 0 or recipe.objective.dim % 8 != 0,
+        "objective.batch must be at least 2": recipe.objective.batch < 2,
+        "objective.steps must be at least 1": recipe.objective.steps < 1,
+        "sampling.dropout must lie in [0, 1)": not 0 <= recipe.sampling.dropout < 1,
+        "a source's weight must not be negative": any(source.weight < 0 for source in recipe.sources),
+    }
+    for problem, present in problems.items():
+        if present:
+            raise BadInput(problem, str(path))
