@@ -83,8 +83,13 @@ def _ask(
         say(note)
     hits = make_hits(snapshot, found, explain)
     if format == "json":
-        typer.echo(json.dumps({"query": query_record(text, found.query), "hits": [hit_record(h) for h in hits]},
-                              ensure_ascii=False, indent=1))
+        typer.echo(
+            json.dumps(
+                {"query": query_record(text, found.query), "hits": [hit_record(h) for h in hits]},
+                ensure_ascii=False,
+                indent=1,
+            )
+        )
     elif format == "jsonl":
         for hit in hits:
             typer.echo(json.dumps(hit_record(hit), ensure_ascii=False))
@@ -122,15 +127,11 @@ def hit_record(hit: Hit) -> dict[str, Any]:
         "metadata": dict(hit.metadata),
     }
     if hit.explain:
-        record["explain"] = [
-            {name: getattr(part, name) for name in part.__dataclass_fields__} for part in hit.explain
-        ]
+        record["explain"] = [{name: getattr(part, name) for name in part.__dataclass_fields__} for part in hit.explain]
     return record
 
 
-def _run_topics(
-    folder: Path, topics: Path, output: Path, k: int, lang: str | None, options: dict[str, Any]
-) -> None:
+def _run_topics(folder: Path, topics: Path, output: Path, k: int, lang: str | None, options: dict[str, Any]) -> None:
     from xsearch.corpora.formats.topics import read_topics
     from xsearch.engine import open_index
     from xsearch.engine.runs import resume_run

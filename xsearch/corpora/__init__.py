@@ -1,1 +1,16 @@
 """Files → Documents, Topics, Qrels. `formats/` says how a file is parsed, `collections/` which files make HC4."""
+
+from xsearch.corpora.folders import scan
+from xsearch.corpora.reading import read, read_path, read_stdin
+from xsearch.corpora.source import BadRecord, ReadOptions, Source, file_hash
+
+__all__ = [
+    "BadRecord",
+    "ReadOptions",
+    "Source",
+    "file_hash",
+    "read",
+    "read_path",
+    "read_stdin",
+    "scan",
+]

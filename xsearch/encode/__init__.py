@@ -1,1 +1,19 @@
 """Text → arrays: encoders, each described by a card."""
+
+from xsearch.encode.card import EncoderCard, SourceNote, read_card, write_card
+from xsearch.encode.known import card, known_encoders, load_encoder
+from xsearch.encode.static import StaticEncoder, Token
+from xsearch.encode.subwords import TokenBags
+
+__all__ = [
+    "EncoderCard",
+    "SourceNote",
+    "StaticEncoder",
+    "Token",
+    "TokenBags",
+    "card",
+    "known_encoders",
+    "load_encoder",
+    "read_card",
+    "write_card",
+]

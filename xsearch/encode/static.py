@@ -50,8 +50,7 @@ class StaticEncoder:
         self._pieces = pieces
         self._table = table
         self._executor = executor
-        self._tokenizer = new_tokenizer(pieces)
-        self._subwords = Subwords(self._tokenizer)
+        self._subwords = Subwords(pieces)
 
     def encode_queries(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> FloatArray:
         """A vector of every text: float32 (len(texts), dim), rows of length 1, a zero row for a text without tokens."""
@@ -78,18 +77,11 @@ class StaticEncoder:
 
     def tokens(self, text: str) -> list[Token]:
         """The subwords of a text and where they stand in it."""
-        found = []
-        position = 0
-        for stretch in text.split():
-            position = text.index(stretch, position)
-            encoding = self._tokenizer.encode(stretch.encode("utf-8", "replace").decode(), add_special_tokens=False)
-            for number, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
-                if number:
-                    found.append((number, position + start, position + end))
-            position += len(stretch)
-        weights = np.linalg.norm(self.token_vectors(np.array([f[0] for f in found], dtype=np.int64)), axis=1)
+        found = self._subwords.places(text)
+        vectors = self.token_vectors(np.array([token for token, _, _ in found], dtype=np.int64))
+        weights = np.sqrt(np.einsum("nd,nd->n", vectors, vectors)).tolist()
         return [
-            Token(number, self._pieces[number][0], start, end, float(weight))
+            Token(number, self._pieces[number][0], start, end, weight)
             for (number, start, end), weight in zip(found, weights, strict=True)
         ]
 

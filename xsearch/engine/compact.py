@@ -7,8 +7,8 @@ is made from it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -16,11 +16,11 @@ import numpy as np
 
 from xsearch.core import Document
 from xsearch.encode import load_encoder
+from xsearch.engine.clock import command, utc_now
 from xsearch.engine.generation import GenerationWriter
 from xsearch.engine.layout import sweep_generations
 from xsearch.engine.prepare import analyze
 from xsearch.engine.recipe import parse_stored
-from xsearch.engine.clock import utc_now
 from xsearch.engine.writer import encoder_record
 from xsearch.storage import (
     DiskFiles,
@@ -30,11 +30,11 @@ from xsearch.storage import (
     NewDocument,
     StoredDocument,
     StoreReader,
-    WriterLock,
     copy_live,
     generation_folder,
     live_name,
     read_manifest,
+    write_lock,
     write_manifest,
 )
 from xsearch.storage.failpoints import reach
@@ -58,7 +58,7 @@ def compact(
     root, files = Path(path), files or DiskFiles()
     now = clock().isoformat(timespec="seconds")
     read_manifest(root)
-    with WriterLock(root, since=now):
+    with write_lock(root, command(), now):
         old = read_manifest(root)
         sweep_generations(files, root, old)
         folder = generation_folder(root, old.generation + 1)

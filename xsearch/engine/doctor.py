@@ -12,7 +12,6 @@ from xsearch.core import XSearchError
 from xsearch.core.extras import have, install_line, installed_faiss
 from xsearch.encode import load_encoder
 from xsearch.engine.index import Index, open_index
-from xsearch.engine.prepare import base
 from xsearch.storage import has_index
 
 Level = Literal["green", "yellow", "red"]
@@ -55,7 +54,9 @@ def _faiss() -> Finding:
         fix = f"pip uninstall -y {' '.join(builds)} && {install_line('dense')}"
         return Finding("red", "faiss", f"{' and '.join(builds)} break each other: {fix}")
     if not builds or not have("faiss"):
-        return Finding("yellow", "faiss", f"not installed; numpy answers the same, more slowly: {install_line('dense')}")
+        return Finding(
+            "yellow", "faiss", f"not installed; numpy answers the same, more slowly: {install_line('dense')}"
+        )
     return Finding("green", "faiss", builds[0])
 
 
@@ -80,7 +81,7 @@ def _languages(index: Index) -> list[Finding]:
     findings = []
     for code in sorted(totals, key=lambda code: -totals[code]):
         coverage = languages.coverage(code, "\n".join(samples[code]))
-        seen = encoder.supports(base(code)) if encoder else None
+        seen = encoder.supports(languages.base_language(code)) if encoder else None
         findings.append(_language(code, totals[code], coverage, seen))
     return findings
 

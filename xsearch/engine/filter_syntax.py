@@ -27,13 +27,13 @@ _TOKEN = re.compile(
     (?P<space>   \s+ )
   | (?P<string>  '(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*" )
   | (?P<word>    [^\W\d][^\s\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]* )
-  | (?P<number>  (?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w]) )
+  | (?P<number>  (?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?!\w) )
   | (?P<sign>    <>|<=|>=|==|!=|&&|\|\||. )
     """,
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPE = re.compile(r"""\\([\\'"])""")
-_WORDS = {"and": "and", "or": "or", "not": "not", "in": "in", "is": "is"}
+_WORDS = frozenset(["and", "or", "not", "in", "is"])
 _CONSTANTS = {"true": "True", "false": "False", "none": "None", "null": "None"}
 _SIGNS = {"=": "==", "<>": "!=", "&&": " and ", "||": " or "}
 _PLAIN_SIGNS = frozenset(["<", "<=", ">", ">=", "==", "!=", "(", ")", "[", "]", "{", "}", ",", ".", "-", "+"])
@@ -41,7 +41,7 @@ _HINTS = (
     (re.compile(r"\blike\b", re.IGNORECASE), '`like` is written "part" in title'),
     (re.compile(r"\bbetween\b", re.IGNORECASE), "`between` is written 1990 <= year <= 1999"),
     (re.compile(r"\d{4}-\d\d"), 'a date is a string: date >= "2020-01-31"'),
-    (re.compile("[“”„«»‘’]"), 'strings stand in straight quotation marks: "…" or \'…\''),
+    (re.compile("[“”„«»‘’]"), "strings stand in straight quotation marks: \"…\" or '…'"),
     (re.compile(r"(?<![!])!(?!=)"), "`!` is written not"),
 )
 
@@ -53,7 +53,6 @@ class Syntax:
     tree: ast.expr
     names: tuple[str, ...]
     _text: str
-    _source: bytes
     _origins: tuple[int, ...]
 
     def name(self, node: ast.Name) -> str:
@@ -65,13 +64,12 @@ class Syntax:
         return self.names[int(node.attr[1:])]
 
     def string(self, node: ast.Constant) -> str:
-        """A string as it was written. `node.value` is a str."""
-        return self.names[int(node.value)]
+        """A string as it was written; the node's value is its number in the table."""
+        return self.names[int(str(node.value))]
 
     def error(self, node: ast.expr, message: str) -> FilterError:
         """An error that points at `node`."""
-        at = len(self._source[: node.col_offset].decode())
-        return point(self._text, self._origins[at], message)
+        return point(self._text, self._origins[node.col_offset], message)
 
 
 def read_syntax(text: str) -> Syntax:
@@ -87,7 +85,7 @@ def read_syntax(text: str) -> Syntax:
         offset = (error.offset or 1) - 1 if isinstance(error, SyntaxError) else 0
         at = origins[min(max(offset, 0), len(origins) - 1)]
         raise point(text, at, "the filter does not parse") from None
-    return Syntax(tree, tuple(names), text, source.encode(), tuple(origins))
+    return Syntax(tree, tuple(names), text, tuple(origins))
 
 
 def point(text: str, at: int, message: str) -> FilterError:
@@ -99,18 +97,19 @@ def point(text: str, at: int, message: str) -> FilterError:
 
 
 def _cut_out(text: str) -> tuple[str, list[str], list[int]]:
-    """Python source for `text` with names and strings as numbers, their table, and for each character of the source
-    (and its end) the place in `text` it stems from."""
+    """ASCII source on one line for Python's parser, with names and strings as numbers; their table; and for each
+    character of the source, and its end, the place in `text` it stems from."""
     pieces: list[str] = []
     names: list[str] = []
     origins: list[int] = []
     depth = prefixes = 0
+    before: str | None = ""
     for match in _TOKEN.finditer(text):
         kind, token, at = match.lastgroup, match.group(), match.start()
         if kind == "space":
-            piece = " "
+            piece = " " if pieces else ""  # Python takes a leading space for an indent
         elif kind == "word" and token.lower() in _WORDS:
-            piece = f" {_WORDS[token.lower()]} "
+            piece = token.lower()
         elif kind == "word" and token.lower() in _CONSTANTS:
             piece = _CONSTANTS[token.lower()]
         elif kind == "number":
@@ -118,20 +117,19 @@ def _cut_out(text: str) -> tuple[str, list[str], list[int]]:
         elif kind == "sign":
             piece = _sign(text, at, token)
             depth += (token in "([{") - (token in ")]}")
+        elif kind == before == "string":
+            raise point(text, at, "two strings in a row")  # which Python would read as one
         else:
             piece = f"_{len(names)}" if kind == "word" else f'"{len(names)}"'
             names.append(_checked(text, at, token if kind == "word" else _ESCAPE.sub(r"\1", token[1:-1])))
         if kind != "space":
-            prefixes = prefixes + 1 if piece in (" not ", "-", "+") else 0
+            before = kind
+            prefixes = prefixes + 1 if piece in ("not", "-", "+") else 0
         if max(depth, prefixes) > MAX_NESTING:
             raise point(text, at, f"the filter is nested more than {MAX_NESTING} deep")
         pieces.append(piece)
         origins.extend([at] * len(piece))
-    lead = len(pieces[0]) if pieces[0].isspace() else 0
-    source = "".join(pieces)
-    # Python takes a leading space for an indent.
-    stripped = source.lstrip(" ")
-    return stripped, names, [*origins[len(source) - len(stripped) :], max(len(text) - 1, lead)]
+    return "".join(pieces), names, [*origins, len(text)]
 
 
 def _sign(text: str, at: int, token: str) -> str:

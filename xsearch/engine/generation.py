@@ -5,7 +5,7 @@ A writer appends to the current generation; `compact` fills a new one beside it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +16,11 @@ from xsearch.engine.prepare import Prepared
 from xsearch.engine.recipe import parse_stored
 from xsearch.retrieve import BM25Writer, DenseWriter
 from xsearch.storage import (
-    ColumnsWriter,
     Files,
     Liveness,
     Manifest,
-    NewDocument,
     Store,
+    append_columns,
     column_files,
     generation_folder,
     hash_files,
@@ -29,7 +28,7 @@ from xsearch.storage import (
 )
 from xsearch.storage.failpoints import reach
 
-WRITERS = {"bm25": BM25Writer, "dense": DenseWriter}
+WRITERS: Mapping[str, type[BM25Writer] | type[DenseWriter]] = {"bm25": BM25Writer, "dense": DenseWriter}
 
 
 class GenerationWriter:
@@ -62,10 +61,11 @@ class GenerationWriter:
         self.commit_number = manifest.commit + 1
         self.high_water = manifest.high_water
         self.documents = manifest.documents
-        self.live = Liveness.open(self.folder, manifest.live, manifest.high_water)
-        self.columns = ColumnsWriter(self.folder, manifest.columns, self.files)
+        self.live = Liveness.open(self.folder / manifest.live)
         self.codes = {code: number for number, code in enumerate(manifest.languages)}
-        self._new: list[IntArray] = []
+        self._numbers: list[IntArray] = []
+        self._owners: list[IntArray] = []
+        self._languages: list[int] = []
         self._dead: list[IntArray] = []
 
     def add(self, prepared: Prepared, windows: Windows | None) -> None:
@@ -90,9 +90,10 @@ class GenerationWriter:
         for name, retriever in self.retrievers.items():
             reach(f"add.{name}")
             retriever.add(batch)
-        codes = [self._language_number(span.lang) for document in prepared.documents for span in document.spans]
-        self.columns.add(numbers, owners, codes)
-        self._new.append(numbers)
+        self._numbers.append(numbers)
+        self._owners.append(owners)
+        spans = (span for document in prepared.documents for span in document.spans)
+        self._languages.extend(self.codes.setdefault(span.lang, len(self.codes)) for span in spans)
         self.high_water = max(self.high_water, int(numbers[-1]) + 1)
 
     def delete(self, ids: Sequence[str]) -> list[str]:
@@ -106,7 +107,7 @@ class GenerationWriter:
         """Count every passage appended as alive: their numbers lie below the high-water mark of the generation that
         `compact` started from, with none alive."""
         mask = self.live.mask()
-        mask[_joined(self._new)] = True
+        mask[_joined(self._numbers)] = True
         self.live = Liveness.of(mask)
 
     def flush(self, created: str, now: str) -> Manifest:
@@ -119,7 +120,15 @@ class GenerationWriter:
             names += [f"{name}/{file}" for file in states[name]["files"]]
         self.store.commit(self.commit_number)
         reach("commit.columns")
-        columns = self.columns.flush(self.commit_number, self.high_water)
+        columns = append_columns(
+            self.files,
+            self.folder,
+            self.manifest.columns,
+            self.commit_number,
+            _joined(self._numbers),
+            _joined(self._owners),
+            np.array(self._languages, dtype=np.uint16),
+        )
         reach("commit.live")
         live = self.live.changed(self.high_water, _joined(self._dead))
         live.write(self.files, self.folder / live_name(self.commit_number))
@@ -132,7 +141,7 @@ class GenerationWriter:
             high_water=self.high_water,
             documents=self.documents,
             passages=live.count,
-            languages=list(self.codes),
+            languages=tuple(self.codes),
             recipe=self.manifest.recipe,
             encoder=self.manifest.encoder,
             analyzers=analyzer_records(self.codes),
@@ -150,11 +159,8 @@ class GenerationWriter:
             retriever.close()
         self.store.close()
 
-    def _language_number(self, code: str) -> int:
-        return self.codes.setdefault(code, len(self.codes))
 
-
-def analyzer_records(codes: Sequence[str]) -> dict[str, tuple[str, str, str]]:
+def analyzer_records(codes: Iterable[str]) -> dict[str, tuple[str, str, str]]:
     """What the manifest keeps of the analyzers of these languages: name, version, fingerprint."""
     analyzers = {code: languages.analyzer(code) for code in codes}
     return {code: (a.name, str(a.version), a.fingerprint) for code, a in analyzers.items()}

@@ -6,7 +6,6 @@ import numpy as np
 
 from xsearch import lang as languages
 from xsearch.core import Explanation, FloatArray, Hit, Query
-from xsearch.engine.prepare import base
 from xsearch.engine.search import Found
 from xsearch.engine.snapshot import Snapshot
 from xsearch.rank import Fused, snippet
@@ -56,7 +55,7 @@ def make_snippet(snapshot: Snapshot, query: Query, passage: StoredPassage) -> tu
 
 def query_terms(snapshot: Snapshot, query: Query, lang: str) -> dict[str, float]:
     """The query's terms in a language's analysis, with a weight each: what may be marked in a passage."""
-    clauses = query.analyzed.get(base(lang))
+    clauses = query.analyzed.get(languages.base_language(lang))
     if clauses is None:
         text = " ".join(clause.text for clause in query.clauses if clause.occur != "must_not")
         return dict.fromkeys(languages.analyzer(lang).terms(text), 1.0)

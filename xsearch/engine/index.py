@@ -16,13 +16,14 @@ import msgspec
 
 from xsearch.core import Document, Hit, Run, ScoredDoc, Topic
 from xsearch.encode import load_encoder
-from xsearch.engine.clock import utc_now
+from xsearch.engine.clock import command, utc_now
 from xsearch.engine.hits import make_hits
-from xsearch.engine.recipe import Recipe, load_recipe, stored
+from xsearch.engine.layout import new_index
+from xsearch.engine.recipe import Recipe, load_recipe
 from xsearch.engine.search import Found, SearchOptions, search
 from xsearch.engine.snapshot import Snapshot
 from xsearch.engine.writer import IndexWriter, encoder_record
-from xsearch.storage import DiskFiles, Files, Manifest, new_index, read_manifest
+from xsearch.storage import DiskFiles, Files, Manifest, read_manifest
 
 
 class Index:
@@ -88,12 +89,13 @@ class Index:
             self._snapshot = self._read()
             return True
 
+    def _follow(self) -> None:
+        self.refresh()
+
     def writer(self) -> IndexWriter:
         """The index's writer: `with index.writer() as w: w.add(document)`. Raises `IndexLocked` while another
         one is open."""
-        return IndexWriter(
-            self.path, lambda: read_manifest(self.path), self._files, self._clock, lambda: bool(self.refresh())
-        )
+        return IndexWriter(self.path, lambda: read_manifest(self.path), self._files, self._clock, self._follow)
 
     def search(
         self,
@@ -189,5 +191,5 @@ def create_index(
         chosen = msgspec.structs.replace(chosen, encoder=str(encoder))
     made = load_encoder(chosen.encoder) if "dense" in chosen.retrievers else None
     now = clock().isoformat(timespec="seconds")
-    new_index(files or DiskFiles(), folder, stored(chosen), encoder_record(made), now)
+    new_index(files or DiskFiles(), folder, chosen, encoder_record(made), command(), now)
     return Index(folder, files=files, clock=clock)

@@ -123,9 +123,7 @@ class _Run:
         for document in documents:
             yield replace(document, lang=self.lang) if self.lang else document
 
-    def _vanished(
-        self, writer: IndexWriter, roots: list[Path], known: dict[str, SourceState], seen: set[str]
-    ) -> None:
+    def _vanished(self, writer: IndexWriter, roots: list[Path], known: dict[str, SourceState], seen: set[str]) -> None:
         folders = [root.resolve() for root in roots]
         for path in sorted(set(known) - seen):
             inside = any(Path(path).is_relative_to(folder) for folder in folders)

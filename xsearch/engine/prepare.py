@@ -19,8 +19,9 @@ LONG_ENOUGH = 80
 class Prepared:
     """A batch ready to be stored. The lists run over all passages of all documents, in order.
 
-    groups: the language each passage is searched under (`base`). terms, title_terms: analyzed, space-joined.
-    texts: what the encoder reads (title and passage).
+    groups: the language each passage is searched under: scripts of one language are searched together (`zh-Hant`
+    with `zh`), since their analyzers meet in the same terms. terms, title_terms: analyzed, space-joined. texts: what
+    the encoder reads (title and passage).
     """
 
     documents: list[NewDocument]
@@ -30,16 +31,12 @@ class Prepared:
     texts: list[str]
 
 
-def base(code: str) -> str:
-    """The language whose statistics a passage shares: scripts of one language are searched together (`zh-Hant`
-    with `zh`, `sr-Latn` with `sr`), since their analyzers meet in the same terms."""
-    return code.partition("-")[0]
-
-
 def prepare(documents: Sequence[Document], sources: Sequence[str | None], max_words: int) -> Prepared:
     """Identify, split and analyze `documents` (`sources`: the file each came from)."""
     declared = [languages.normalize_code(d.lang) if d.lang else None for d in documents]
-    found = languages.identify([_sample(d) if code is None else "" for d, code in zip(documents, declared, strict=True)])
+    found = languages.identify(
+        [_sample(d) if code is None else "" for d, code in zip(documents, declared, strict=True)]
+    )
     made = []
     for document, code, guess, source in zip(documents, declared, found, sources, strict=True):
         spans = languages.split_passages(document.text, code or guess.lang, max_words=max_words)
@@ -59,7 +56,7 @@ def analyze(documents: list[NewDocument]) -> Prepared:
             text = document.text[passage.start : passage.end]
             title_terms = " ".join(analyzer.terms(title)) if title else ""
             body = " ".join(analyzer.terms(text))
-            out.groups.append(base(passage.lang))
+            out.groups.append(languages.base_language(passage.lang))
             out.title_terms.append(title_terms)
             out.terms.append(f"{title_terms} {body}" if title_terms else body)
             out.texts.append(f"{title}\n{text}" if title else text)
@@ -76,7 +73,7 @@ def _passages(
     document: Document, spans: list[tuple[int, int]], declared: str | None, guess: languages.Identified
 ) -> list[NewPassage]:
     if declared is not None:
-        script = languages.main_script(document.text[:400] or document.title or "")
+        script = next(iter(languages.scripts_of(_sample(document))), "Zyyy")
         return [NewPassage(start, end, declared, script, 1.0) for start, end in spans]
     if len(spans) == 1:
         return [NewPassage(start, end, guess.lang, guess.script, guess.confidence) for start, end in spans]

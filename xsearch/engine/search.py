@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xsearch import lang as languages
 from xsearch.core import FloatArray, IntArray, Mask, Query, Ranking, UsageError
 from xsearch.engine.filters import compile_filter
-from xsearch.engine.prepare import base
 from xsearch.engine.query import build_query
 from xsearch.engine.snapshot import Snapshot
 from xsearch.rank import Candidates, Fused, fuse, max_passage
@@ -99,12 +97,12 @@ def search_scope(snapshot: Snapshot, options: SearchOptions) -> Scope:
     if options.to:
         wanted = [languages.normalize_code(code) for code in options.to]
         codes = snapshot.manifest.languages
-        among = [any(_covers(want, code) for want in wanted) for code in codes]
-        groups = sorted({base(code) for code, inside in zip(codes, among, strict=True) if inside})
-        siblings = [code for code, inside in zip(codes, among, strict=True) if not inside and base(code) in groups]
-        if siblings:
-            inside = np.array(among)[snapshot.columns.languages]
-            allowed = inside if allowed is None else allowed & inside
+        inside = np.array([any(_covers(want, code) for want in wanted) for code in codes], dtype=np.bool_)
+        groups = sorted({languages.base_language(code) for code, chosen in zip(codes, inside, strict=True) if chosen})
+        if len(groups) < len({languages.base_language(code) for code in codes}) or not inside.all():
+            # A group holds every script of its language; holes left by compaction have no language (65535).
+            spoken = np.append(inside, False)[np.minimum(snapshot.columns.languages, len(codes))]
+            allowed = spoken if allowed is None else allowed & spoken
     if options.filter:
         chosen = filter_mask(snapshot, options.filter)
         allowed = chosen if allowed is None else allowed & chosen
@@ -113,7 +111,7 @@ def search_scope(snapshot: Snapshot, options: SearchOptions) -> Scope:
 
 def _covers(wanted: str, code: str) -> bool:
     # `zh` asks for both scripts, `zh-Hant` for one.
-    return code == wanted or ("-" not in wanted and base(code) == wanted)
+    return code == wanted or ("-" not in wanted and languages.base_language(code) == wanted)
 
 
 def filter_mask(snapshot: Snapshot, expression: str) -> Mask:
@@ -145,7 +143,7 @@ def retrieve(snapshot: Snapshot, name: str, query: Query, depth: int, scope: Sco
 def _support(snapshot: Snapshot, name: str, query: Query, group: str) -> float:
     """Expected support over the languages the query may be in."""
     retriever = snapshot.retrievers[name]
-    pairs = sum(weight * retriever.support(base(code), group) for code, weight in query.langs)
+    pairs = sum(weight * retriever.support(languages.base_language(code), group) for code, weight in query.langs)
     if name != "dense":
         return pairs
     seen = sum(weight * snapshot.encoder.supports(code) for code, weight in query.langs)
@@ -165,7 +163,7 @@ def _cut(candidates: Candidates, depth: int) -> bool:
     return bool(len(candidates.langs)) and int(np.bincount(candidates.langs).max()) >= depth
 
 
-def language_of(snapshot: Snapshot, passages: NDArray[np.int64]) -> list[str]:
-    """The language code of each passage."""
-    codes: Collection[str] = snapshot.manifest.languages
-    return [list(codes)[i] for i in snapshot.columns.language_of(passages)]
+def matching_ids(snapshot: Snapshot, expression: str) -> list[str]:
+    """Ids of the documents that satisfy a filter. Raises `FilterError`."""
+    condition = compile_filter(expression)
+    return snapshot.store.ids(snapshot.store.select(condition.sql, condition.parameters))

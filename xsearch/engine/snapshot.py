@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from xsearch import lang as languages
 from xsearch.core import EncoderMismatch, Mask
 from xsearch.encode import Encoder, load_encoder
-from xsearch.engine.prepare import base
 from xsearch.engine.recipe import Recipe, parse_stored
 from xsearch.retrieve import BM25, Dense
 from xsearch.storage import Liveness, Manifest, PassageColumns, StoreReader, generation_folder
@@ -29,8 +28,8 @@ class Snapshot:
         self.recipe: Recipe = parse_stored(manifest.recipe)
         generation = generation_folder(folder, manifest.generation)
         self.store = StoreReader(generation / "store.db", manifest.commit)
-        self.columns = PassageColumns.open(generation, manifest.columns, manifest.languages)
-        self.live = Liveness.open(generation, manifest.live, manifest.high_water)
+        self.columns = PassageColumns.open(generation, manifest.columns, manifest.languages, manifest.high_water)
+        self.live = Liveness.open(generation / manifest.live)
         self.retrievers: Mapping[str, Retriever] = {
             name: open_retriever(name, generation / name, state) for name, state in manifest.retrievers.items()
         }
@@ -81,10 +80,10 @@ class Snapshot:
 
 def open_retriever(name: str, folder: Path, state: Mapping[str, object]) -> Retriever:
     """The reader of a retriever's segments."""
-    return {"bm25": BM25, "dense": Dense}[name](folder, state)
+    return BM25(folder, state) if name == "bm25" else Dense(folder, state)
 
 
 def _groups(codes: Sequence[str]) -> tuple[list[str], NDArray[np.int32]]:
-    groups = sorted({base(code) for code in codes})
+    groups = sorted({languages.base_language(code) for code in codes})
     place = {group: i for i, group in enumerate(groups)}
-    return groups, np.array([place[base(code)] for code in codes], dtype=np.int32)
+    return groups, np.array([place[languages.base_language(code)] for code in codes], dtype=np.int32)

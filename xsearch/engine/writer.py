@@ -13,11 +13,12 @@ from typing import Any, Self
 
 from xsearch.core import Document, EncoderMismatch, UsageError, Windows
 from xsearch.encode import Encoder, load_encoder
+from xsearch.engine.clock import command
 from xsearch.engine.generation import GenerationWriter
 from xsearch.engine.layout import sweep_files, sweep_generations
 from xsearch.engine.prepare import Prepared, prepare
 from xsearch.engine.recipe import parse_stored
-from xsearch.storage import Files, Manifest, SourceState, WriterLock, write_manifest
+from xsearch.storage import Files, Manifest, SourceState, write_lock, write_manifest
 from xsearch.storage.failpoints import reach
 
 BATCH = 256
@@ -44,7 +45,7 @@ class IndexWriter:
     ) -> None:
         self.root, self.files, self.clock, self._committed = root, files, clock, committed
         with contextlib.ExitStack() as held:
-            held.enter_context(WriterLock(root, since=_iso(clock)))
+            held.enter_context(write_lock(root, command(), _iso(clock)))
             # Only under the lock is the manifest the latest there will be.
             self.manifest = read()
             sweep_generations(files, root, self.manifest)

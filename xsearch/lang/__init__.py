@@ -1,1 +1,31 @@
-"""All that knows a language: identification, normalisation, analyzers, sentences and passages, codes."""
+"""All that knows a language: codes, scripts, identification, normalisation, analyzers, sentences and passages.
+
+Imports nothing of xsearch but core.
+"""
+
+from xsearch.lang.analyzers import Analyzer, Token, analyzer, coverage
+from xsearch.lang.codes import base_language, language_name, normalize_code, same_language, usual_script
+from xsearch.lang.identify import Identified, identify, identify_query
+from xsearch.lang.passages import count_words, split_passages
+from xsearch.lang.scripts import script_of, scripts_of
+from xsearch.lang.sentences import sentences
+
+__all__ = [
+    "Analyzer",
+    "Identified",
+    "Token",
+    "analyzer",
+    "base_language",
+    "count_words",
+    "coverage",
+    "identify",
+    "identify_query",
+    "language_name",
+    "normalize_code",
+    "same_language",
+    "script_of",
+    "scripts_of",
+    "sentences",
+    "split_passages",
+    "usual_script",
+]

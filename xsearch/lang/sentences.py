@@ -1,27 +1,120 @@
 """Sentences: where they end in the scripts of the world, as spans of the text as given.
 
-An end is a full stop, question or exclamation mark before a space, unless the stop follows an abbreviation, an initial,
-an ordinal, or the next word goes on in lower case; a mark that only ends sentences, whatever follows (。！？ ۔ ؟ । ॥ ။ ។ ៕
-። ፧ ։ ༎ ꓿ …); a blank line; a line break before a list item. Thai and Lao have no mark: there a space ends a stretch
-once it is long enough to stand alone. Everything is one pass of a regular expression, linear in the text.
+An end is a full stop, question or exclamation mark before a space, unless the next word goes on in lower case or the
+stop follows an abbreviation, an initial or an ordinal; a mark that only ends sentences, whatever follows (。！？ ؟ ۔ । ॥
+။ ។ ። ፡፡ ։ །); a blank line; a line break before a list item. Thai and Lao have no mark: there a space ends a stretch
+that is long enough to stand alone. One pass, linear in the text.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from enum import IntEnum
 from functools import cache
+from typing import NamedTuple
 
 from xsearch.lang.codes import base_language
 from xsearch.lang.tables import rows
 
-_CLOSERS = "\\"'”’»›)\\]}」』）】》〉］＂＇"
-_SURE = "。！？｡؟۔।॥။។៕៖።፧፨։༎༏᙮᠃᠉⸮꓿꘎꛳꩝꩞꩟᱾᱿"
-_SPACELESS_STRETCH = 40
-_BOUNDARY = re.compile(
-    rf"(?P<paragraph>\s*\n[^\S\n]*\n\s*)"
-    rf"|(?P<item>[^\S\n]*\n\s*(?=[-*•·‣▪◦–—#>+]\s|\(?\d{{1,3}}[.)]\s))"
-    rf"|(?P<sure>[{_SURE}]+[.!?…]*[{_CLOSERS}]*\s*)"
-    rf"|(?P<mark>(?P<stop>[.!?…]+)[{_CLOSERS}]*\s+)"
-    rf"|(?P<thai>(?<=[\u0e01-\u0e4e\u0e81-\u0ecd])[^\S\n]+(?=[\u0e01-\u0e45\u0e81-\u0ec4]))"
-)
+_SURE = "。！？｡؟۔।॥။។៕៖።፧፨։།༎༏᙮᠃᠉⸮꓿꘎꛳꩝꩞꩟᱾᱿"
+_CLOSERS = "\"'”’»›)\\]}」』）】》〉］＂＇"
+_OPENERS = "\"'“‘„«‹([{¿¡「『（"
+_LIST_ITEM = re.compile(r"[-*•·‣▪◦–—#>+]+\s|\(?\d{1,3}[.)]\s")
+_DOTTED = re.compile(r"\w(?:\.\w)+")
+# Thai and Lao: a space in a shorter stretch than this separates phrases, names, numbers.
+_STRETCH = 40
+_ABBREVIATION_LENGTH = 12
+_ORDINAL_LANGUAGES = frozenset("de da nb nn fi et cs sk sl hr sr bs hu pl tr is lv fo eu".split())
+
+
+class Break(IntEnum):
+    """How strong the boundary behind a stretch of text is."""
+
+    NONE = 0
+    CLAUSE = 1
+    SENTENCE = 2
+    PARAGRAPH = 3
+
+
+class Sentence(NamedTuple):
+    """A span of the text and the boundary that ends it."""
+
+    start: int
+    end: int
+    boundary: Break
+
+
+def sentences(text: str, lang: str) -> list[tuple[int, int]]:
+    """Spans (start, end) in code points, in order, not overlapping, that cover every character but white space.
+
+    Spans neither begin nor end with white space. `lang` chooses abbreviations and the Greek question mark; any code is
+    good.
+    """
+    return [(start, end) for start, end, _ in iter_sentences(text, lang)]
+
+
+def iter_sentences(text: str, lang: str) -> Iterator[Sentence]:
+    """The sentences of a text one by one, each with the strength of the boundary behind it."""
+    start = 0
+    for match in _candidates(base_language(lang)).finditer(text):
+        boundary = _boundary(text, match, start, lang)
+        if boundary:
+            stop = match.end(1) if match[1] else match.start()
+            yield from _stripped(text, start, stop, boundary)
+            start = match.end()
+    yield from _stripped(text, start, len(text), Break.PARAGRAPH)
+
+
+@cache
+def _candidates(language: str) -> re.Pattern[str]:
+    """Places where a sentence may end; every alternative takes its whole run, or the search would not be linear."""
+    marks = ".!?…" + _SURE + (";\u037e" if language == "el" else "")
+    return re.compile(
+        rf"((?:[{marks}]|፡፡)+[{_CLOSERS}]*)\s*"
+        r"|\n\s*"
+        r"|(?<=[\u0e01-\u0e4e\u0e81-\u0ecd])[^\S\n]+(?=[\u0e01-\u0e45\u0e81-\u0ec4])"
+    )
+
+
+def _boundary(text: str, match: re.Match[str], start: int, lang: str) -> Break:
+    marks = match[1] or ""
+    gap = text[match.start() + len(marks) : match.end()]
+    after = text[match.end() : match.end() + 1]
+    if gap.count("\n") > 1 or not after:
+        return Break.PARAGRAPH
+    if "\n" in gap and _LIST_ITEM.match(text, match.end()):
+        return Break.SENTENCE
+    if not marks:
+        return Break.SENTENCE if "\n" not in gap and match.start() - start >= _STRETCH else Break.NONE
+    if any(mark in _SURE or mark == "፡" for mark in marks):
+        return Break.SENTENCE
+    if not gap or after.islower():
+        return Break.NONE
+    if marks.startswith(".") and "." * len(marks) == marks and len(marks) == 1 and _goes_on(text, match.start(), lang):
+        return Break.NONE
+    return Break.SENTENCE
+
+
+def _goes_on(text: str, stop: int, lang: str) -> bool:
+    """Whether the word before a full stop is one that a sentence goes on after."""
+    before = text[max(0, stop - _ABBREVIATION_LENGTH - 1) : stop].split()
+    word = before[-1].lstrip(_OPENERS).casefold() if before else ""
+    if word.isdecimal():
+        return len(word) <= 2 and base_language(lang) in _ORDINAL_LANGUAGES
+    return (len(word) == 1 and word.isalpha()) or word in _abbreviations(lang) or bool(_DOTTED.fullmatch(word))
+
+
+@cache
+def _abbreviations(lang: str) -> frozenset[str]:
+    wanted = {"*", lang, base_language(lang)}
+    return frozenset(
+        word for codes, words in rows("abbreviations.tsv") if wanted.intersection(codes.split()) for word in words.split()
+    )
+
+
+def _stripped(text: str, start: int, end: int, boundary: Break) -> Iterator[Sentence]:
+    stretch = text[start:end]
+    left = len(stretch) - len(stretch.lstrip())
+    if left < len(stretch):
+        yield Sentence(start + left, start + len(stretch.rstrip()), boundary)

@@ -62,7 +62,8 @@ class Quantizer:
         if not np.isfinite(vectors).all():
             raise ValueError("a vector holds a number that is not finite")
         scaled = np.clip(vectors, -self.clip, self.clip) * np.float32(_LARGEST / self.clip)
-        return (np.rint(scaled) + _BIAS).astype(np.uint8)
+        codes: Codes = (np.rint(scaled) + _BIAS).astype(np.uint8)
+        return codes
 
     def encode_queries(self, vectors: FloatArray) -> tuple[FloatArray, NDArray[np.float64]]:
         """Queries float32 (m, dim) as integers, still float32 (m, dim), and for each the factor that turns its dot
@@ -75,7 +76,8 @@ class Quantizer:
         with np.errstate(divide="ignore", invalid="ignore"):
             scale = np.where(largest > 0, np.minimum(_LARGEST / largest, budget / total), 0.0)
             factor = np.where(scale > 0, self.clip / _LARGEST / scale, 0.0)
-        return np.rint(exact * scale[:, None]).astype(np.float32), factor
+            integers = np.rint(exact * scale[:, None]).astype(np.float32)
+        return integers, factor
 
 
 def header(rows: int, dim: int) -> bytes:
@@ -100,6 +102,11 @@ def map_codes(path: Path, rows: int, dim: int) -> tuple[NDArray[np.uint8], Codes
     if len(whole) != len(expected) + rows * dim or whole[: len(expected)].tobytes() != expected:
         raise IndexDamaged(f"{path} does not hold {rows} codes of {dim} bytes: run `xsearch check --repair`")
     return whole, whole[len(expected) :].reshape(rows, dim)
+
+
+def decode(codes: Codes) -> FloatArray:
+    """Codes as the integers they stand for, float32 (n, dim)."""
+    return codes.astype(np.float32) - _BIAS
 
 
 def dot(codes: Codes, queries: FloatArray, rows: IntArray | None = None) -> FloatArray:

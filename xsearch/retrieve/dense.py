@@ -16,11 +16,10 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xsearch.core import EncoderMismatch, FloatArray, IntArray, Mask, PassageBatch, Query, Ranking
 from xsearch.core.extras import have, need_faiss
-from xsearch.retrieve.codes import Codes, Quantizer, header, map_codes
+from xsearch.retrieve.codes import Codes, Quantizer, decode, header, map_codes
 from xsearch.retrieve.numbers import next_number
 from xsearch.retrieve.windows import Best, Segment, codes_name, map_owners, owners_name
 from xsearch.storage.failpoints import reach
@@ -173,7 +172,8 @@ class Dense:
             lang: [Segment(folder, lang, entry, dim) for entry in entries]
             for lang, entries in state.get("languages", {}).items()
         }
-        self._samples: dict[str, FloatArray] | None = None
+        self._samples: dict[str, FloatArray] = {}
+        self._is_prepared = False
         self._faiss: ModuleType | None = None
         self._lock = threading.Lock()
 
@@ -187,7 +187,7 @@ class Dense:
         a sample of each language's windows. A query without a vector, or with one that is all zero, finds nothing.
         Raises `EncoderMismatch` when the vector is of another dimension than the index. Runs in one thread.
         """
-        with self._ready() as faiss, one_thread(faiss):
+        with one_thread(self._prepared()):
             return self._search([query], depth, allowed, langs)[0]
 
     def search_many(
@@ -198,8 +198,112 @@ class Dense:
         langs: Collection[str] | None = None,
     ) -> list[Ranking]:
         """`search` for each query, in as many threads as the machine has cores; the same answers."""
+        self._prepared()
         rankings: list[Ranking] = []
-        with self._ready():
-            for start in range(0, len(queries), QUERIES_AT_ONCE):
-                rankings += self._search(queries[start : start + QUERIES_AT_ONCE], depth, allowed, langs)
+        for start in range(0, len(queries), QUERIES_AT_ONCE):
+            rankings += self._search(queries[start : start + QUERIES_AT_ONCE], depth, allowed, langs)
         return rankings
+
+    def support(self, query_lang: str, passage_lang: str) -> float:
+        """1: vectors compare across languages; how well is the encoder's to say."""
+        return 1.0
+
+    def languages(self) -> list[str]:
+        """The languages that have vectors, sorted."""
+        return sorted(self._segments)
+
+    def close(self) -> None:
+        """Let go of the files. Searches under way end undisturbed."""
+        self._segments, self._samples = {}, {}
+
+    def _prepared(self) -> ModuleType | None:
+        """Read the samples and decide on FAISS, once; the module if it is used."""
+        with self._lock:
+            if not self._is_prepared:
+                everything = [segment for segments in self._segments.values() for segment in segments]
+                if sum(segment.rows for segment in everything) >= FAISS_WINDOWS and have("faiss"):
+                    self._faiss = need_faiss()
+                    for segment in everything:
+                        segment.use_faiss(self._faiss)
+                self._samples = {lang: sample(segments) for lang, segments in self._segments.items()}
+                self._is_prepared = True
+        return self._faiss
+
+    def _search(
+        self, queries: Sequence[Query], depth: int, allowed: Mask | None, langs: Collection[str] | None
+    ) -> list[Ranking]:
+        if self._quantizer is None:
+            return [Ranking.of([], []) for _ in queries]
+        integers, factors = self._quantizer.encode_queries(self._vectors(queries, self._quantizer.dim))
+        asked = np.flatnonzero(factors)
+        found: list[list[Best]] = [[] for _ in asked]
+        backgrounds: list[dict[str, tuple[float, float]]] = [{} for _ in asked]
+        for lang, segments in self._segments.items():
+            if langs is not None and lang not in langs:
+                continue
+            parts = [segment.best(integers[asked], depth, allowed) for segment in segments]
+            scores = self._samples[lang] @ integers[asked].T
+            for i, factor in enumerate(factors[asked]):
+                found[i].append(Best.merge([part[i] for part in parts], depth))
+                column = scores[:, i].astype(np.float64) * factor
+                backgrounds[i][lang] = (float(column.mean()), float(column.std()))
+        rankings = [Ranking.of([], []) for _ in queries]
+        for i, query in enumerate(asked):
+            best = Best.merge(found[i], sum(len(part.scores) for part in found[i]))
+            rankings[query] = Ranking.of(best.passages, best.scores * factors[query], backgrounds[i])
+        return rankings
+
+    def _vectors(self, queries: Sequence[Query], dim: int) -> FloatArray:
+        """The queries' vectors, float32 (m, dim), zeros where there is none."""
+        vectors = np.zeros((len(queries), dim), dtype=np.float32)
+        for row, query in enumerate(queries):
+            vector = query.vectors.get(self._name)
+            if vector is None:
+                continue
+            if len(vector) != dim:
+                raise EncoderMismatch(
+                    f"the index holds vectors of {dim} components, the query's has {len(vector)}: "
+                    "use the encoder the index was built with"
+                )
+            vectors[row] = vector
+        return vectors
+
+
+def merge_from(windows: Sequence[int]) -> int:
+    """Which segments, from the one returned to the last, to make one: the last two at least, and every earlier one
+    that is less than twice what follows it. So each window is rewritten about log2(n) times, not at every merge."""
+    start = len(windows) - 2
+    total = sum(windows[start:])
+    while start > 0 and windows[start - 1] < 2 * total:
+        start -= 1
+        total += windows[start]
+    return start
+
+
+def sample(segments: Sequence[Segment]) -> FloatArray:
+    """At most `SAMPLE` rows of codes, evenly spread over a language's windows in passage order, float32 (n, dim).
+
+    Which rows are taken depends on the windows alone, not on how they are divided into segments.
+    """
+    total = sum(segment.rows for segment in segments)
+    wanted = np.unique(np.arange(min(SAMPLE, total)) * total // min(SAMPLE, total))
+    parts, before = [], 0
+    for segment in segments:
+        inside = wanted[(wanted >= before) & (wanted < before + segment.rows)] - before
+        parts.append(decode(segment.codes[inside]))
+        before += segment.rows
+    return np.concatenate(parts)
+
+
+@contextmanager
+def one_thread(faiss: ModuleType | None) -> Iterator[None]:
+    """Keep FAISS in the calling thread: a server searches from several, and one query is not worth waking more."""
+    if faiss is None:
+        yield
+        return
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)

@@ -9,7 +9,7 @@ of its best window.
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -43,6 +43,15 @@ class Best:
             passages, scores = passages[scores >= cut], scores[scores >= cut]
         order = np.lexsort((passages, -scores))[:depth]
         return Best(passages[order], scores[order])
+
+    @staticmethod
+    def merge(parts: Sequence[Best], depth: int) -> Best:
+        """The best `depth` of several, no passage in two of them."""
+        if len(parts) == 1:
+            return parts[0]
+        passages = [np.empty(0, np.int64), *(part.passages for part in parts)]
+        scores = [np.empty(0, np.float32), *(part.scores for part in parts)]
+        return Best.of(np.concatenate(passages), np.concatenate(scores), depth)
 
 
 class Segment:
@@ -78,7 +87,7 @@ class Segment:
         # Windows of a passage lie side by side.
         starts = np.flatnonzero(np.diff(owners, prepend=-1))
         passages = owners[starts]
-        found = []
+        found: list[Best] = []
         step = max(1, MATRIX_CELLS // len(owners))
         for start in range(0, len(queries), step):
             scores = dot(self.codes, queries[start : start + step], rows)

@@ -1,8 +1,8 @@
 """What is on disk: SQLite store, manifest, liveness, locks, the file layer, check and repair."""
 
-from xsearch.storage.backup import backup
 from xsearch.storage.check import Problem, check_index, hash_files, strays, verify
 from xsearch.storage.columns import PassageColumns, append_columns, column_files
+from xsearch.storage.copies import backup
 from xsearch.storage.files import DiskFiles, Files, durable_write, remove_folder
 from xsearch.storage.liveness import Liveness, live_name
 from xsearch.storage.lock import GenerationHold, Holder, in_use, write_lock, writer_of

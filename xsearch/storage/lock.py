@@ -56,6 +56,12 @@ def write_lock(folder: Path, command: str, since: str) -> Iterator[None]:
         os.close(descriptor)
 
 
+def writer_of(folder: Path) -> Holder | None:
+    """Who is writing the index at `folder` right now; None when nobody is. Writes nothing."""
+    path = folder / LOCK
+    return None if not path.is_file() or _free(path) else _read(path)
+
+
 class GenerationHold:
     """Keeps a generation's folder from being removed while a reader reads it: a shared lock on the folder itself,
     which writes nothing. `close` lets go."""

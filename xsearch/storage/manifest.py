@@ -36,9 +36,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     compaction makes the next one. high_water: the number the next passage will get. documents, passages: how many
     are alive. languages: codes in the order of the passage columns' language numbers; only ever appended to. recipe:
     as resolved at creation. encoder: name, fingerprint and what else identifies it, None without one. analyzers: by
-    language, name, version and fingerprint. retrievers: by name, each one's own state. live, columns: the liveness file's name and the
-    passage columns' state, within the generation folder. files: by path relative to the index folder, with "/".
-    created, updated: ISO 8601, UTC.
+    language, name, version and fingerprint. retrievers: by name, each one's own state. live, columns: the liveness
+    file's name and the passage columns' state, within the generation folder. files: by path relative to the index
+    folder, with "/". created, updated: ISO 8601, UTC.
     """
 
     commit: int

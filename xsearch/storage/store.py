@@ -154,7 +154,7 @@ class Store:
         self._next_document += len(documents)
         self._next_passage = next_passage
         reach("storage.add.after")
-        return Added(numbers, firsts, len(dead), ranges((one.first, one.passages) for one in dead), len(dead))
+        return Added(numbers, firsts, ranges((one.first, one.passages) for one in dead), len(dead))
 
     def remove(self, ids: Sequence[str], commit: int) -> Removed:
         """Mark documents as gone as of `commit`."""

@@ -1,0 +1,146 @@
+"""CSV and TSV: a header row names the fields of the records."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import deque
+from collections.abc import Iterator
+
+from xsearch.core.document import Document
+from xsearch.core.errors import BadInput
+from xsearch.corpora.formats.json_records import parse_object
+from xsearch.corpora.formats.records import ID_FIELDS, KNOWN_FIELDS, TEXT_FIELDS, Record, UnusableRecord, read_records
+from xsearch.corpora.opened import OpenSource
+
+DELIMITERS = ",;\t"
+
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,15})?")
+
+
+class _Lines:
+    """Numbered lines that can be given back; it remembers which ones the row being read has taken."""
+
+    def __init__(self, lines: Iterator[tuple[int, str]], limit: int) -> None:
+        self._lines = lines
+        self._returned: deque[tuple[int, str]] = deque()
+        self._limit = limit
+        self._size = 0
+        self.taken: list[tuple[int, str]] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self._size > self._limit:
+            raise csv.Error("a quoted field is longer than the limit")
+        numbered = self._returned.popleft() if self._returned else next(self._lines)
+        self.taken.append(numbered)
+        self._size += len(numbered[1])
+        return numbered[1]
+
+    def begin_row(self) -> None:
+        self.taken = []
+        self._size = 0
+
+    def give_back_but_first(self) -> tuple[int, str]:
+        """The first line of the row; the others will be read again."""
+        self._returned.extendleft(reversed(self.taken[1:]))
+        return self.taken[0]
+
+
+def read_csv(file: OpenSource) -> Iterator[Document]:
+    """Records of a .csv file; the delimiter is the one of comma, semicolon and tab that gives the header a text
+    column, or else most columns."""
+    return read_records(file, _records(file, DELIMITERS))
+
+
+def read_tsv(file: OpenSource) -> Iterator[Document]:
+    """Records of a .tsv file, fields separated by tabs."""
+    return read_records(file, _records(file, "\t"))
+
+
+def _records(file: OpenSource, delimiters: str) -> Iterator[tuple[int, Record]]:
+    limit = file.options.max_document_bytes
+    # The limit of the csv module is one for the process: it is only ever raised.
+    csv.field_size_limit(max(csv.field_size_limit(), limit))
+    lines = _Lines(file.text_lines(), limit)
+    delimiter = _delimiter(file.head, delimiters)
+    rows = _rows(file, lines, delimiter)
+    _, header = next(rows, (0, []))
+    fields = _fields(header)
+    for line, row in rows:
+        if len(row) != len(fields):
+            file.bad(f"{len(row)} fields, where the header has {len(fields)}", line)
+            continue
+        try:
+            yield line, _record(fields, row)
+        except UnusableRecord as error:
+            file.bad(str(error), line)
+
+
+def _delimiter(head: str, delimiters: str) -> str:
+    first = next((line for line in head.splitlines() if line.strip()), "")
+
+    def columns(delimiter: str) -> tuple[bool, int]:
+        names = [name.strip().lower() for name in next(csv.reader([first], delimiter=delimiter), [])]
+        return any(name in TEXT_FIELDS for name in names), len(names)
+
+    return max(delimiters, key=columns)
+
+
+def _rows(file: OpenSource, lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows that are not empty, with the lines they begin in.
+
+    A quote that nothing closes would swallow every line up to the next quote. Where quoting goes wrong, the row's
+    first line is taken literally, and the lines after it are read again. (The header sets the width to compare.)
+    """
+    width = 0
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    while True:
+        lines.begin_row()
+        try:
+            row = next(reader)
+            sound = len(lines.taken) == 1 or not width or len(row) == width
+        except StopIteration:
+            return
+        except csv.Error:
+            sound = False
+        if not sound:
+            number, first = lines.give_back_but_first()
+            row = first.rstrip("\r\n").split(delimiter)
+            if len(row) != width:
+                file.bad("a quote in this row is not closed, or something follows a closing quote", number)
+                continue
+        if any(cell.strip() for cell in row):
+            width = width or len(row)
+            yield lines.taken[0][0], row
+
+
+def _fields(header: list[str]) -> list[str]:
+    fields = [name.strip() for name in header]
+    fields = [name.lower() if name.lower() in KNOWN_FIELDS else name for name in fields]
+    if not any(name in TEXT_FIELDS for name in fields):
+        found = ", ".join(map(repr, fields[:8]))
+        raise BadInput(f"the first row must name the columns, one of them {', '.join(TEXT_FIELDS)}; found {found}")
+    twice = {name for name in fields if name and fields.count(name) > 1}
+    if twice:
+        raise BadInput(f"the first row names the column {min(twice)!r} twice")
+    return fields
+
+
+def _record(fields: list[str], row: list[str]) -> Record:
+    """A row as a record: empty cells are left out, metadata in the canonical form of a number becomes one."""
+    record: Record = {}
+    for name, cell in zip(fields, row, strict=True):
+        if name in TEXT_FIELDS:
+            record[name] = cell
+        elif not cell or not name:
+            continue
+        elif name == "metadata":
+            record[name] = parse_object(cell.encode())
+        elif name not in KNOWN_FIELDS and _NUMBER.fullmatch(cell):
+            record[name] = float(cell) if "." in cell else int(cell)
+        else:
+            record[name] = cell
+    return record

@@ -1,0 +1,83 @@
+"""Markdown (CommonMark with tables): the text without its marks, the title, and simple front matter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from xsearch.core.document import Document
+from xsearch.corpora.formats.html import markup_text
+from xsearch.corpora.opened import OpenSource
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
+_FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S | re.M)
+_SIMPLE_KEY = re.compile(r"([A-Za-z_][\w-]*)[ \t]*:[ \t]+(\S.*?)[ \t]*")
+
+_BLOCK_ENDS = frozenset({"paragraph_close", "heading_close", "td_close", "th_close", "tr_close"})
+
+
+def read_markdown(file: OpenSource) -> Iterator[Document]:
+    """The file as one document.
+
+    The title is the front matter's, or else the first heading, which is taken out of the text if it begins it.
+    "lang" (or "language") of the front matter is the language; its other ``key: value`` lines are metadata, nested
+    ones are left out.
+    """
+    from markdown_it import MarkdownIt
+
+    markup = file.read_text()
+    metadata, markup = split_front_matter(markup)
+    tokens = MarkdownIt("commonmark").enable("table").parse(markup)
+    title = metadata.pop("title", None)
+    lang = metadata.pop("lang", None) or metadata.pop("language", None)
+    heading = next((i for i, token in enumerate(tokens) if token.type == "heading_open"), None)
+    if title is None and heading is not None:
+        title = _inline_text(tokens[heading + 1].children or ()).strip()
+        if heading == 0 and title:
+            tokens = tokens[3:]
+    yield file.document(_text(tokens), title, lang, metadata)
+
+
+def split_front_matter(markup: str) -> tuple[dict[str, str], str]:
+    """The simple keys of a YAML block between ``---`` lines at the beginning, and what follows the block."""
+    block = _FRONT_MATTER.match(markup)
+    if block is None:
+        return {}, markup
+    found = (_SIMPLE_KEY.fullmatch(line) for line in block[1].splitlines())
+    return {key[1]: _unquoted(key[2]) for key in found if key}, markup[block.end() :]
+
+
+def _unquoted(value: str) -> str:
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        return value[1:-1]
+    return value
+
+
+def _text(tokens: Sequence[Token]) -> str:
+    parts: list[str] = []
+    for token in tokens:
+        if token.type == "inline":
+            parts.append(_inline_text(token.children or ()))
+        elif token.type in ("fence", "code_block"):
+            parts.append(token.content.rstrip("\n") + "\n\n")
+        elif token.type == "html_block":
+            parts.append(markup_text(token.content) + "\n\n")
+        elif token.type in _BLOCK_ENDS:
+            # Items of a tight list and cells of a table stand one to a line, paragraphs apart.
+            parts.append("\n" if token.hidden or token.type[0] == "t" else "\n\n")
+    return re.sub(r"\n{3,}", "\n\n", "".join(parts)).strip()
+
+
+def _inline_text(tokens: Sequence[Token]) -> str:
+    parts: list[str] = []
+    for token in tokens:
+        if token.type in ("text", "code_inline"):
+            parts.append(token.content)
+        elif token.type in ("softbreak", "hardbreak"):
+            parts.append("\n")
+        elif token.type == "image":
+            parts.append(_inline_text(token.children or ()))
+    return "".join(parts)

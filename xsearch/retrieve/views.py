@@ -1,0 +1,75 @@
+"""tantivy's side of the BM25 index: its schema, and views, folders in which it finds a language's segments.
+
+A view is a folder of links to immutable segment files beside a `meta.json` that says which of them are the index.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import tantivy
+
+from xsearch.core import CannotWrite
+
+ANALYZER = "terms"
+"""Name under which the schema knows the whitespace tokenizer; tantivy keeps the name, not the tokenizer."""
+
+
+def schema() -> tantivy.Schema:
+    """pk: the passage's number. body, title: terms joined by spaces, with positions for phrases."""
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("pk", indexed=True, fast=True)
+    builder.add_text_field("body", tokenizer_name=ANALYZER, index_option="position")
+    builder.add_text_field("title", tokenizer_name=ANALYZER, index_option="position")
+    return builder.build()
+
+
+def open_index(view: Path, new: tantivy.Schema | None = None) -> tantivy.Index:
+    """The tantivy index in a view, or with `new` a fresh one there."""
+    index = tantivy.Index(new, path=str(view)) if new is not None else tantivy.Index.open(str(view))
+    whitespace = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
+    index.register_tokenizer(ANALYZER, whitespace)
+    return index
+
+
+def make_view(view: Path, folder: Path, state: Mapping[str, Any], lang: str) -> tantivy.Index:
+    """Open a language's index as `state` has it: links in the folder `view` to the segment files in `folder`."""
+    view.mkdir(parents=True)
+    for path in language_files(state, lang):
+        link(folder.resolve() / path, view / Path(path).name)
+    meta = {**state["tantivy"], **state["languages"][lang]}
+    (view / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+    return open_index(view)
+
+
+def link(target: Path, name: Path) -> None:
+    """Make `name` stand for the file `target`: by a symbolic link, or a copy where there are none (Windows)."""
+    try:
+        name.symlink_to(target)
+    except (OSError, NotImplementedError):
+        shutil.copyfile(target, name)
+
+
+def language_files(state: Mapping[str, Any], lang: str) -> list[str]:
+    """Paths, relative to the retriever's folder, of a language's segment files."""
+    return [path for path in state.get("files", ()) if path.startswith(f"{lang}/")]
+
+
+def segment_files(view: Path, meta: Mapping[str, Any]) -> list[str]:
+    """Names of the files that the segments of `meta` consist of."""
+    segments = {segment["segment_id"].replace("-", "") for segment in meta["segments"]}
+    return sorted(path.name for path in view.iterdir() if path.name.split(".")[0] in segments)
+
+
+@contextlib.contextmanager
+def tantivy_errors(place: Path) -> Iterator[None]:
+    """tantivy says everything with ValueError; while writing it means that the disk refused."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise CannotWrite(f"cannot write {place}: {error}. What was committed before is unharmed") from error
