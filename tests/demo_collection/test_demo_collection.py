@@ -148,7 +148,7 @@ def test_sixteen_scripts():
 def test_an_identifier_agrees_on_the_language():
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    identifier = LanguageIdentifier.from_pickled_model(MODEL_FILE)
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
     identifier.set_languages(sorted({doc["lang"] for doc in DOCS} - {"zh-Hant"}))
     for doc in DOCS:
         assert identifier.classify(doc["text"])[0] == doc["lang"].split("-")[0], doc["id"]

@@ -32,8 +32,10 @@ def rankings(run):
 
 
 def trec_eval(run, judgments):
-    """pytrec_eval's values, with 0 for judged topics that the run lacks (trec_eval -c)."""
-    evaluator = pytrec_eval.RelevanceEvaluator(judgments, ASKED)
+    """pytrec_eval's values, with 0 for judged topics that the run lacks (trec_eval -c) and for those with negative
+    grades only, on which pytrec_eval crashes."""
+    safe = {topic: grades for topic, grades in judgments.items() if max(grades.values()) >= 0}
+    evaluator = pytrec_eval.RelevanceEvaluator(safe, ASKED)
     scores = {topic: {row.document: row.score for row in rows} for topic, rows in run.topics().items()}
     found = evaluator.evaluate(scores)
     return {t: {n: found.get(t, {}).get(key, 0.0) for n, key in TREC_EVAL.items()} for t in judgments}

@@ -66,7 +66,11 @@ class LanguageOracle:
         text = self.text(number, clause.field)
         if clause.phrase and len(clause.terms) > 1:
             tf = occurrences(text, clause)
-            return self.weight(number, clause.field, sum(self.idf(clause.field, t) for t in clause.terms), tf) if tf else None
+            return (
+                self.weight(number, clause.field, sum(self.idf(clause.field, t) for t in clause.terms), tf)
+                if tf
+                else None
+            )
         found = [(term, text.count(term)) for term in clause.terms if term in text]
         if not found:
             return None
@@ -90,9 +94,7 @@ class LanguageOracle:
 
 def zipf_texts(rng: np.random.Generator, n: int, vocabulary: int = 200, longest: int = 70) -> list[list[str]]:
     """Random texts, few words frequent and many rare; some longer than what one byte keeps exactly."""
-    return [
-        [f"w{min(int(rank), vocabulary)}" for rank in rng.zipf(1.3, rng.integers(1, longest))] for _ in range(n)
-    ]
+    return [[f"w{min(int(rank), vocabulary)}" for rank in rng.zipf(1.3, rng.integers(1, longest))] for _ in range(n)]
 
 
 def text_batch(
@@ -161,7 +163,9 @@ class RecordedFiles(DiskFiles):
             if not renames:
                 continue
             place, source = renames[-1]
-            if ("sync", source) not in self.calls[:place] or ("sync_folder", (folder / name).parent) not in self.calls[place:]:
+            if ("sync", source) not in self.calls[:place] or ("sync_folder", (folder / name).parent) not in self.calls[
+                place:
+            ]:
                 lost.append(name)
         return lost
 
@@ -171,5 +175,9 @@ def fingerprint(folder: Path) -> dict[str, tuple[int, int, bytes]]:
     found = {}
     for path in sorted(folder.rglob("*")):
         stat = path.stat()
-        found[str(path.relative_to(folder))] = (stat.st_size, stat.st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        found[str(path.relative_to(folder))] = (
+            stat.st_size,
+            stat.st_mtime_ns,
+            path.read_bytes() if path.is_file() else b"",
+        )
     return found

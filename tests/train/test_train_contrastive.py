@@ -109,7 +109,5 @@ def test_adagrad_by_hand_touches_its_rows_only():
     # mean of squares (9 + 16) / 2 = 12.5
     np.testing.assert_allclose(parameters[1], 1 - 0.1 * gradient[0] / np.sqrt(12.5), rtol=1e-6)
     adagrad.update(parameters, np.array([1]), gradient, 0.1)
-    np.testing.assert_allclose(
-        parameters[1], 1 - 0.1 * gradient[0] * (1 / np.sqrt(12.5) + 1 / np.sqrt(25)), rtol=1e-6
-    )
+    np.testing.assert_allclose(parameters[1], 1 - 0.1 * gradient[0] * (1 / np.sqrt(12.5) + 1 / np.sqrt(25)), rtol=1e-6)
     assert (parameters[[0, 2]] == 1).all()

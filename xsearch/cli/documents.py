@@ -29,7 +29,7 @@ def index(
     strict: Annotated[bool, typer.Option("--strict", help="End at the first bad record.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Remove the documents of files that are gone.")] = False,
 ) -> None:
-    """Index files and folders, or bring an index up to date with them.
+    """Index files and folders, or bring an index up to date.
 
     txt, md, html, json, jsonl, csv, tsv, TREC SGML, pdf and docx (extra `ingest`), also .gz .xz .zst.
     Unchanged files are skipped, changed ones replaced.

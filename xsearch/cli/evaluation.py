@@ -35,7 +35,7 @@ def evaluate(
     ] = None,
     tolerance: Annotated[float, typer.Option(help="How far below counts as equal.")] = 0.005,
 ) -> None:
-    """Score a run against judgments, over all and by language pair.
+    """Score a run against judgments, also by language pair.
 
     A topic id `d017@de` is the German wording of topic d017; a document's language is the ending of its id (x.de).
     Each pair a-b is scored in its own pool: questions in a, documents in b.
@@ -96,7 +96,9 @@ def compare(
     measure: Measures = None,
     format: Format = "table",
 ) -> None:
-    """Compare runs topic by topic: paired t-test and randomisation test, Holm-corrected, and who moved most.
+    """Compare runs topic by topic, with significance.
+
+    Paired t-test and randomisation test, Holm-corrected, and the topics that moved most.
 
     \b
     xsearch compare bm25.txt hybrid.txt --qrels qrels.txt -m nDCG@10

@@ -15,7 +15,9 @@ Format = Annotated[str, typer.Option("--format", metavar="NAME", help="table or 
 
 
 def compact(index: IndexFolder = DEFAULT_INDEX) -> None:
-    """Rebuild an index without its deleted documents, with today's analyzers and encoder.
+    """Rebuild an index without what was deleted.
+
+    Terms and vectors are made anew, with today's analyzers and encoder.
 
     The new generation is built beside the old one; searches go on meanwhile.
     """
@@ -34,7 +36,7 @@ def check(
     index: IndexFolder = DEFAULT_INDEX,
     repair: Annotated[bool, typer.Option("--repair", help="Rebuild from the store what is damaged.")] = False,
 ) -> None:
-    """Verify every file of an index against its manifest, and the store within itself."""
+    """Verify every file of an index and the store in itself."""
     from xsearch.engine import compact as rebuild
     from xsearch.storage import check_index
 
@@ -54,7 +56,7 @@ def check(
 
 
 def info(index: IndexFolder = DEFAULT_INDEX, format: Format = "table") -> None:
-    """What an index holds: documents by language, recipe, encoder, bytes of each part."""
+    """What an index holds, by language and in bytes."""
     from xsearch.cli.display import table
     from xsearch.engine import open_index
     from xsearch.engine.info import describe
@@ -78,7 +80,9 @@ def _shown(value: object) -> str:
 
 
 def doctor(index: IndexFolder = DEFAULT_INDEX, format: Format = "table") -> None:
-    """Look for what would spoil a search: missing packages, languages the analyzers or the encoder cannot see.
+    """Look for what would spoil a search.
+
+    Missing packages, languages that the analyzers or the encoder cannot see.
 
     Ends with 1 when something is red.
     """
@@ -114,7 +118,7 @@ def backup(
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="A folder that does not exist yet.")],
     index: IndexFolder = DEFAULT_INDEX,
 ) -> None:
-    """Copy an index as of its last commit, while it may be in use."""
+    """Copy an index as of its last commit."""
     from xsearch.storage import backup as run
 
     run(index, target)

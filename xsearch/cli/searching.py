@@ -37,7 +37,7 @@ def query(
     ] = None,
     output: Annotated[Path | None, typer.Option(metavar="RUN", help="Where the TREC run goes.")] = None,
 ) -> None:
-    """Ask in any language; documents of all languages answer in one list.
+    """Ask in any language; all languages answer in one list.
 
     Words in "quotes" match as a phrase, +word is required, -word excluded, title:word looks in titles only.
 
@@ -150,7 +150,7 @@ def demo(
         ".demo"
     ),
 ) -> None:
-    """Index the collection that ships and ask it questions across languages."""
+    """Index the collection that ships and question it."""
     from xsearch.engine.demo import QUESTIONS, build_demo
 
     progress = Progress("documents")

@@ -7,7 +7,7 @@ import io
 import lzma
 from collections.abc import Callable
 from pathlib import PurePath
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 
 from xsearch.core.errors import BadInput
 from xsearch.corpora.source import ReadOptions, mebibytes
@@ -22,7 +22,7 @@ ZSTD_CHUNK = 1024
 
 
 class _Unpacked(Protocol):
-    def readinto(self, buffer: memoryview, /) -> int | None: ...
+    def readinto1(self, buffer: memoryview, /) -> int: ...
 
 
 class _ZstdFrames:
@@ -37,7 +37,7 @@ class _ZstdFrames:
         self._started = False
         self._pending = memoryview(b"")
 
-    def readinto(self, buffer: memoryview, /) -> int:
+    def readinto1(self, buffer: memoryview, /) -> int:
         while not self._pending:
             chunk = self._packed.read(ZSTD_CHUNK)
             if not chunk:
@@ -91,9 +91,12 @@ class _Stream(io.RawIOBase):
     An error waits until the bytes before it were handed out, so that the records ahead of a damage are read.
     """
 
-    def __init__(self, inner: _Unpacked, packed: BinaryIO | None, kind: str, options: ReadOptions) -> None:
+    def __init__(
+        self, inner: _Unpacked, packed: BinaryIO | None, kind: str, options: ReadOptions, owned: BinaryIO | None
+    ) -> None:
         self._inner = inner
         self._packed = packed
+        self._owned = owned
         self._kind = kind
         self._options = options
         self._count = 0
@@ -108,7 +111,8 @@ class _Stream(io.RawIOBase):
         filled = 0
         try:
             while filled < len(buffer):
-                got = self._inner.readinto(buffer[filled:])
+                # One read at a time: `readinto` of gzip and lzma loses what it has when the next read fails.
+                got = self._inner.readinto1(buffer[filled:])
                 if not got:
                     break
                 filled += got
@@ -142,23 +146,24 @@ class _Stream(io.RawIOBase):
             )
 
     def close(self) -> None:
-        if not self.closed:
-            if self._packed is not None:
-                self._packed.close()
-            elif isinstance(self._inner, io.IOBase):
-                self._inner.close()
+        if self._owned is not None:
+            self._owned.close()
         super().close()
 
 
-def open_stream(file: BinaryIO, suffix: str | None, options: ReadOptions) -> io.BufferedReader:
+def open_stream(
+    file: BinaryIO, suffix: str | None, options: ReadOptions, *, keep_open: bool = False
+) -> io.BufferedReader:
     """A buffered stream of the file's content, unpacked if `suffix` (".gz", ".xz", ".zst") says so.
 
     Its `peek` shows the first MiB, or the whole of a smaller file. Reading raises `BadInput` (without a place) for
-    damaged data and for a file that unpacks to more than the options allow. Closing it closes `file`.
+    damaged data and for a file that unpacks to more than the options allow. Closing it closes `file` unless
+    `keep_open`.
     """
+    owned = None if keep_open else file
     if suffix is None:
-        stream = _Stream(file, None, "", options)  # type: ignore[arg-type]
+        stream = _Stream(cast(_Unpacked, file), None, "", options, owned)
     else:
         kind, unpack = COMPRESSIONS[suffix]
-        stream = _Stream(unpack(file), file, kind, options)
+        stream = _Stream(unpack(file), file, kind, options, owned)
     return io.BufferedReader(stream, BUFFER)

@@ -46,6 +46,9 @@ MAX_CONTROLS = 0.05
 WINDOW = 64 << 10
 """Bytes that are shown to the detector, from shortly before the first that is not ASCII."""
 
+ENOUGH = 4
+"""Bytes beyond ASCII that it takes to tell one 8-bit encoding from another; with fewer it is the commonest."""
+
 _DECLARED = re.compile(
     rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]+)|<meta[^>]{0,200}?charset\s*=\s*["']?([\w.:-]+)""", re.I
 )
@@ -74,9 +77,9 @@ def detect_encoding(data: bytes, declared: str | None = None, complete: bool = T
     In this order: a byte order mark, valid UTF-8, the declared codec if it fits, UTF-8 with a few bad bytes, then
     statistics (chardet). Raises `BadInput` if the bytes are no text.
     """
-    for mark, codec in BOMS:
+    for mark, marked in BOMS:
         if data.startswith(mark):
-            return codec
+            return marked
     controls = len(data.translate(None, delete=NOT_CONTROLS)) / max(1, len(data))
     if _fits(data, UTF8, complete) and controls <= MAX_CONTROLS_UTF8 and b"\x1b$" not in data:
         return UTF8
@@ -119,7 +122,9 @@ def _statistical(data: bytes) -> str | None:
     if found["encoding"] is None:
         return None
     codec = codecs.lookup(found["encoding"]).name
-    if codec.startswith(("cp125", "iso8859", "koi8", "mac")) and _mixes_scripts(window.decode(codec, "replace")):
+    if codec.startswith(("cp125", "iso8859", "koi8")) and (
+        len(re.findall(rb"[\x80-\xff]", window)) < ENOUGH or _mixes_scripts(window.decode(codec, "replace"))
+    ):
         return "cp1252"
     return codec
 

@@ -120,7 +120,7 @@ def _known(path: Path, root: Path, on_skip: OnSkip) -> Iterator[Source]:
 def _not_text(path: Path) -> str | None:
     """Why a file whose suffix says nothing is not read, None for text and for an empty file."""
     try:
-        file = path.open("rb", buffering=0)
+        file = path.open("rb")
     except OSError as error:
         return f"cannot be opened: {error.strerror or error}"
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -72,11 +73,16 @@ class OpenSource:
     def read_text(self, limit: int | None = None) -> str:
         """The whole content as clean text (see `clean`)."""
         data = self.read_bytes(limit)
-        codec = self._encoding_of(data, complete=True)
-        text, bad_line = encodings.decode(data, codec)
-        if bad_line is not None:
-            self._note_replaced(codec, bad_line)
-        return self.clean(text)
+        return self.clean(self._decode(data, self._encoding_of(data, complete=True)))
+
+    def read_utf8(self, limit: int) -> bytes:
+        """The whole content in UTF-8 without a byte order mark, up to `limit` bytes (`max_array_bytes`). What is
+        already UTF-8 is not decoded: bad bytes may be left in it."""
+        data = self.read_bytes(limit)
+        codec = self._encoding_of(data[:BUFFER], complete=len(data) <= BUFFER)
+        if codec == encodings.UTF8:
+            return data.removeprefix(codecs.BOM_UTF8)
+        return self._decode(data, codec).encode()
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Numbered lines in UTF-8 with their ends, streamed. A line beyond `max_document_bytes` is a bad record."""
@@ -86,18 +92,24 @@ class OpenSource:
             yield from self._byte_lines(most)
             return
         text = io.TextIOWrapper(self.stream, codec, errors="replace", newline="\n")
+        try:
+            yield from self._text_lines(text, codec, most)
+        finally:
+            # A wrapper that is not detached closes the stream under it when it goes.
+            text.detach()
+
+    def _text_lines(self, text: io.TextIOWrapper, codec: str, most: int) -> Iterator[tuple[int, bytes]]:
         number = 0
-        while line := text.readline(most):
+        while line := text.readline(most + 1):
             number += 1
-            if len(line) == most and not line.endswith("\n"):
-                while (rest := text.readline(BUFFER)) and not rest.endswith("\n"):
+            if len(line) > most:
+                while not line.endswith("\n") and (line := text.readline(BUFFER)):
                     pass
                 self._bad_length(number)
                 continue
             if "�" in line:
                 self._note_replaced(codec, number)
             yield number, (line.removeprefix("\ufeff") if number == 1 else line).encode()
-        text.detach()
 
     def _byte_lines(self, most: int) -> Iterator[tuple[int, bytes]]:
         if self.stream.peek(3).startswith(b"\xef\xbb\xbf"):
@@ -146,6 +158,12 @@ class OpenSource:
         if not title and not text.strip():
             raise BadInput("there is no text in it")
         return Document(self.name, text, title or None, lang or None, {**(metadata or {}), **self.metadata})
+
+    def _decode(self, data: bytes, codec: str) -> str:
+        text, bad_line = encodings.decode(data, codec)
+        if bad_line is not None:
+            self._note_replaced(codec, bad_line)
+        return text
 
     def _encoding_of(self, data: bytes, complete: bool) -> str:
         codec = self.options.encoding

@@ -49,7 +49,7 @@ def read(
     or docx that the installed packages cannot read.
     """
     try:
-        file = source.path.open("rb", buffering=0)
+        file = source.path.open("rb")
     except OSError as error:
         _refuse(source, options, on_bad, f"cannot be opened: {error.strerror or error}")
         return
@@ -64,11 +64,8 @@ def read_stdin(
     """The documents on a stream: records if it begins with a brace (JSON lines) or with ``<DOC>``, otherwise one
     document with the id "-". The stream is left open. Reports and errors as `read`."""
     source = Source(Path(STDIN), STDIN, 0, 0, Path())
-    opened = open_stream(stream, None, options)
-    try:
+    with open_stream(stream, None, options, keep_open=True) as opened:
         yield from _read(source, OpenSource(source, opened, options, on_bad, on_note), None)
-    finally:
-        opened.detach()
 
 
 def read_path(

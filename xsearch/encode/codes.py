@@ -44,7 +44,8 @@ class CodedRows:
 
     def rows(self, numbers: NDArray[np.integer]) -> FloatArray:
         """Rows with these numbers, float32 (n, dim)."""
-        return self._decode(self.codes[numbers]) * self.scales[numbers].astype(np.float32)[:, None]
+        decoded: FloatArray = self._decode(self.codes[numbers]) * self.scales[numbers].astype(np.float32)[:, None]
+        return decoded
 
     def _decode(self, codes: NDArray[np.uint8]) -> FloatArray:
         per_byte = codes_per_byte(len(self.levels))

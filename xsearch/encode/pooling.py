@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ def sum_bags(
         high = first[end] if end < len(first) else len(rows)
         out[filled[begin:end]] = np.add.reduceat(table.take(rows[low:high], axis=0), first[begin:end] - low, axis=0)
 
-    blocks = list(zip(cuts[:-1], cuts[1:], strict=True))
+    blocks = list(pairwise(cuts))
     if executor is None:
         for begin, end in blocks:
             add_block(begin, end)
@@ -54,4 +55,5 @@ def _block_cuts(starts: NDArray[np.int64]) -> list[int]:
 def unit_rows(vectors: FloatArray) -> FloatArray:
     """`vectors` (n, dim) with every row scaled to length 1; a zero row stays zero."""
     norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))[:, None]
-    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    units: FloatArray = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    return units

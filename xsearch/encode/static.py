@@ -26,7 +26,6 @@ from xsearch.encode.unigram import Pieces
 LANGUAGE_FLOOR = 0.05
 
 
-
 @dataclass(frozen=True, slots=True)
 class Token:
     """A subword in a text: its number and spelling, where it stands (code points of the text), its weight."""
@@ -150,7 +149,9 @@ def load_static(card: EncoderCard, folder: Path, executor: Executor | None = Non
         levels = np.load(folder / "levels.npy", allow_pickle=False)
         pieces = _unpack(zstandard.ZstdDecompressor().decompress((folder / "pieces.zst").read_bytes()))
     except (OSError, ValueError, zstandard.ZstdError, msgspec.MsgspecError) as error:
-        raise IndexDamaged(f"{folder}: the encoder's files cannot be read ({error}): install or train it again") from error
+        raise IndexDamaged(
+            f"{folder}: the encoder's files cannot be read ({error}): install or train it again"
+        ) from error
     if len(pieces) != len(codes) or len(pieces) != len(scales):
         raise IndexDamaged(f"{folder}: {len(pieces)} pieces but {len(codes)} vectors: install or train it again")
     if len(pieces) != card.vocabulary:

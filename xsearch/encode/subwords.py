@@ -34,7 +34,8 @@ class Subwords:
     remembered: running text repeats its words, and looking one up is twenty times as fast as segmenting it.
     """
 
-    def __init__(self, pieces: Pieces) -> None:
+    def __init__(self, pieces: Pieces, remembered: int = REMEMBERED) -> None:
+        self._most_remembered = remembered
         self._unigram = Unigram(pieces)
         self._remembered: dict[str, tuple[int, ...]] = {}
 
@@ -68,7 +69,7 @@ class Subwords:
         fresh = self._segment_stretches(missing)
         short = {stretch: tokens for stretch, tokens in fresh.items() if len(stretch) <= REMEMBERED_LENGTH}
         known = {**{s: remembered[s] for s in stretches if s in remembered}, **fresh}
-        if len(remembered) + len(short) > REMEMBERED:
+        if len(remembered) + len(short) > self._most_remembered:
             # A new table rather than an emptied one: another thread may be reading the old.
             self._remembered = short
         else:

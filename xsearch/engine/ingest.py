@@ -32,7 +32,8 @@ class IngestOptions:
 
 @dataclass(slots=True)
 class IngestReport:
-    """What a run did. Counts are documents, but for `files` (read), `unchanged` and `vanished` (files)."""
+    """What a run did. files: read. unchanged, vanished: files. duplicates: documents replaced by a later one of the
+    same id in this run. removed: documents no longer in their file. bad: records skipped. skipped: files."""
 
     files: int = 0
     unchanged: int = 0
@@ -70,6 +71,8 @@ class _Run:
         self.report = IngestReport()
         self.lang = languages.normalize_code(options.lang) if options.lang else None
         self.read_options = replace(options.read, strict=options.strict)
+        # Hashes, not ids: millions of them must fit. Two ids of one hash would only miscount.
+        self.seen: set[int] = set()
 
     def over(self, paths: Sequence[str | Path], stdin: IO[bytes] | None) -> IngestReport:
         files = [path for path in paths if str(path) != "-"]
@@ -83,7 +86,6 @@ class _Run:
             if stdin is not None and len(files) < len(paths):
                 self._documents(writer, read_stdin(stdin, self.read_options, self._bad, self._note), None)
             self._vanished(writer, [Path(path) for path in files], known, seen)
-            self.report.duplicates += writer.replaced - self.report.removed
         return self.report
 
     def _file(self, writer: IndexWriter, source: Source, known: SourceState | None) -> None:
@@ -112,6 +114,8 @@ class _Run:
         for document in self._in_language(documents):
             writer.add(document, source)
             ids.add(document.id)
+            self.report.duplicates += hash(document.id) in self.seen
+            self.seen.add(hash(document.id))
             self.report.documents += 1
             if self.report.documents % 512 == 0:
                 self.listener.on_progress(self.report.documents, self.report.files)

@@ -31,7 +31,8 @@ class Snapshot:
         self.columns = PassageColumns.open(generation, manifest.columns, manifest.languages, manifest.high_water)
         self.live = Liveness.open(generation / manifest.live)
         self.retrievers: Mapping[str, Retriever] = {
-            name: open_retriever(name, generation / name, state) for name, state in manifest.retrievers.items()
+            name: open_retriever(name, generation / name, manifest.retrievers.get(name, {}))
+            for name in self.recipe.retrievers
         }
         self.groups, self.group_of_language = _groups(manifest.languages)
 

@@ -60,6 +60,7 @@ class IndexWriter:
         self._buffer: list[Document] = []
         self._sources: list[str | None] = []
         self._pending: deque[Future[None]] = deque()
+        self._changed = False
         self._open = True
 
     def __enter__(self) -> Self:
@@ -77,6 +78,7 @@ class IndexWriter:
     def add(self, document: Document, source: str | None = None) -> None:
         """Add a document, or replace the one of the same id. `source`: the file it was read from."""
         self._check_open()
+        self._changed = True
         self._buffer.append(document)
         self._sources.append(source)
         if len(self._buffer) >= BATCH:
@@ -85,16 +87,20 @@ class IndexWriter:
     def delete(self, ids: Sequence[str]) -> list[str]:
         """Remove documents by id. Returns the ids that the index does not hold."""
         self._drain()
-        return self.generation.delete(ids)
+        missing = self.generation.delete(ids)
+        self._changed |= len(missing) < len(set(ids))
+        return missing
 
     def set_source(self, path: str, state: SourceState) -> None:
         """Remember what a file looked like when it was read."""
         self._drain()
+        self._changed = True
         self.generation.store.set_source(path, state, self.generation.commit_number)
 
     def remove_source(self, path: str) -> list[str]:
         """Forget a file and remove the documents that came from it; returns their ids."""
         ids = self.ids_of_source(path)
+        self._changed = True
         self.generation.delete(ids)
         self.generation.store.remove_source(path, self.generation.commit_number)
         return ids
@@ -110,12 +116,16 @@ class IndexWriter:
         return self.generation.store.sources()
 
     def commit(self) -> Manifest:
-        """Make everything since the last commit durable and visible, at once or not at all."""
+        """Make everything since the last commit durable and visible, at once or not at all. Where nothing changed,
+        the last commit stays."""
         self._drain()
+        if not self._changed:
+            return self.manifest
         manifest = self.generation.flush(self.manifest.created, _iso(self.clock))
         write_manifest(self.files, self.root, manifest)
         previous, self.manifest = self.manifest, manifest
         self.generation.advance(manifest)
+        self._changed = False
         sweep_files(self.files, self.root, (previous, manifest))
         self._committed()
         return manifest

@@ -98,7 +98,8 @@ def score(rankings: Rankings, judgments: Judgments, measures: Sequence[Measure])
     """Every measure of every topic of `judgments`; a topic without a ranking scores 0 (trec_eval's ``-c``).
 
     Topics of `rankings` without judgments are not scored. ``share_same`` needs languages and is left to
-    `share_of_language`. Negative grades are as trec_eval has them: not relevant, and unjudged for Bpref.
+    `share_of_language`. Negative grades count as trec_eval has them: not relevant, and unjudged for Bpref; Judged
+    counts them as judged.
     """
     module = need("ir_measures", "eval", "evaluation")
     wanted = [measure for measure in measures if measure.metric is not None]
@@ -108,12 +109,13 @@ def score(rankings: Rankings, judgments: Judgments, measures: Sequence[Measure])
         for topic, ranking in rankings.items()
         if ranking and topic in judgments
     }
-    judged = {topic: dict(judgments[topic]) for topic in run}
     treceval = [measure for measure in wanted if module.pytrec_eval.supports(measure.metric)]
     others = [measure for measure in wanted if measure not in treceval]
-    _fill(values, module, treceval, judged, run)
-    # Only trec_eval knows negative grades.
-    _fill(values, module, others, {t: {d: max(g, 0) for d, g in docs.items()} for t, docs in judged.items()}, run)
+    # pytrec_eval crashes the process on a topic that has negative grades only, and others refuse them.
+    known = {topic: {d: grade for d, grade in judgments[topic].items() if grade >= 0} for topic in run}
+    clipped = {topic: {d: max(grade, 0) for d, grade in judgments[topic].items()} for topic in run}
+    _fill(values, module, treceval, {topic: grades for topic, grades in known.items() if grades}, run)
+    _fill(values, module, others, clipped, run)
     return values
 
 
@@ -124,7 +126,7 @@ def _fill(
     judged: dict[str, dict[str, int]],
     run: dict[str, dict[str, float]],
 ) -> None:
-    if not measures or not run:
+    if not measures or not judged:
         return
     names: dict[Any, list[str]] = {}
     for measure in measures:

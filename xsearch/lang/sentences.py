@@ -1,9 +1,9 @@
 """Sentences: where they end in the scripts of the world, as spans of the text as given.
 
 An end is a full stop, question or exclamation mark before a space, unless the next word goes on in lower case or the
-stop follows an abbreviation, an initial or an ordinal; a mark that only ends sentences, whatever follows (。！？ ؟ ۔ । ॥
-။ ។ ። ፡፡ ։ །); a blank line; a line break before a list item. Thai and Lao have no mark: there a space ends a stretch
-that is long enough to stand alone. One pass, linear in the text.
+stop follows an abbreviation, an initial or an ordinal; a mark that only ends sentences, whatever follows
+(。！？ ؟ ۔ । ॥ ။ ។ ። ፡፡ ։ །); a blank line; a line break before a list item. Thai and Lao have no mark: there a space
+ends a stretch that is long enough to stand alone. One pass, linear in the text.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ _DOTTED = re.compile(r"\w(?:\.\w)+")
 # Thai and Lao: a space in a shorter stretch than this separates phrases, names, numbers.
 _STRETCH = 40
 _ABBREVIATION_LENGTH = 12
-_ORDINAL_LANGUAGES = frozenset("de da nb nn fi et cs sk sl hr sr bs hu pl tr is lv fo eu".split())
+_ORDINAL_LANGUAGES = frozenset(
+    ("de", "da", "nb", "nn", "fi", "et", "cs", "sk", "sl", "hr", "sr", "bs", "hu", "pl", "tr", "is", "lv", "fo", "eu")
+)
 
 
 class Break(IntEnum):
@@ -91,7 +93,7 @@ def _boundary(text: str, match: re.Match[str], start: int, lang: str) -> Break:
         return Break.SENTENCE
     if not gap or after.islower():
         return Break.NONE
-    if marks.startswith(".") and "." * len(marks) == marks and len(marks) == 1 and _goes_on(text, match.start(), lang):
+    if marks == "." and _goes_on(text, match.start(), lang):
         return Break.NONE
     return Break.SENTENCE
 
@@ -108,9 +110,11 @@ def _goes_on(text: str, stop: int, lang: str) -> bool:
 @cache
 def _abbreviations(lang: str) -> frozenset[str]:
     wanted = {"*", lang, base_language(lang)}
-    return frozenset(
-        word for codes, words in rows("abbreviations.tsv") if wanted.intersection(codes.split()) for word in words.split()
-    )
+    found: set[str] = set()
+    for codes, words in rows("abbreviations.tsv"):
+        if wanted.intersection(codes.split()):
+            found.update(words.split())
+    return frozenset(found)
 
 
 def _stripped(text: str, start: int, end: int, boundary: Break) -> Iterator[Sentence]:

@@ -1,7 +1,7 @@
 """Where words begin and end: runs of letters, marks and digits, found by one regular expression.
 
-Scripts that put no spaces between words, and Hangul, whose spaced units glue particles to words, make runs of their own,
-which are cut into orthographic units: a character of Han, kana or Hangul, a consonant with its vowels and tone marks
+Scripts that put no spaces between words, and Hangul, whose spaced units glue particles to words, make runs of their
+own, which are cut into orthographic units: a character of Han, kana or Hangul, a consonant with its vowels and tone marks
 in Thai, Lao, Khmer and Burmese. What an analyzer makes of a run is its own affair.
 """
 
@@ -54,9 +54,7 @@ def units(run: str) -> list[str]:
 
 @cache
 def _unit_classes() -> tuple[str, ...]:
-    return tuple(
-        script_ranges(*group) + (_KANA_MARKS if "Kana" in group else "") for group in UNIT_SCRIPTS
-    )
+    return tuple(script_ranges(*group) + (_KANA_MARKS if "Kana" in group else "") for group in UNIT_SCRIPTS)
 
 
 @cache

@@ -5,7 +5,7 @@ tantivy's own index folder is a working place: it removes merged segments as soo
 files, and what a commit consists of (tantivy's `meta.json`) is part of the manifest's state:
 
     <folder>/<lang>/<segment id>.{term,idx,pos,fieldnorm,fast,store}     named by a state, never changed
-    <folder>/writing/<lang>/                                             a writer at work; nobody else's business
+    <folder>/writing-<random>/<lang>/                                    a writer at work; nobody else's business
 
 Writer and reader both open a *view*: a folder of links to the segment files beside a `meta.json` from the state.
 A writer moves new segment files out of its view when it flushes; a reader's view lies in the system's temporary
@@ -28,22 +28,25 @@ import shutil
 import tempfile
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tantivy
 
-from xsearch.core import FloatArray, IndexDamaged, IntArray, Mask, PassageBatch, Query, Ranking
+from xsearch.core import FloatArray, IntArray, Mask, PassageBatch, Query, Ranking
 from xsearch.retrieve.clauses import idf_sum, tantivy_query
 from xsearch.retrieve.numbers import next_number
-from xsearch.retrieve.views import language_files, make_view, open_index, schema, segment_files, tantivy_errors
+from xsearch.retrieve.views import damage, language_files, make_view, open_index, schema, segment_files, tantivy_errors
 from xsearch.storage.failpoints import reach
 from xsearch.storage.files import Files
 
 OPEN_WRITERS = 12
 """Languages written to at once; each open tantivy writer holds half a dozen threads and a few MB."""
+PENDING_CHARACTERS = 1 << 20
+"""Text of a language held back until there is so much of it: a batch may touch more languages than can be open,
+and putting one writer to rest for another costs some 50 ms."""
 HEAP_BYTES = 64 << 20
 """Postings a writer collects before it makes a segment of them; memory is taken as it fills."""
 SPARE_HITS = 32
@@ -63,10 +66,13 @@ class BM25Writer:
         self._folder, self._files = folder, files
         self._state = dict(state)
         self._next = high_water
+        self._pending: dict[str, Pending] = {}
         self._open: OrderedDict[str, tantivy.IndexWriter] = OrderedDict()
         self._touched: set[str] = set()
-        self._scratch = folder / "writing"
-        self._clear_scratch()
+        for left in folder.glob("writing-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._scratch = Path(tempfile.mkdtemp(prefix="writing-", dir=folder))
 
     def add(self, batch: PassageBatch) -> None:
         """Append passages, visible to no reader before `flush` and a commit of its state.
@@ -75,19 +81,15 @@ class BM25Writer:
         refuses.
         """
         self._next = next_number(self._next, batch.numbers)
-        rows: dict[str, list[int]] = {}
-        for row, lang in enumerate(batch.langs):
-            rows.setdefault(lang, []).append(row)
-        for lang in sorted(rows):
-            writer = self._writer(lang)
-            with tantivy_errors(self._scratch / lang):
-                for row in rows[lang]:
-                    document = tantivy.Document()
-                    document.add_unsigned("pk", int(batch.numbers[row]))
-                    document.add_text("body", batch.terms[row])
-                    if batch.title_terms[row]:
-                        document.add_text("title", batch.title_terms[row])
-                    writer.add_document(document)
+        for number, lang, body, title in zip(
+            batch.numbers.tolist(), batch.langs, batch.terms, batch.title_terms, strict=True
+        ):
+            pending = self._pending.setdefault(lang, Pending())
+            pending.passages.append((number, body, title))
+            pending.characters += len(body) + len(title)
+        for lang in sorted(self._pending):
+            if self._pending[lang].characters >= PENDING_CHARACTERS:
+                self._hand_over(lang)
 
     def flush(self) -> dict[str, Any]:
         """Make everything added durable and return the state that a manifest must name to have it.
@@ -97,13 +99,13 @@ class BM25Writer:
         """
         reach("retrieve.bm25.flush.before")
         state = self._state
-        for lang in sorted(self._touched):
+        for lang in sorted(self._touched | set(self._pending)):
+            self._hand_over(lang)
             self._settle(lang)
             state = self._publish(lang, state)
             reach("retrieve.bm25.flush.language")
         self._state = state
         self._touched.clear()
-        self._clear_scratch()
         reach("retrieve.bm25.flush.after")
         return state
 
@@ -114,8 +116,25 @@ class BM25Writer:
             with contextlib.suppress(ValueError):
                 writer.rollback()
                 writer.wait_merging_threads()
+        self._pending.clear()
         self._touched.clear()
-        self._clear_scratch()
+        # Never named by any state, so nothing durable is lost; links go, what they point to stays.
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _hand_over(self, lang: str) -> None:
+        """Give a language's pending passages to its tantivy writer."""
+        pending = self._pending.pop(lang, None)
+        if pending is None:
+            return
+        writer = self._writer(lang)
+        with tantivy_errors(self._scratch / lang):
+            for number, body, title in pending.passages:
+                document = tantivy.Document()
+                document.add_unsigned("pk", number)
+                document.add_text("body", body)
+                if title:
+                    document.add_text("title", title)
+                writer.add_document(document)
 
     def _writer(self, lang: str) -> tantivy.IndexWriter:
         if lang in self._open:
@@ -156,6 +175,7 @@ class BM25Writer:
                 self._files.sync(view / name)
                 self._files.replace(view / name, target / name)
         self._files.sync_folder(target)
+        shutil.rmtree(view)
         kept = [path for path in state.get("files", ()) if path not in held]
         layout = {key: value for key, value in meta.items() if key not in ("segments", "opstamp")}
         languages = dict(state.get("languages", {}))
@@ -166,9 +186,13 @@ class BM25Writer:
             "files": sorted(kept + [f"{lang}/{name}" for name in names]),
         }
 
-    def _clear_scratch(self) -> None:
-        # Never named by any state, so nothing durable is lost; links go, what they point to stays.
-        shutil.rmtree(self._scratch, ignore_errors=True)
+
+@dataclass(slots=True)
+class Pending:
+    """Passages of a language not yet handed to tantivy: number, body, title."""
+
+    passages: list[tuple[int, str, str]] = field(default_factory=list)
+    characters: int = 0
 
 
 class BM25:
@@ -183,12 +207,10 @@ class BM25:
         languages = state.get("languages", {})
         with tempfile.TemporaryDirectory(prefix="xsearch-bm25-") as views:
             for lang in languages:
-                try:
+                with damage(folder / lang):
                     index = make_view(Path(views) / lang, folder, state, lang)
-                except (ValueError, OSError) as error:
-                    raise IndexDamaged(f"{folder / lang}: {error}: run `xsearch check --repair`") from error
-                # The searcher holds every file open; the links have done their work.
-                self._searchers[lang] = index.searcher()
+                    # The searcher holds every file open; the links have done their work.
+                    self._searchers[lang] = index.searcher()
 
     def search(
         self, query: Query, depth: int, allowed: Mask | None = None, langs: Collection[str] | None = None

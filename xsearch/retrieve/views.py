@@ -14,7 +14,7 @@ from typing import Any
 
 import tantivy
 
-from xsearch.core import CannotWrite
+from xsearch.core import CannotWrite, IndexDamaged
 
 ANALYZER = "terms"
 """Name under which the schema knows the whitespace tokenizer; tantivy keeps the name, not the tokenizer."""
@@ -73,3 +73,17 @@ def tantivy_errors(place: Path) -> Iterator[None]:
         yield
     except (ValueError, OSError) as error:
         raise CannotWrite(f"cannot write {place}: {error}. What was committed before is unharmed") from error
+
+
+@contextlib.contextmanager
+def damage(place: Path) -> Iterator[None]:
+    """Turn whatever tantivy makes of files that are missing or altered into `IndexDamaged`."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise IndexDamaged(f"{place}: {error}: run `xsearch check --repair`") from error
+    except BaseException as error:
+        # A panic in Rust: its class derives from BaseException and cannot be imported.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise IndexDamaged(f"{place} cannot be read: run `xsearch check --repair`") from error

@@ -38,7 +38,9 @@ def softmax_loss(
     gradient *= (0.5 / by_row).astype(np.float32)[:, None] + (0.5 / by_column).astype(np.float32)
     gradient[diagonal, diagonal] -= 1.0
     gradient *= np.float32(scale / n)
-    return loss, gradient @ right, gradient.T @ left
+    by_left: FloatArray = gradient @ right
+    by_right: FloatArray = gradient.T @ left
+    return loss, by_left, by_right
 
 
 def _same_group(groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -47,13 +49,11 @@ def _same_group(groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[n
     ordered = groups[order]
     first: list[NDArray[np.int64]] = []
     second: list[NDArray[np.int64]] = []
-    distance = 1
-    while True:
-        equal = np.flatnonzero(ordered[distance:] == ordered[:-distance]) if distance < len(groups) else []
+    for distance in range(1, len(groups)):
+        equal = np.flatnonzero(ordered[distance:] == ordered[:-distance])
         if not len(equal):
             break
         first += [order[equal], order[equal + distance]]
         second += [order[equal + distance], order[equal]]
-        distance += 1
     empty = np.zeros(0, dtype=np.int64)
     return np.concatenate([empty, *first]), np.concatenate([empty, *second])

@@ -14,10 +14,44 @@ from xsearch.core import FloatArray
 from xsearch.encode import StaticEncoder
 from xsearch.train.rows import read_records
 
-XTREME = (
-    "afr ara ben bul deu ell spa est eus pes fin fra heb hin hun ind ita jpn jav kat kaz kor mal mar nld por rus swh "
-    "tam tel tgl tha tur urd vie cmn"
-).split()
+XTREME = [
+    "afr",
+    "ara",
+    "ben",
+    "bul",
+    "deu",
+    "ell",
+    "spa",
+    "est",
+    "eus",
+    "pes",
+    "fin",
+    "fra",
+    "heb",
+    "hin",
+    "hun",
+    "ind",
+    "ita",
+    "jpn",
+    "jav",
+    "kat",
+    "kaz",
+    "kor",
+    "mal",
+    "mar",
+    "nld",
+    "por",
+    "rus",
+    "swh",
+    "tam",
+    "tel",
+    "tgl",
+    "tha",
+    "tur",
+    "urd",
+    "vie",
+    "cmn",
+]
 """The Tatoeba languages of XTREME (Hu et al. 2020, table 15)."""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from xsearch.core import BadInput
+from xsearch.encode.codes import LEVELS
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,14 +65,17 @@ class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class StaticRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole recipe. `exclude` lists globs, relative to the data folder, of files whose texts may not be trained on.
 
-    bits: of a stored number (2, 3 or 4). window: tokens of a passage window in use.
+    levels: values a stored number may have (3, 4, 6 or 16; see `xsearch.encode.codes`). window: tokens of a passage
+    window in use. licence: of the encoder. description: for its card.
     """
 
     name: str
     sources: tuple[Source, ...]
     exclude: tuple[str, ...] = ()
+    licence: str = "Apache-2.0"
+    description: str = ""
     seed: int = 1
-    bits: int = 4
+    levels: int = 16
     window: int = 40
     vocabulary: Vocabulary = Vocabulary()
     sampling: Sampling = Sampling()
@@ -93,7 +97,7 @@ def load_recipe(path: Path) -> StaticRecipe:
 def _check(recipe: StaticRecipe, path: Path) -> None:
     problems = {
         "no sources": not recipe.sources,
-        "bits must be 2, 3 or 4": recipe.bits not in (2, 3, 4),
+        f"levels must be one of {LEVELS}": recipe.levels not in LEVELS,
         "objective.dim must be a positive multiple of 8": recipe.objective.dim <= 0 or recipe.objective.dim % 8 != 0,
         "objective.batch must be at least 2": recipe.objective.batch < 2,
         "objective.steps must be at least 1": recipe.objective.steps < 1,

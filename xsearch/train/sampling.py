@@ -33,11 +33,19 @@ class RowDrawer:
     """Draws rows of one table by source and size, and texts of a row by language."""
 
     def __init__(
-        self, table: TokenRows, source_weights: NDArray[np.float64], language_weights: NDArray[np.float64], settings: Sampling
+        self,
+        table: TokenRows,
+        source_weights: NDArray[np.float64],
+        language_weights: NDArray[np.float64],
+        settings: Sampling,
+        held: NDArray[np.bool_] | None = None,
     ) -> None:
         self.table = table
         size = np.minimum(np.diff(table.starts), settings.row_cap).astype(np.float64)
-        self._rows = np.cumsum(size**settings.row_exponent * source_weights[table.sources])
+        weight = size**settings.row_exponent * source_weights[table.sources]
+        if held is not None:
+            weight[held] = 0
+        self._rows = np.cumsum(weight)
         # Several texts of one language in a row (synonyms) share that language's weight.
         language_of = table.row_of * len(language_weights) + table.langs
         _, inverse, copies = np.unique(language_of, return_inverse=True, return_counts=True)
@@ -46,19 +54,22 @@ class RowDrawer:
     def rows(self, size: int, rng: np.random.Generator) -> Ints:
         """`size` rows, with repetition."""
         drawn = np.searchsorted(self._rows, rng.random(size) * self._rows[-1], side="right")
-        return np.minimum(drawn, len(self._rows) - 1)
+        inside: Ints = np.minimum(drawn, len(self._rows) - 1)
+        return inside
 
     def texts(self, rows: Ints, rng: np.random.Generator) -> Ints:
         """A text of every row."""
         first, last = self.table.starts[rows], self.table.starts[rows + 1]
         mark = self._texts[first] + rng.random(len(rows)) * (self._texts[last] - self._texts[first])
-        return np.clip(np.searchsorted(self._texts, mark, side="right") - 1, first, last - 1)
+        text: Ints = np.clip(np.searchsorted(self._texts, mark, side="right") - 1, first, last - 1)
+        return text
 
 
 class PairSampler:
     """Draws batches of pairs; `Sampling` describes the distributions.
 
-    language_counts: int64 (languages,), texts of each. Deterministic given the generator's state.
+    language_counts: int64 (languages,), texts of each. held: bool (rows,), rows never drawn (as another's context they
+    may still appear, which shows them next to no translation of theirs). Deterministic given the generator's state.
     """
 
     def __init__(
@@ -69,13 +80,13 @@ class PairSampler:
         sources: tuple[Source, ...],
         settings: Sampling,
         language_counts: Ints,
+        held: NDArray[np.bool_] | None = None,
     ) -> None:
         weights = np.array([source.weight for source in sources])
         by_language = np.maximum(language_counts, 1) ** settings.language_exponent
         self._settings = settings
-        self._rows, self._titles, self._bodies = (
-            RowDrawer(table, weights, by_language, settings) for table in (rows, titles, bodies)
-        )
+        self._rows = RowDrawer(rows, weights, by_language, settings, held)
+        self._titles, self._bodies = (RowDrawer(table, weights, by_language, settings) for table in (titles, bodies))
         self._languages = len(language_counts)
         self._row_and_language = rows.row_of * self._languages + rows.langs
         self._in_document = np.array([source.documents for source in sources])[rows.sources]
@@ -146,4 +157,5 @@ class PairSampler:
 
     def _head(self, table: TokenRows, texts: Ints) -> Bags:
         begins = table.offsets[texts]
-        return from_spans(table.tokens, begins, np.minimum(table.offsets[texts + 1], begins + self._settings.max_tokens))
+        ends = np.minimum(table.offsets[texts + 1], begins + self._settings.max_tokens)
+        return from_spans(table.tokens, begins, ends)

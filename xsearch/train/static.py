@@ -1,27 +1,27 @@
 """Training a static encoder from parallel text: `xsearch train static`.
 
-Rows are read, a vocabulary is learnt, every text is tokenised once, and vectors and weights are fitted by Adagrad to
-pairs of texts that mean the same. The result is coded in few bits and written with its card.
+Rows are read, a vocabulary is learnt, every text is tokenised once, and vectors and weights are fitted to pairs of
+texts that mean the same. The result is coded in few bits and written with its card.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
-from xsearch.core import BadInput, FloatArray
-from xsearch.encode import EncoderCard, SourceNote, StaticEncoder, write_card
+from xsearch.core import BadInput
+from xsearch.encode import EncoderCard, SourceNote, write_card
 from xsearch.encode.codes import CodedRows, encode_rows, fit_levels
 from xsearch.encode.static import fingerprint, save_static
 from xsearch.encode.subwords import Subwords
-from xsearch.encode.unigram import Pieces
-from xsearch.train.heldout import heldout_accuracy
+from xsearch.train.heldout import heldout_accuracy, hold_out
 from xsearch.train.model import StaticModel, Trainer
 from xsearch.train.recipe import StaticRecipe
 from xsearch.train.rows import ParallelText, read_excluded, read_parallel
@@ -31,18 +31,19 @@ from xsearch.train.vocabulary import learn_pieces, sample_texts
 
 REPORT_EVERY = 50
 REMEMBERED = 5_000_000
+LEVEL_ROWS = 20_000
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training is. stage: "read", "vocabulary", "tokenise" or "train". loss, pairs: means over the last steps,
-    of `stage` "train" only."""
+    """Where training is. stage: "read", "vocabulary", "tokenise" or "train"; done of total texts or steps. loss and
+    pairs_per_second: of the last steps, while training."""
 
     stage: str
-    done: int
-    total: int
+    done: int = 0
+    total: int = 1
     loss: float = 0.0
-    pairs: float = 0.0
+    pairs_per_second: float = 0.0
 
 
 OnProgress = Callable[[Progress], None]
@@ -53,20 +54,23 @@ def train_static(
 ) -> EncoderCard:
     """Train what `recipe` describes from the files of `data`; write `out/NAME.toml` and `out/NAME/`. Returns the card.
 
-    The same recipe, data, seed (None: the recipe's) and versions of numpy and tokenizers give the same files. Reads
-    all text into memory (six times the size of the uncompressed files at the peak). Raises `BadInput` for data that
-    cannot be used.
+    The same recipe, data and seed (None: the recipe's) give the same encoder on the same machine and library versions.
+    All text is held in memory. Raises `BadInput` for data that cannot be used.
     """
     rng = np.random.default_rng(recipe.seed if seed is None else seed)
-    on_progress(Progress("read", 0, 1))
+    on_progress(Progress("read"))
     excluded = read_excluded([path for glob in recipe.exclude for path in sorted(data.glob(glob))])
     parallel = read_parallel(data, recipe.sources, excluded)
     if not len(parallel.rows):
         raise BadInput("no row has texts in two languages", str(data))
-    on_progress(Progress("vocabulary", 0, 1))
+    on_progress(Progress("vocabulary"))
     pieces = learn_pieces(sample_texts(parallel, recipe.vocabulary, rng), recipe.vocabulary.size)
-    model, heldout = _fit(recipe, parallel, pieces, rng, on_progress)
+    tables = _tokenise(parallel, Subwords(pieces, remembered=REMEMBERED), on_progress)
+    held = hold_out(tables[0], rng)
+    model = _fit(recipe, tables, parallel, held, len(pieces), rng, on_progress)
     table = code_vectors(model, recipe.levels)
+    accuracy = heldout_accuracy(model, tables[0], held, parallel.languages.get("en", -1))
+    names = list(parallel.languages)
     card = EncoderCard(
         name=recipe.name,
         kind="static",
@@ -77,9 +81,76 @@ def train_static(
         fingerprint=fingerprint(pieces, table, recipe.window),
         files=recipe.name,
         description=recipe.description,
+        languages={names[lang]: round(score, 3) for lang, score in sorted(accuracy.items(), key=lambda i: names[i[0]])},
         recipe=recipe.name,
-        languages={},
         sources=source_notes(data, parallel.files, recipe),
     )
-    encoder = StaticEncoder(card, pieces, table)
+    save_static(out / recipe.name, pieces, table)
+    write_card(card, out / f"{recipe.name}.toml")
     return card
+
+
+def code_vectors(model: StaticModel, levels: int) -> CodedRows:
+    """The model's weighted vectors in codes; the levels are fitted to a sample of the rows."""
+    table = model.vectors * model.weights()[:, None]
+    sample = table[:: max(1, len(table) // LEVEL_ROWS)]
+    norms = np.linalg.norm(sample, axis=1, keepdims=True)
+    return encode_rows(table, fit_levels(sample / np.maximum(norms, 1e-12) * np.sqrt(table.shape[1]), levels))
+
+
+def source_notes(data: Path, files: list[str], recipe: StaticRecipe) -> tuple[SourceNote, ...]:
+    """A note for every file: licence and origin from `data/sources.json` (a list of objects with `file`, `licence`,
+    `origin`) where it is there, else the licence the recipe states."""
+    path = data / "sources.json"
+    listed = {entry["file"]: entry for entry in msgspec.json.decode(path.read_bytes())} if path.is_file() else {}
+    stated = {file: source.licence for source in recipe.sources for file in files if Path(file).match(source.files)}
+    return tuple(
+        SourceNote(
+            name=file,
+            licence=listed.get(file, {}).get("licence") or stated.get(file) or "not stated",
+            origin=listed.get(file, {}).get("origin", ""),
+        )
+        for file in files
+    )
+
+
+def _tokenise(
+    parallel: ParallelText, subwords: Subwords, on_progress: OnProgress
+) -> tuple[TokenRows, TokenRows, TokenRows]:
+    def report(done: int, total: int) -> None:
+        on_progress(Progress("tokenise", done, total))
+
+    return (
+        tokenise_rows(parallel.rows, subwords, report),
+        tokenise_rows(parallel.titles, subwords),
+        tokenise_rows(parallel.bodies, subwords),
+    )
+
+
+def _fit(
+    recipe: StaticRecipe,
+    tables: tuple[TokenRows, TokenRows, TokenRows],
+    parallel: ParallelText,
+    held: np.typing.NDArray[np.bool_],
+    vocabulary: int,
+    rng: np.random.Generator,
+    on_progress: OnProgress,
+) -> StaticModel:
+    """A model after all steps, the learning rate falling linearly to 0."""
+    objective = recipe.objective
+    sampler = PairSampler(*tables, recipe.sources, recipe.sampling, parallel.count_by_language(), held)
+    counts = sum(np.bincount(table.tokens, minlength=vocabulary) for table in tables)
+    model = StaticModel.initial(np.asarray(counts), objective.dim, rng)
+    losses, pairs, since = 0.0, 0, time.perf_counter()
+    with ThreadPoolExecutor(os.cpu_count()) as executor:
+        trainer = Trainer(model, objective, executor)
+        for step in range(objective.steps):
+            batch = sampler.draw(objective.batch, rng)
+            losses += trainer.step(batch, 1 - step / objective.steps)
+            pairs += len(batch)
+            if (step + 1) % REPORT_EVERY == 0:
+                elapsed = time.perf_counter() - since
+                progress = Progress("train", step + 1, objective.steps, losses / REPORT_EVERY, pairs / elapsed)
+                on_progress(progress)
+                losses, pairs, since = 0.0, 0, time.perf_counter()
+    return model

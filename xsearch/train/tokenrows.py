@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,9 +33,7 @@ class TokenRows:
         return len(self.sources)
 
 
-def tokenise_rows(
-    texts: Texts, subwords: Subwords, on_progress: Callable[[int, int], None] | None = None
-) -> TokenRows:
+def tokenise_rows(texts: Texts, subwords: Subwords, on_progress: Callable[[int, int], None] | None = None) -> TokenRows:
     """Token numbers of every text, all of them: samplers cut."""
     sizes = [np.zeros(0, dtype=np.int64)]
     tokens = [np.zeros(0, dtype=np.int32)]

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections import deque
 from collections.abc import Iterator
 
 from xsearch.core.document import Document
 from xsearch.core.errors import BadInput
 from xsearch.corpora.formats.json_records import parse_object
-from xsearch.corpora.formats.records import ID_FIELDS, KNOWN_FIELDS, TEXT_FIELDS, Record, UnusableRecord, read_records
+from xsearch.corpora.formats.records import KNOWN_FIELDS, TEXT_FIELDS, Record, UnusableRecord, read_records, typed_value
 from xsearch.corpora.opened import OpenSource
 
 DELIMITERS = ",;\t"
-
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,15})?")
 
 
 class _Lines:
@@ -112,6 +109,7 @@ def _rows(file: OpenSource, lines: _Lines, delimiter: str) -> Iterator[tuple[int
             if len(row) != width:
                 file.bad("a quote in this row is not closed, or something follows a closing quote", number)
                 continue
+            file.note("a quote that is not closed was taken literally", number)
         if any(cell.strip() for cell in row):
             width = width or len(row)
             yield lines.taken[0][0], row
@@ -130,7 +128,7 @@ def _fields(header: list[str]) -> list[str]:
 
 
 def _record(fields: list[str], row: list[str]) -> Record:
-    """A row as a record: empty cells are left out, metadata in the canonical form of a number becomes one."""
+    """A row as a record: empty cells are left out, metadata written as numbers are numbers."""
     record: Record = {}
     for name, cell in zip(fields, row, strict=True):
         if name in TEXT_FIELDS:
@@ -139,8 +137,6 @@ def _record(fields: list[str], row: list[str]) -> Record:
             continue
         elif name == "metadata":
             record[name] = parse_object(cell.encode())
-        elif name not in KNOWN_FIELDS and _NUMBER.fullmatch(cell):
-            record[name] = float(cell) if "." in cell else int(cell)
         else:
-            record[name] = cell
+            record[name] = cell if name in KNOWN_FIELDS else typed_value(cell)
     return record

@@ -13,14 +13,19 @@ from xsearch.corpora.opened import OpenSource
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
-DROPPED = frozenset(
-    "script style nav footer noscript template svg math iframe object select button head title datalist dialog".split()
+
+def _names(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
+DROPPED = _names(
+    "script style nav footer noscript template svg math iframe object select button head title datalist dialog"
 )
 """Elements whose content is no text of the page, or stands on every page of a site."""
 
-BLOCKS = frozenset(
-    "address article aside blockquote body br caption center dd details div dl dt fieldset figcaption figure form h1 h2 "
-    "h3 h4 h5 h6 header hr li main menu ol option p pre section summary table tbody td tfoot th thead tr ul".split()
+BLOCKS = _names(
+    "address article aside blockquote body br caption center dd details div dl dt fieldset figcaption figure form h1 "
+    "h2 h3 h4 h5 h6 header hr li main menu ol option p pre section summary table tbody td tfoot th thead tr ul"
 )
 """Elements that begin and end a line. Cells of a table do: run together, their words would make new ones."""
 
@@ -29,7 +34,7 @@ MAX_DEPTH = 5000
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
 _SPACES = re.compile(r"[ \t\n\r\f]+")
-_NO_END = frozenset("area base br col embed hr img input link meta param source track wbr p li dd dt tr td th".split())
+_NO_END = _names("area base br col embed hr img input link meta param source track wbr p li dd dt tr td th")
 
 
 def read_html(file: OpenSource) -> Iterator[Document]:
@@ -70,7 +75,8 @@ def node_text(root: LexborNode) -> str:
     preformatted = 0
     node: LexborNode | None = root
     entering = True
-    while node is not None:
+    # Nodes are compared by identity: their own == compares the HTML under them.
+    while node is not None and (entering or node.mem_id != root.mem_id):
         tag = node.tag
         if tag == "-text":
             text = node.text_content or ""
@@ -82,14 +88,12 @@ def node_text(root: LexborNode) -> str:
         if entering and tag not in DROPPED and node.first_child is not None:
             node = node.first_child
             continue
-        if entering and tag == "pre":
+        if tag == "pre" and entering:
             preformatted -= 1
-        if node == root:
+        if node.mem_id == root.mem_id:
             break
         entering = node.next is not None
         node = node.next if entering else node.parent
-        if not entering and node == root:
-            break
     return _tidy("".join(parts))
 
 

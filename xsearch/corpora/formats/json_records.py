@@ -63,7 +63,7 @@ def _parse_leniently(data: bytes) -> Any:
     try:
         return _scrubbed(json.loads(data.decode(errors="replace"), strict=False, parse_constant=lambda _: None))
     except json.JSONDecodeError as error:
-        raise UnusableRecord(f"broken JSON: {error.msg} (column {error.colno})") from None
+        raise UnusableRecord(f"broken JSON: {error.msg} (character {error.pos + 1} of the record)") from None
     except RecursionError:
         raise UnusableRecord("broken JSON: nested too deeply") from None
     except ValueError as error:
@@ -100,16 +100,20 @@ def _lines(file: OpenSource) -> Iterator[tuple[int, Record]]:
             yield number, value
         elif not line.isspace():
             try:
-                # Decoding first notes bad bytes, which the lenient parser replaces silently.
-                yield number, parse_object(file.decode_line(line, number).encode())
+                yield number, _reported_object(file, line, number)
             except UnusableRecord as error:
                 file.bad(str(error), number)
+
+
+def _reported_object(file: OpenSource, data: bytes, line: int) -> Record:
+    """As `parse_object`; bytes that are no UTF-8, which that replaces, are noted."""
+    return parse_object(file.decode_line(data.rstrip(), line).encode())
 
 
 def _values(file: OpenSource) -> Iterator[tuple[int, Record]]:
     """The objects of a file with the lines they begin in. After a broken one, reading goes on at the next line that
     begins with a brace no deeper indented."""
-    data = file.read_text(file.options.max_array_bytes).encode()
+    data = file.read_utf8(file.options.max_array_bytes)
     begin = len(data) - len(data.lstrip())
     position = begin + 1 if data.startswith(b"[", begin) else begin
     line, counted, unclosed = 1, 0, 0
@@ -122,7 +126,7 @@ def _values(file: OpenSource) -> Iterator[tuple[int, Record]]:
             if end < 0:
                 unclosed += 1
                 raise UnusableRecord("broken JSON: an object that begins here has no end")
-            record = parse_object(data[start:end])
+            record = _reported_object(file, data[start:end], line)
         except UnusableRecord as error:
             file.bad(str(error), line)
             position = _resume(data, start, end)

@@ -5,21 +5,16 @@ Line ends are ``\\n`` and ``\\r\\n`` only: Unicode's other line separators may s
 
 from __future__ import annotations
 
-import gzip
-import io
 import logging
-import lzma
-import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, cast
-
-import zstandard
 
 from xsearch.core import BadInput
+from xsearch.corpora.compression import open_stream, split_compression
+from xsearch.corpora.source import ReadOptions
 
 _LOG = logging.getLogger(__name__)
-_BOM = b"\xef\xbb\xbf"
 _SHOWN = 20
 """Bad lines quoted in one message; the rest are counted."""
 
@@ -32,68 +27,23 @@ def note_to_log(message: str) -> None:
     _LOG.warning("%s", message)
 
 
-def _open(path: Path) -> BinaryIO:
-    """The file's bytes; the caller closes it."""
-    suffix = path.suffix.lower()
-    if suffix == ".gz":
-        return cast(BinaryIO, gzip.GzipFile(path))
-    if suffix == ".xz":
-        return cast(BinaryIO, lzma.LZMAFile(path))
-    if suffix == ".zst":
-        return io.BufferedReader(_ZstdFile(path))
-    return path.open("rb")
-
-
-class _ZstdFile(io.RawIOBase):
-    """Decompressed bytes of all frames of a file. The package's own reader takes a cut-off file for a whole one; this
-    one raises EOFError, as gzip and lzma do."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
-        self._frame: Any = None
-        self._input = b""
-        self._output = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._output:
-            self._input = self._input or self._file.read(1 << 20)
-            if not self._input and self._frame is None:
-                return 0
-            if not self._input:
-                raise EOFError("the last frame is cut off")
-            self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
-            self._output = self._frame.decompress(self._input)
-            self._input = self._frame.unused_data if self._frame.eof else b""
-            self._frame = None if self._frame.eof else self._frame
-        size = min(len(buffer), len(self._output))
-        buffer[:size], self._output = self._output[:size], self._output[size:]
-        return size
-
-
 def byte_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """(line number from 1, line without its end) of a file, decompressed by its suffix (.gz, .xz, .zst).
+    """(line number from 1, line without its end) of a file, unpacked by its suffix (.gz, .xz, .zst).
 
     Blank lines are left out and a byte order mark is dropped. Raises `BadInput` when the file cannot be opened or
-    its compression is broken; what came before the break has been yielded by then.
+    its compression is damaged; what came before the damage has been yielded by then.
     """
     number = 0
     try:
-        with _open(path) as stream:
+        with path.open("rb") as file, open_stream(file, split_compression(path.name)[1], ReadOptions()) as stream:
             for number, line in enumerate(stream, start=1):
-                stripped = (line.removeprefix(_BOM) if number == 1 else line).rstrip(b"\r\n")
+                stripped = (line.removeprefix(BOM_UTF8) if number == 1 else line).rstrip(b"\r\n")
                 if stripped.strip():
                     yield number, stripped
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror or error}", where=str(path)) from error
-    except (EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
-        raise BadInput(f"the compressed data is damaged after line {number}: {error}", where=str(path)) from error
+    except BadInput as error:
+        raise BadInput(str(error), where=f"{path}:{number + 1}") from error
 
 
 class Faults:

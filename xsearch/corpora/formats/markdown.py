@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xsearch.core.document import Document
 from xsearch.corpora.formats.html import markup_text
+from xsearch.corpora.formats.records import typed_value
 from xsearch.corpora.opened import OpenSource
 
 if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S | re.M)
 _SIMPLE_KEY = re.compile(r"([A-Za-z_][\w-]*)[ \t]*:[ \t]+(\S.*?)[ \t]*")
 
-_BLOCK_ENDS = frozenset({"paragraph_close", "heading_close", "td_close", "th_close", "tr_close"})
+MAX_INLINE = 20_000
+"""Characters of one paragraph whose marks are taken out; the time for brackets grows with the square of their number
+(150,000: 5 s), and a longer paragraph is left as it is."""
+
+_BLOCK_ENDS = frozenset(
+    {"paragraph_close", "heading_close", "td_close", "th_close", "tr_close", "bullet_list_close", "ordered_list_close"}
+)
 
 
 def read_markdown(file: OpenSource) -> Iterator[Document]:
@@ -30,9 +38,14 @@ def read_markdown(file: OpenSource) -> Iterator[Document]:
 
     markup = file.read_text()
     metadata, markup = split_front_matter(markup)
-    tokens = MarkdownIt("commonmark").enable("table").parse(markup)
-    title = metadata.pop("title", None)
-    lang = metadata.pop("lang", None) or metadata.pop("language", None)
+    parser = MarkdownIt("commonmark").enable("table").disable("inline")
+    references: dict[str, Any] = {}
+    tokens = parser.parse(markup, references)
+    for token in tokens:
+        if token.type == "inline":
+            token.children = _inline(parser, token.content, references)
+    title = _string(metadata.pop("title", None))
+    lang = _string(metadata.pop("lang", None)) or _string(metadata.pop("language", None))
     heading = next((i for i, token in enumerate(tokens) if token.type == "heading_open"), None)
     if title is None and heading is not None:
         title = _inline_text(tokens[heading + 1].children or ()).strip()
@@ -41,19 +54,33 @@ def read_markdown(file: OpenSource) -> Iterator[Document]:
     yield file.document(_text(tokens), title, lang, metadata)
 
 
-def split_front_matter(markup: str) -> tuple[dict[str, str], str]:
+def _inline(parser: MarkdownIt, content: str, references: dict[str, Any]) -> list[Token]:
+    from markdown_it.token import Token
+
+    if len(content) > MAX_INLINE:
+        return [Token("text", "", 0, content=content)]
+    tokens: list[Token] = []
+    parser.inline.parse(content, parser, references, tokens)
+    return tokens
+
+
+def split_front_matter(markup: str) -> tuple[dict[str, str | int | float], str]:
     """The simple keys of a YAML block between ``---`` lines at the beginning, and what follows the block."""
     block = _FRONT_MATTER.match(markup)
     if block is None:
         return {}, markup
     found = (_SIMPLE_KEY.fullmatch(line) for line in block[1].splitlines())
-    return {key[1]: _unquoted(key[2]) for key in found if key}, markup[block.end() :]
+    return {key[1]: _scalar(key[2]) for key in found if key}, markup[block.end() :]
 
 
-def _unquoted(value: str) -> str:
+def _scalar(value: str) -> str | int | float:
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
         return value[1:-1]
-    return value
+    return typed_value(value)
+
+
+def _string(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _text(tokens: Sequence[Token]) -> str:
@@ -66,15 +93,15 @@ def _text(tokens: Sequence[Token]) -> str:
         elif token.type == "html_block":
             parts.append(markup_text(token.content) + "\n\n")
         elif token.type in _BLOCK_ENDS:
-            # Items of a tight list and cells of a table stand one to a line, paragraphs apart.
-            parts.append("\n" if token.hidden or token.type[0] == "t" else "\n\n")
+            # Items of a tight list and cells of a row stand one to a line, paragraphs apart.
+            parts.append("\n" if token.hidden or token.type in ("td_close", "th_close") else "\n\n")
     return re.sub(r"\n{3,}", "\n\n", "".join(parts)).strip()
 
 
 def _inline_text(tokens: Sequence[Token]) -> str:
     parts: list[str] = []
     for token in tokens:
-        if token.type in ("text", "code_inline"):
+        if token.type in ("text", "text_special", "code_inline"):
             parts.append(token.content)
         elif token.type in ("softbreak", "hardbreak"):
             parts.append("\n")

@@ -19,7 +19,7 @@ def split_columns(line: bytes, columns: int) -> list[bytes]:
     return parts if len(parts) == columns and all(parts) else line.split()
 
 
-def read_qrels(path: str | Path, *, on_bad: Note | None = None, on_note: Note = note_to_log) -> Qrels:
+def read_qrels(path: str | Path, on_note: Note = note_to_log, *, on_bad: Note | None = None) -> Qrels:
     """The judgments of a qrels file, plain or .gz, .xz, .zst, in the file's order.
 
     Negative grades (TREC writes -1, -2 for spam or unsure) are kept, count as not relevant in every measure, and are

@@ -28,6 +28,7 @@ JSON_TYPES = {
     float: "a number",
 }
 
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,15})?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -97,6 +98,13 @@ def checked_id(value: object) -> str:
     if value != value.strip() or _CONTROL.search(value):
         raise UnusableRecord(f"the id {value!r} holds control characters or begins or ends with a blank")
     return value
+
+
+def typed_value(written: str) -> str | int | float:
+    """A value from a format that has only strings: a number if it is written as one ("2020", "1.5"; not "007")."""
+    if not _NUMBER.fullmatch(written):
+        return written
+    return float(written) if "." in written else int(written)
 
 
 def _take_first(record: Record, fields: tuple[str, ...]) -> Any:

@@ -41,9 +41,10 @@ _BLANK_LINES = re.compile(r"[ \t]*\n(?:[ \t]*\n)+")
 def read_sgml(file: OpenSource) -> Iterator[Document]:
     """Documents of an SGML file, streamed.
 
-    The id is ``<DOCNO>``, or else ``<DOCID>``, or else ``<DOC id=…>``; what lies in the tags `ROLES` calls text is the text, in the file's
-    order, or all that is outside the other known tags where there is none. An element without an end and one beyond
-    `max_document_bytes` are bad records, and the next ``<DOC>`` is read. Raises `BadInput` if there is no ``<DOC>``.
+    The id is ``<DOCNO>``, or else ``<DOCID>``, or else ``<DOC id=…>``. What lies in the tags that `ROLES` calls text
+    is the text, in the file's order, or all that is outside the other known tags where there is none. An element
+    without an end and one beyond `max_document_bytes` are bad records, and the next ``<DOC>`` is read. Raises
+    `BadInput` if there is no ``<DOC>``.
     """
     return read_records(file, _records(file))
 

@@ -34,7 +34,7 @@ def unescape_id(name: str) -> str:
     return _ESCAPED.sub(lambda match: _PLAIN.get(match[0], "%"), name) if "%" in name else name
 
 
-def read_run(path: str | Path, *, on_bad: Note | None = None, on_note: Note = note_to_log) -> Run:
+def read_run(path: str | Path, on_note: Note = note_to_log, *, on_bad: Note | None = None) -> Run:
     """A run file, plain or .gz, .xz, .zst, put in trec_eval's order: by score, then document id, both descending.
 
     The file's own order and its rank column are not read. A line with another number of columns than six, a score

@@ -1,0 +1,59 @@
+"""Rows kept from training, and how well each language is understood on them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xsearch.encode.pooling import sum_bags, unit_rows
+from xsearch.train.bags import Ints, from_spans
+from xsearch.train.model import StaticModel
+from xsearch.train.tokenrows import TokenRows
+
+SHARE = 0.01
+LEAST_TOKENS = 4
+LEAST_PAIRS = 20
+POOL = 300
+
+
+def hold_out(rows: TokenRows, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Which rows are kept from training: one in a hundred, at random."""
+    held: NDArray[np.bool_] = rng.random(len(rows)) < SHARE
+    return held
+
+
+def heldout_accuracy(model: StaticModel, rows: TokenRows, held: NDArray[np.bool_], pivot: int) -> dict[int, float]:
+    """By language number, the share of held-out texts whose translation is the nearest in a pool of up to 300.
+
+    The translation is the row's text in the language numbered `pivot` (English), or its first text in another
+    language. Texts of fewer than four tokens are left out, and languages with fewer than twenty pairs.
+    """
+    long = np.diff(rows.offsets) >= LEAST_TOKENS
+    texts = np.flatnonzero(held[rows.row_of] & long)
+    partners = _partners(rows, texts, pivot)
+    texts, partners = texts[partners >= 0], partners[partners >= 0]
+    scores = {}
+    for lang in np.unique(rows.langs[texts]).tolist():
+        chosen = np.flatnonzero(rows.langs[texts] == lang)[:POOL]
+        if len(chosen) >= LEAST_PAIRS:
+            near = _vectors(model, rows, texts[chosen]) @ _vectors(model, rows, partners[chosen]).T
+            # The same sentence may stand in several rows: its copy is as right as itself.
+            scores[lang] = float((near.max(axis=1) <= near.diagonal() + 1e-5).mean())
+    return scores
+
+
+def _partners(rows: TokenRows, texts: Ints, pivot: int) -> Ints:
+    """For each text, the one of its row to find; -1 where there is none of another language."""
+    found = np.full(len(texts), -1, dtype=np.int64)
+    for place, text in enumerate(texts.tolist()):
+        first, last = rows.starts[rows.row_of[text]], rows.starts[rows.row_of[text] + 1]
+        others = np.flatnonzero(rows.langs[first:last] != rows.langs[text])
+        if len(others):
+            english = others[rows.langs[first:last][others] == pivot]
+            found[place] = first + (english[0] if len(english) else others[0])
+    return found
+
+
+def _vectors(model: StaticModel, rows: TokenRows, texts: Ints) -> NDArray[np.float32]:
+    bags = from_spans(rows.tokens, rows.offsets[texts], rows.offsets[texts + 1])
+    return unit_rows(sum_bags(model.vectors * model.weights()[:, None], bags.tokens, bags.starts))
