@@ -23,4 +23,3 @@ while not stop.exists():
         sys.exit(f"commit {found['commit']}: {wrong}")
     comparisons += 1
     commits.add(found["commit"])
-print(comparisons, len(commits))

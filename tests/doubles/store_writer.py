@@ -57,7 +57,7 @@ def write_commits(path, first, last):
     store.close()
 
 
-def spawn(path, body):
+def spawn(path, body, stdout=subprocess.PIPE):
     """A process that runs `body` with `path` and everything of this module at hand."""
     start = f"""
 import os, sys
@@ -67,4 +67,4 @@ from xsearch.storage import failpoints
 path = Path({str(path)!r})
 """
     code = start + textwrap.dedent(body)
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, bufsize=1)
+    return subprocess.Popen([sys.executable, "-c", code], stdout=stdout, text=True, bufsize=1)

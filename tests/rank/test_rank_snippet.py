@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -134,7 +135,7 @@ def test_any_text_gives_spans_of_matched_text_within_the_width(text, terms, widt
     known = {text[start:end] for (term,), start, end in tokens(text) if term in terms}
     assert len(result) <= width + 2
     assert all(0 <= start < end <= len(result) for start, end in spans)
-    assert all(left[1] < right[0] for left, right in zip(spans, spans[1:], strict=False))
+    assert all(left[1] < right[0] for left, right in pairwise(spans))
     for start, end in spans:
         assert any(result[start:end] in whole or whole in result[start:end] for whole in known)
     assert "  " not in result
@@ -142,7 +143,13 @@ def test_any_text_gives_spans_of_matched_text_within_the_width(text, terms, widt
     bare = result.strip("…")
     squeezed = " ".join(text.split())
     assert bare in squeezed
-    assert not bare or unicodedata.category(bare[0])[0] != "M" or squeezed.startswith(bare)
+    places = [match.start() for match in re.finditer(f"(?={re.escape(bare)})", squeezed)]
+    assert any(unparted(squeezed, place) and unparted(squeezed, place + len(bare)) for place in places)
+
+
+def unparted(text, at):
+    """Whether no mark is parted from its letter at `at`."""
+    return at in (0, len(text)) or unicodedata.category(text[at])[0] != "M"
 
 
 # --- where a text may be cut ---

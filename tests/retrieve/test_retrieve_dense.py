@@ -51,7 +51,7 @@ def random_batches(rng, passages, commits, dim=DIM, langs=LANGS, most=5):
 def oracle(batches, query, depth, allowed=None, langs=LANGS):
     """The ranking by Python's whole numbers: codes and integer query by their definition, one window at a time."""
     dim = len(query)
-    clip = min(1.0, 8 / dim**0.5)
+    clip = min(1.0, 10 / dim**0.5)
     exact = query.astype(np.float64)
     scale = min(127 / np.abs(exact).max(), ((2**24 - 1) / 255 - dim / 2) / np.abs(exact).sum())
     integers = [round(x * scale) for x in exact.tolist()]
@@ -175,8 +175,9 @@ def test_the_background_is_of_the_language_at_large(collection):
             for owner, vector in zip(batch.windows.owners, batch.windows.vectors, strict=True)
             if batch.langs[owner - batch.numbers[0]] == lang
         ]
-        scores = np.array(rows) @ query
-        assert found.background[lang] == pytest.approx((scores.mean(), scores.std()), abs=4 * scores.std() / 512**0.5)
+        scores = (np.array(rows) @ query).astype(np.float64)
+        error = 4 * float(scores.std()) / 512**0.5
+        assert found.background[lang] == pytest.approx((scores.mean(), scores.std()), abs=error)
 
 
 def test_commits_do_not_show_in_the_answers(tmp_path, monkeypatch):
@@ -284,6 +285,14 @@ def test_empty_texts_and_empty_queries_find_nothing(tmp_path):
         assert not reader.search(query, 10).background
     assert [len(r) for r in reader.search_many([Query("", ()), vector_query(np.ones(DIM))], 10)] == [0, 4]
     assert reader.search_many([], 10) == []
+
+
+def test_a_state_may_name_where_components_are_cut(tmp_path):
+    batch = vector_batch([0], ["en"], unit(np.array([[3.0, 1.0, 0.0, 0.0]])), [0])
+    state = build(tmp_path, [batch], {"clip": 0.5})
+    assert (state["dim"], state["clip"]) == (4, 0.5)
+    found = Dense(tmp_path, state).search(vector_query(np.eye(1, 4)[0]), 1)
+    assert found.scores.tolist() == [0.5]
 
 
 def test_an_index_without_vectors_finds_nothing(tmp_path):

@@ -136,7 +136,6 @@ def test_every_file_is_verified(folder):
 def test_altered_rows_are_found(folder):
     store = folder / "gen-000001" / "store.db"
     whole = store.read_bytes()
-    number = StoreReader(store, 3).document("d5")
     for statement in (
         "UPDATE documents SET title = 'x' WHERE id = 'd5' AND removed IS NULL",
         "UPDATE documents SET metadata = '{\"a\":1}' WHERE number = (SELECT max(number) FROM documents)",
@@ -156,14 +155,13 @@ def test_altered_rows_are_found(folder):
         for suffix in ("-wal", "-shm"):
             store.with_name(f"store.db{suffix}").unlink(missing_ok=True)
     assert errors(folder) == []
-    assert number
 
 
 def test_a_flipped_byte_in_the_text_of_a_document_is_found_by_readers_too(folder):
     store = folder / "gen-000001" / "store.db"
     with sqlite3.connect(store) as db:
         ((number, frame),) = db.execute(
-            "SELECT document, text FROM texts WHERE document = (SELECT max(number) FROM documents WHERE removed IS NULL)"
+            "SELECT document, text FROM texts JOIN documents ON number = document WHERE removed IS NULL LIMIT 1"
         )
         flipped = frame[:-6] + bytes([frame[-6] ^ 4]) + frame[-5:]
         db.execute("UPDATE texts SET text = ? WHERE document = ?", (flipped, number))
@@ -181,8 +179,8 @@ def test_random_damage_to_the_store_is_found_or_harmless(folder):
     expected = {id: place[2] for id, place in model(3)[0].items()}
     chance, found = random.Random(0), 0
     for _ in range(30):
-        at = chance.randrange(len(whole) - 64)
-        store.write_bytes(whole[:at] + chance.randbytes(64) + whole[at + 64 :])
+        at = chance.randrange(len(whole) - 512)
+        store.write_bytes(whole[:at] + chance.randbytes(512) + whole[at + 512 :])
         if errors(folder):
             found += 1
         else:
@@ -195,7 +193,7 @@ def test_random_damage_to_the_store_is_found_or_harmless(folder):
 def test_parts_that_disagree(folder):
     manifest = read_manifest(folder)
     for changes in ({"documents": manifest.documents + 1}, {"passages": manifest.passages - 1}):
-        assert [one.level for one in verify(folder, msgspec.structs.replace(manifest, **changes))][0] == "error"
+        assert verify(folder, msgspec.structs.replace(manifest, **changes))[0].level == "error"
     live = folder / "gen-000001" / manifest.live
     mask = Liveness.open(live).mask()
     alive, dead = int(np.flatnonzero(mask)[0]), int(np.flatnonzero(~mask)[0])

@@ -1,5 +1,6 @@
 """Passage columns against a dict, through commits, merges and compaction."""
 
+import itertools
 import math
 
 import numpy as np
@@ -48,7 +49,7 @@ def test_commits_and_merges(tmp_path_factory, sizes, seed):
         end += size
         check(PassageColumns.open(folder, state, CODES, end), expected, end)
         counts = [segment["count"] for segment in state["segments"]]
-        assert all(earlier >= GROWTH * later for earlier, later in zip(counts, counts[1:], strict=False))
+        assert all(earlier >= GROWTH * later for earlier, later in itertools.pairwise(counts))
         assert len(counts) <= 1 + math.log(end + 1, GROWTH)
 
 

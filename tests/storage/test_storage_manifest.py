@@ -42,7 +42,7 @@ def test_round_trip(tmp_path):
 
 
 def test_where_there_is_none(tmp_path):
-    with pytest.raises(BadInput, match="no index at .*xsearch index"):
+    with pytest.raises(BadInput, match=r"no index at .*xsearch index"):
         read_manifest(tmp_path)
     with pytest.raises(BadInput, match="no index at"):
         read_manifest(tmp_path / "absent")

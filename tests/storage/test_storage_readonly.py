@@ -230,17 +230,14 @@ DEFINITIONS = """
 import signal
 store = Store.open(path)
 def documents(n, version):
-    text = "document {} version {} " * 20
-    return [
-        NewDocument(Document(f"d{i}", text.replace("{}", "%d") % ((i, version) * 20)), [NewPassage(0, 5, "en", "Latn", 1.0)])
-        for i in range(n)
-    ]
+    texts = [f"document {i} version {version} " * 20 for i in range(n)]
+    return [NewDocument(Document(f"d{i}", text), [NewPassage(0, 5, "", "", 1.0)]) for i, text in enumerate(texts)]
 """
 
 
 def _run(body, path):
     """Start a process that opens the store for writing and runs `body`."""
-    return spawn(path, DEFINITIONS + textwrap.dedent(body))
+    return spawn(path, DEFINITIONS + textwrap.dedent(body), subprocess.DEVNULL)
 
 
 def _as_nobody(action):

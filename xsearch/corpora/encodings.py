@@ -31,7 +31,7 @@ SUPERSETS = {
 }
 """What browsers read under a declared name (WHATWG Encoding Standard, 4.2): the larger set that files really use."""
 
-NOT_CHARSETS = {"idna", "punycode", "raw_unicode_escape", "unicode_escape", "undefined", "utf-7"}
+NOT_CHARSETS = {"idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined", "utf-7"}
 """Codecs of Python that turn bytes into text but are no encoding that a document would be stored in."""
 
 CONTROLS = bytes(c for c in range(32) if c not in b"\b\t\n\f\r\x1b") + b"\x7f"
@@ -55,18 +55,24 @@ _DECLARED = re.compile(
 _NEWLINES = re.compile("\r\n?")
 
 
+def codec_name(label: str) -> str | None:
+    """Python's name of a text encoding, None if there is none of that label."""
+    try:
+        "a".encode(label)  # Codecs that are no text encodings ("zip") refuse this.
+        name = codecs.lookup(label).name
+    except (LookupError, ValueError):
+        return None
+    return None if name.replace("_", "-") in NOT_CHARSETS else name
+
+
 def declared_encoding(data: bytes) -> str | None:
     """The codec that a page's ``<meta charset>`` or an XML declaration names in the first 4 KiB, if it is one."""
     found = _DECLARED.search(data, 0, 4096)
     if found is None:
         return None
-    try:
-        name = codecs.lookup((found[1] or found[2]).decode("ascii", "replace")).name
-        b"".decode(name)
-    except (LookupError, ValueError):
-        return None
+    name = codec_name((found[1] or found[2]).decode("ascii", "replace"))
     # A declaration that could be read byte by byte is not in an encoding of two or four bytes a character.
-    if name in NOT_CHARSETS or name.startswith(("utf-16", "utf-32")):
+    if name is None or name.startswith(("utf-16", "utf-32")):
         return None
     return SUPERSETS.get(name, name)
 

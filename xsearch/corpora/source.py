@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from xsearch.core.errors import BadInput, UsageError
+from xsearch.corpora.encodings import codec_name
 
 STDIN = "-"
 
@@ -60,11 +60,10 @@ class ReadOptions:
 
     def __post_init__(self) -> None:
         if self.encoding is not None:
-            try:
-                b"".decode(self.encoding)
-            except (LookupError, ValueError) as error:
-                raise UsageError(f"unknown text encoding {self.encoding!r}") from error
-            object.__setattr__(self, "encoding", codecs.lookup(self.encoding).name)
+            name = codec_name(self.encoding)
+            if name is None:
+                raise UsageError(f"unknown text encoding {self.encoding!r}")
+            object.__setattr__(self, "encoding", name)
         for limit in ("max_document_bytes", "max_array_bytes", "max_bytes", "max_ratio"):
             if getattr(self, limit) < 1:
                 raise UsageError(f"{limit} must be at least 1, not {getattr(self, limit)}")

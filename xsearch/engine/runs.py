@@ -48,9 +48,7 @@ def resume_run(
     """
     named = run_topic_ids(topics)
     part = output.with_name(output.name + ".part")
-    settings = json.dumps(
-        {"index": str(index.path.resolve()), "commit": index.manifest.commit, "k": k, **options}, sort_keys=True
-    )
+    settings = part_settings(index, k, options)
     done = _read_part(part, settings)
     left = [topic for topic in named if topic.id not in done]
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +66,12 @@ def resume_run(
     write_run(output, run)
     part.unlink()
     return RunDone(len(named), len(run), len(named) - len(left))
+
+
+def part_settings(index: Index, k: int, options: Mapping[str, Any]) -> str:
+    """The first line of a ``.part`` file: what its rows were found with."""
+    found_with = {"index": str(index.path.resolve()), "commit": index.manifest.commit, "k": k, **options}
+    return json.dumps(found_with, sort_keys=True)
 
 
 def _read_part(path: Path, settings: str) -> dict[str, list[ScoredDoc]]:

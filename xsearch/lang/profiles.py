@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from itertools import chain
+from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,7 @@ from xsearch.core.extras import need
 _GRAMS = (1, 2, 3, 4)
 _CACHED_WORDS = 1 << 16
 _LONGEST = 24
+_RATE = 0.5
 _WORD = re.compile(r"[^\W\d_][^\s!-&(-/:-@\[-`{-~«»„“”،。、؟।,]*")
 
 
@@ -48,6 +51,7 @@ class Profiles:
         self._scale = scale
         self._rows: dict[str, int] = {}
         self._sums = np.zeros((1024, len(self.langs) + 1), dtype=np.float32)
+        self._lock = Lock()
 
     def logits(self, texts: Sequence[Sequence[str]]) -> FloatArray:
         """Unnormalised log-probabilities of the languages for texts given as words; float32 (texts, languages).
@@ -55,7 +59,8 @@ class Profiles:
         A text without words gets zeros.
         """
         lengths = [len(words) for words in texts]
-        known = self._known(chain.from_iterable(texts), sum(lengths))
+        with self._lock:
+            known = self._known(chain.from_iterable(texts), sum(lengths))
         starts = np.cumsum([0, *lengths[:-1]]) if texts else np.zeros(0, dtype=np.int64)
         found = np.zeros((len(texts), len(self.langs) + 1), dtype=np.float32)
         filled = np.asarray(lengths) > 0
@@ -111,12 +116,43 @@ def learn(
     known: dict[str, list[int]] = {}
     for _ in range(epochs):
         drawn = [(label, _snippet(words[lang], random)) for label, lang in enumerate(langs) for _ in range(snippets)]
-        random.shuffle(drawn)
+        drawn = [drawn[i] for i in random.permutation(len(drawn))]
         for at in range(0, len(drawn), 1024):
             batch = drawn[at : at + 1024]
             labels = np.array([label for label, _ in batch])
-            bags = [_features_of(snippet, buckets, known) for _, snippet in batch]
-            x = _mean_matrix(bags, buckets, sparse)
+            x = _mean_matrix([snippet for _, snippet in batch], buckets, known, sparse)
             _step(weights, squares, x, labels)
     scale = float(np.abs(weights).max()) / 127 or 1.0
     return Profiles(langs, np.rint(weights / scale).astype(np.int8), scale)
+
+
+def _snippet(words: Sequence[str], random: np.random.Generator) -> Sequence[str]:
+    length = int(random.integers(1, 17))
+    start = int(random.integers(0, max(1, len(words) - length)))
+    return words[start : start + length]
+
+
+def _mean_matrix(snippets: Sequence[Sequence[str]], buckets: int, known: dict[str, list[int]], sparse: Any) -> Any:
+    """Mean feature counts of each snippet: scipy CSR (snippets, buckets), rows sum to 1."""
+    columns: list[int] = []
+    starts = [0]
+    for snippet in snippets:
+        for word in snippet:
+            if word not in known:
+                known[word] = features(word, buckets)
+            columns += known[word]
+        starts.append(len(columns))
+    lengths = np.diff(starts)
+    values = np.repeat(1 / np.maximum(lengths, 1), lengths).astype(np.float32)
+    return sparse.csr_matrix((values, columns, starts), shape=(len(snippets), buckets))
+
+
+def _step(weights: FloatArray, squares: FloatArray, x: Any, labels: IntArray) -> None:
+    """One step of Adagrad (Duchi et al. 2011) down the mean cross-entropy, in place."""
+    logits = x @ weights
+    errors = np.exp(logits - logits.max(axis=1, keepdims=True))
+    errors /= errors.sum(axis=1, keepdims=True)
+    errors[np.arange(len(labels)), labels] -= 1
+    gradient = x.T @ (errors / len(labels))
+    squares += gradient**2
+    weights -= _RATE * gradient / np.sqrt(squares)

@@ -125,22 +125,18 @@ def _filled(sentences: Sequence[Span], best: int, width: int) -> Span:
 
 
 def _later_bound(text: str, start: int, sentence: Span, tokens: Sequence[Token]) -> int:
-    """Where to begin at or after `start` so that no word is cut in two."""
-    if start <= sentence[0] or _word_at(tokens, start + 1)[0] == start:
-        return start
+    """Where to begin at or soon after `start`, at the start of a word; before the word at `start` if that is long."""
     for place in range(start, min(start + _LONGEST_WORD, sentence[1])):
-        if text[place - 1].isspace():
-            return place
+        if place == sentence[0] or text[place - 1].isspace() or _word_at(tokens, place + 1)[0] == place:
+            return cut_before(text, place)
     return cut_before(text, _outside_word(tokens, start))
 
 
 def _earlier_bound(text: str, start: int, end: int, tokens: Sequence[Token]) -> int:
-    """Where to stop at or before `end`, in the last third of the stretch, so that no word is cut in two."""
-    if end >= len(text) or text[end].isspace() or _word_at(tokens, end)[1] == end:
-        return end
-    for place in range(end - 1, start + (end - start) * 2 // 3, -1):
-        if text[place].isspace():
-            return place
+    """Where to stop at or before `end`, in the last third of the stretch, at the end of a word."""
+    for place in range(end, start + (end - start) * 2 // 3, -1):
+        if place == len(text) or text[place].isspace() or _word_at(tokens, place)[1] == place:
+            return max(cut_before(text, place), start)
     return max(cut_before(text, _outside_word(tokens, end)), start)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from xsearch.core import EncoderMismatch, FloatArray, IntArray, Mask, PassageBatch, Query, Ranking
 from xsearch.core.extras import have, need_faiss
-from xsearch.retrieve.codes import Codes, Quantizer, decode, header, map_codes
+from xsearch.retrieve.codes import Codes, Quantizer, decode, header, map_codes, usual_clip
 from xsearch.retrieve.numbers import next_number
 from xsearch.retrieve.windows import Best, Segment, codes_name, map_owners, owners_name
 from xsearch.storage.failpoints import reach
@@ -42,14 +42,16 @@ Entry = dict[str, int]
 class DenseWriter:
     """Appends window vectors to the segments of `folder`.
 
-    state: what `flush` last returned and the manifest committed, `{}` for a new index. high_water: the first
-    passage number not yet given away. Segments that `state` does not name take no part.
+    state: what `flush` last returned and the manifest committed; for a new index `{}`, or `{"clip": c}` for an
+    encoder whose components reach beyond the usual (`retrieve.codes`). high_water: the first passage number not yet
+    given away. Segments that `state` does not name take no part.
     """
 
     def __init__(self, folder: Path, state: Mapping[str, Any], *, high_water: int, files: Files) -> None:
         self._folder, self._files = folder, files
         self._next = high_water
-        self._quantizer = Quantizer(state["dim"], state["clip"]) if state.get("dim") else None
+        self._dim: int = state.get("dim", 0)
+        self._clip: float = state.get("clip", 0.0)
         languages: Mapping[str, Sequence[Entry]] = state.get("languages", {})
         self._segments = {lang: list(entries) for lang, entries in languages.items()}
         self._buffers: dict[str, list[tuple[Codes, IntArray]]] = {}
@@ -65,7 +67,7 @@ class DenseWriter:
         if batch.windows is None or len(batch.windows.owners) == 0:
             return
         vectors, owners = batch.windows.vectors, batch.windows.owners
-        codes = self._quantizer_for(vectors.shape[1]).encode(vectors)
+        codes = self._quantizer(vectors.shape[1]).encode(vectors)
         rows = np.searchsorted(batch.numbers, owners)
         if np.any(np.diff(owners) < 0) or not np.isin(owners, batch.numbers).all():
             raise ValueError("owners of windows must ascend and be passages of the batch")
@@ -95,8 +97,8 @@ class DenseWriter:
         languages = {lang: list(entries) for lang, entries in sorted(self._segments.items())}
         names = [name(lang, e) for lang, es in languages.items() for e in es for name in (codes_name, owners_name)]
         return {
-            "dim": self._quantizer.dim if self._quantizer else 0,
-            "clip": self._quantizer.clip if self._quantizer else 0.0,
+            "dim": self._dim,
+            "clip": self._clip,
             "languages": languages,
             "files": sorted(names),
         }
@@ -105,15 +107,16 @@ class DenseWriter:
         """Let go of everything; what was not flushed is dropped."""
         self._buffers.clear()
 
-    def _quantizer_for(self, dim: int) -> Quantizer:
-        if self._quantizer is None:
-            self._quantizer = Quantizer.of(dim)
-        if self._quantizer.dim != dim:
+    def _quantizer(self, dim: int) -> Quantizer:
+        """The quantizer for vectors of `dim` components; the first call settles the index's dimension."""
+        if not self._dim:
+            self._dim, self._clip = dim, self._clip or usual_clip(dim)
+        if self._dim != dim:
             raise EncoderMismatch(
-                f"{self._folder} holds vectors of {self._quantizer.dim} components, the encoder made {dim}: "
+                f"{self._folder} holds vectors of {self._dim} components, the encoder made {dim}: "
                 "use the encoder the index was built with, or build a new index"
             )
-        return self._quantizer
+        return Quantizer(dim, self._clip)
 
     def _write_buffers(self) -> None:
         for lang, parts in sorted(self._buffers.items()):
@@ -125,12 +128,11 @@ class DenseWriter:
 
     def _write_segment(self, lang: str, owners: IntArray, blocks: Iterator[Codes]) -> Entry:
         """Write a segment; `blocks` are its codes in order."""
-        assert self._quantizer is not None
-        dim, rows = self._quantizer.dim, len(owners)
+        rows = len(owners)
         entry = {"first": int(owners[0]), "last": int(owners[-1]), "windows": rows}
 
         def content() -> Iterator[bytes]:
-            yield header(rows, dim)
+            yield header(rows, self._dim)
             for block in blocks:
                 yield block.tobytes()
 
@@ -145,13 +147,11 @@ class DenseWriter:
         return entry
 
     def _merge(self, lang: str, entries: Sequence[Entry]) -> Entry:
-        assert self._quantizer is not None
-        dim = self._quantizer.dim
         owners = [map_owners(self._folder / owners_name(lang, e), e["windows"]) for e in entries]
         blocks = (
             codes[start : start + QUERIES_AT_ONCE]
             for e in entries
-            for codes in [map_codes(self._folder / codes_name(lang, e), e["windows"], dim)[1]]
+            for codes in [map_codes(self._folder / codes_name(lang, e), e["windows"], self._dim)[1]]
             for start in range(0, e["windows"], QUERIES_AT_ONCE)
         )
         return self._write_segment(lang, np.concatenate(owners), blocks)

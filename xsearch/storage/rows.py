@@ -11,7 +11,7 @@ from typing import Any
 import zstandard
 
 from xsearch.storage.readonly import ReadOnlyDatabase
-from xsearch.storage.schema import row_checksum, visible
+from xsearch.storage.schema import row_checksum
 
 PAGE = 256
 MOST = 20
@@ -34,12 +34,12 @@ def store_problems(path: Path, commit: int) -> list[str]:
 
 
 def _documents(db: ReadOnlyDatabase, commit: int) -> Iterator[list[str]]:
-    """The problems of each live document."""
+    """The problems of each document, of those that are gone, too: what is stored should be what was written."""
     last = -1
     while rows := db.rows(
         "SELECT number, id, title, lang, metadata, source, first, passages, checksum FROM documents "
-        f"WHERE number > ? AND {visible(commit)} ORDER BY number LIMIT {PAGE}",
-        (last,),
+        f"WHERE number > ? AND added <= ? ORDER BY number LIMIT {PAGE}",
+        (last, commit),
     ):
         last = rows[-1][0]
         texts = dict(db.rows("SELECT document, text FROM texts WHERE document BETWEEN ? AND ?", (rows[0][0], last)))

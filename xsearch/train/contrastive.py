@@ -21,7 +21,7 @@ def softmax_loss(
     left, right: float32 (n, dim). Returns (loss, d loss / d left, d loss / d right).
     """
     n = len(left)
-    logits = left @ right.T
+    logits: FloatArray = left @ right.T
     logits *= scale
     diagonal = np.arange(n)
     logits[diagonal, diagonal] -= scale * margin

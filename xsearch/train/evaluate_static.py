@@ -140,7 +140,8 @@ def _ndcg(scores: FloatArray, relevant: Any, depth: int = 10) -> FloatArray:
     discounts = 1 / np.log2(np.arange(2, order.shape[1] + 2))
     gained = np.take_along_axis(relevant, order, axis=1) @ discounts
     ideal = np.concatenate([[0.0], np.cumsum(discounts)])[np.minimum(relevant.sum(axis=1), order.shape[1])]
-    return np.divide(gained, ideal, out=np.zeros(len(scores)), where=ideal > 0).astype(np.float32)
+    shares: FloatArray = np.divide(gained, ideal, out=np.zeros(len(scores)), where=ideal > 0).astype(np.float32)
+    return shares
 
 
 def _mean(values: Iterable[float]) -> float:

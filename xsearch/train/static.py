@@ -57,15 +57,17 @@ def train_static(
     The same recipe, data and seed (None: the recipe's) give the same encoder on the same machine and library versions.
     All text is held in memory. Raises `BadInput` for data that cannot be used.
     """
-    rng = np.random.default_rng(recipe.seed if seed is None else seed)
+    seed = recipe.seed if seed is None else seed
     on_progress(Progress("read"))
     excluded = read_excluded([path for glob in recipe.exclude for path in sorted(data.glob(glob))])
     parallel = read_parallel(data, recipe.sources, excluded)
     if not len(parallel.rows):
         raise BadInput("no row has texts in two languages", str(data))
     on_progress(Progress("vocabulary"))
-    pieces = learn_pieces(sample_texts(parallel, recipe.vocabulary, rng), recipe.vocabulary.size)
+    texts = sample_texts(parallel, recipe.vocabulary, np.random.default_rng(seed))
+    pieces = learn_pieces(texts, recipe.vocabulary.size)
     tables = _tokenise(parallel, Subwords(pieces, remembered=REMEMBERED), on_progress)
+    rng = np.random.default_rng(seed)
     held = hold_out(tables[0], rng)
     model = _fit(recipe, tables, parallel, held, len(pieces), rng, on_progress)
     table = code_vectors(model, recipe.levels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -106,10 +107,14 @@ def _depth(markup: str) -> int:
     """How deep elements are nested at most; a bound from above where tags are left out or crossed."""
     if markup.count("<") <= MAX_DEPTH:
         return 0
+    opened: Counter[str] = Counter()
     depth = deepest = 0
     for closing, name in _TAG.findall(markup):
-        if name.lower() in _NO_END:
+        tag = name.lower()
+        if tag in _NO_END or (closing and not opened[tag]):
             continue
-        depth = max(0, depth - 1) if closing else depth + 1
+        step = -1 if closing else 1
+        opened[tag] += step
+        depth += step
         deepest = max(deepest, depth)
     return deepest

@@ -8,7 +8,7 @@ and leaves every other ``%xx`` alone, so ids that are web addresses keep their s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import isfinite
 from pathlib import Path
 
@@ -82,15 +82,17 @@ def _number(score: str) -> float:
     return value
 
 
-def run_lines(rows: Iterable[ScoredDoc], tag: str) -> Iterable[str]:
-    """Lines (with their ends) of rows that are already in a run's order; ranks count from 1 within a topic.
+def run_line(topic: str, document: str, rank: int, score: float, tag: str) -> str:
+    """A line without its end. The score has as many digits as it takes to read the same number back."""
+    return f"{escape_id(topic)} Q0 {escape_id(document)} {rank} {float(score)!r} {tag}"
 
-    Scores are written with as many digits as it takes to read the same number back.
-    """
+
+def run_lines(rows: Iterable[ScoredDoc], tag: str) -> Iterator[str]:
+    """Lines with their ends, of rows that are already in a run's order; ranks count from 1 within a topic."""
     topic, rank = None, 0
     for row in rows:
         topic, rank = row.topic, rank + 1 if row.topic == topic else 1
-        yield f"{escape_id(row.topic)} Q0 {escape_id(row.document)} {rank} {float(row.score)!r} {tag}\n"
+        yield run_line(row.topic, row.document, rank, row.score, tag) + "\n"
 
 
 def write_run(path: str | Path, run: Run) -> None:

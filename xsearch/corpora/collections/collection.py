@@ -1,0 +1,148 @@
+"""A collection on disk: its documents, topics and judgments, and whether they are what they should be."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from xsearch.core import BadInput, Document, Judgment, Qrels, Topic
+from xsearch.corpora.collections import forms
+from xsearch.corpora.collections.description import Counts, Description, Part
+from xsearch.corpora.compression import COMPRESSIONS
+from xsearch.corpora.formats.lines import Note, note_to_log
+from xsearch.corpora.formats.qrels import read_qrels
+from xsearch.corpora.formats.topics import read_topics
+from xsearch.corpora.reading import DEFAULTS, read
+from xsearch.corpora.source import BadRecord, Source
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A description and the folder its paths start from. `about` names, licenses and counts it."""
+
+    about: Description
+    root: Path
+    on_note: Note = field(default=note_to_log, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The name it is known by."""
+        return self.about.name
+
+    def documents(self) -> Iterator[Document]:
+        """All documents, streamed; one without a language of its own has its part's. A record that cannot be used is
+        reported through `on_note` and left out. Raises `BadInput` for a part that is not there, saying how to get it.
+        """
+        for part in self.about.parts.docs:
+            for path in self.files("docs", part):
+                for document in self._documents_of(path, part):
+                    yield replace(document, lang=part.lang) if part.lang and not document.lang else document
+
+    def _documents_of(self, path: Path, part: Part) -> Iterator[Document]:
+        if part.form:
+            return forms.documents(part.form, path, part.lang)
+        state = path.stat()
+        source = Source(path, path.relative_to(self.root).as_posix(), state.st_size, state.st_mtime_ns, self.root)
+        return read(source, DEFAULTS, self._report, self.on_note)
+
+    def _report(self, bad: BadRecord) -> None:
+        self.on_note(f"{self.name}: {bad}")
+
+    def topics(self, lang: str | None = None) -> list[Topic]:
+        """All wordings of all topics, or those in `lang`. Raises `BadInput` when there are none, or as `documents`."""
+
+        def read_part(path: Path, part: Part) -> Iterable[Topic]:
+            found = forms.topics(part.form, path, part.lang) if part.form else _topics(path, part, self.on_note)
+            return (replace(topic, id=topic.id.removeprefix(part.strip)) for topic in found)
+
+        found = self._read("topics", self.about.parts.topics, read_part)
+        kept = [topic for topic in found if lang is None or topic.lang == lang]
+        if not kept:
+            spoken = ", ".join(sorted({topic.lang or "und" for topic in found}))
+            raise BadInput(f"{self.name} has no topics in '{lang}'; it has {spoken}")
+        return kept
+
+    def qrels(self) -> Qrels:
+        """All judgments of all parts, each once. Raises `BadInput` where two parts contradict each other, or as
+        `documents`."""
+
+        def read_part(path: Path, part: Part) -> Iterable[Judgment]:
+            return forms.judgments(part.form, path, part.lang) if part.form else read_qrels(path, self.on_note)
+
+        rows: dict[tuple[str, str], Judgment] = {}
+        for row in self._read("qrels", self.about.parts.qrels, read_part):
+            known = rows.setdefault((row.topic, row.document), row)
+            if known.grade != row.grade:
+                raise BadInput(f"{self.name}: topic {row.topic}, document {row.document} is judged twice, differently")
+        return Qrels(tuple(rows.values()))
+
+    def _read(
+        self, kind: str, parts: tuple[Part, ...], read_part: Callable[[Path, Part], Iterable[_Item]]
+    ) -> list[_Item]:
+        return [item for part in parts for path in self.files(kind, part) for item in read_part(path, part)]
+
+    def files(self, kind: str, part: Part) -> list[Path]:
+        """The files of a part, in name order. Raises `BadInput` with the way to get them when there are none."""
+        names = [part.path, *(part.path + suffix for suffix in COMPRESSIONS)]
+        if "*" in part.path:
+            found = sorted({path for name in names for path in self.root.glob(name) if path.is_file()})
+        else:
+            found = [path for name in names if (path := self.root / name).is_file()][:1]
+        if not found:
+            get = part.get or self.about.get
+            raise BadInput(
+                f"{self.name}: the {kind} are not there ({self.root / part.path}). "
+                + (f"{get} " if get else "")
+                + "Paths start from the collection's root, which you may give."
+            )
+        return found
+
+    def missing(self) -> list[str]:
+        """What is not there, a message a part; empty when the collection is complete."""
+        parts = self.about.parts
+        problems = []
+        for kind, listed in (("docs", parts.docs), ("topics", parts.topics), ("qrels", parts.qrels)):
+            for part in listed:
+                try:
+                    self.files(kind, part)
+                except BadInput as error:
+                    problems.append(str(error))
+        return problems
+
+    def check(self) -> list[str]:
+        """What is wrong: missing parts, other checksums or other counts than described. Reads everything that is there."""
+        problems = self.missing()
+        for name, expected in self.about.checksums.items():
+            path = self.root / name
+            if path.is_file() and (found := _checksum(path)) != expected:
+                problems.append(f"{self.name}: {name} has changed: BLAKE2b {found[:16]}…, expected {expected[:16]}…")
+        if not problems:
+            problems += self._check_counts(self.about.counts)
+        return problems
+
+    def _check_counts(self, counts: Counts) -> Iterator[str]:
+        topics = self.topics() if self.about.parts.topics else []
+        found = {
+            "documents": sum(1 for _ in self.documents()) if counts.documents else 0,
+            "topics": len({topic.id for topic in topics}),
+            "topic_texts": len(topics),
+            "judgments": len(self.qrels()) if counts.judgments else 0,
+        }
+        for name, number in found.items():
+            expected = getattr(counts, name)
+            if expected and number != expected:
+                yield f"{self.name}: {number} {name.replace('_', ' ')}, expected {expected}"
+
+
+def _topics(path: Path, part: Part, on_note: Note) -> list[Topic]:
+    return read_topics(path, part.lang, field=part.field, source=part.source, on_bad=on_note)
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()
