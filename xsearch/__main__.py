@@ -1,5 +1,5 @@
 """`python -m xsearch` is `xsearch`."""
 
-from xsearch.cli import main
+from xsearch.cli.app import main
 
 main()

@@ -223,7 +223,7 @@ def test_a_missing_extra_names_the_line_that_installs_it(home):
         [
             sys.executable,
             "-c",
-            "import sys; sys.modules['pypdf'] = None\nfrom xsearch.cli import main\n"
+            "import sys; sys.modules['pypdf'] = None\nfrom xsearch.cli.app import main\n"
             "sys.argv = ['xsearch', 'index', 'a.pdf']\nmain()",
         ],
         cwd=home,

@@ -42,10 +42,10 @@ CASES = [
     ("ar", "cp1256", "windows-1256"),
     ("th", "cp874", "cp874"),
     ("ja", "shift_jis", "cp932"),
-    ("ja", "euc_jp", "euc-jp"),
-    ("ja", "iso2022_jp", "iso2022-jp"),
+    ("ja", "euc_jp", "euc-jis-2004"),
+    ("ja", "iso2022_jp", "iso2022-jp-2"),
     ("zh", "gb18030", "gb18030"),
-    ("zh-Hant", "big5", "big5"),
+    ("zh-Hant", "big5", "big5hkscs"),
     ("ko", "euc_kr", "cp949"),
     ("tr", "cp1254", "windows-1254"),
     ("ru", "utf-16-le", "utf-16-le"),
@@ -59,17 +59,8 @@ CASES = [
 def test_a_text_in_a_legacy_encoding_comes_out_whole_and_the_encoding_is_named(reading, lang, codec, reported):
     outcome = reading("a.txt", TEXTS[lang].encode(codec))
     assert outcome.texts == [TEXTS[lang]]
-    assert len(outcome.notes) == 1
-    # A superset under another name is as good: what counts is the text.
-    assert reported.split("-")[0] in outcome.notes[0] or outcome.notes[0].startswith("a.txt: read as ")
+    assert outcome.notes == [f"a.txt: read as {reported}"]
     assert not outcome.bad
-
-
-@pytest.mark.parametrize(
-    ("lang", "codec", "reported"), [case for case in CASES if case[1] in ("cp1251", "latin-1", "gb18030", "utf-16-le")]
-)
-def test_the_note_names_the_encoding(reading, lang, codec, reported):
-    assert reading("a.txt", TEXTS[lang].encode(codec)).notes == [f"a.txt: read as {reported}"]
 
 
 @pytest.mark.parametrize("text", ["naïve café, déjà vu", "Hände", "£5", "It’s a “test”", "ñandú año"])
@@ -152,7 +143,7 @@ def test_the_encoding_can_be_forced(reading):
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])))
 def test_every_utf8_text_is_taken_for_utf8(text):
-    assert detect_encoding(text.encode()) in ("utf-8", *(["utf-8"] if text[:1] == "\ufeff" else []))
+    assert detect_encoding(text.encode()) == "utf-8"
 
 
 @given(st.binary(max_size=300), st.sampled_from([None, "cp1252", "gb18030"]), st.booleans())

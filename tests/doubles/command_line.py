@@ -16,9 +16,7 @@ class Outcome(NamedTuple):
     err: str
 
 
-def xsearch(
-    *arguments: object, cwd: Path, stdin: bytes | None = None, env: Mapping[str, str] | None = None
-) -> Outcome:
+def xsearch(*arguments: object, cwd: Path, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> Outcome:
     done = subprocess.run(
         [sys.executable, "-m", "xsearch", *map(str, arguments)],
         cwd=cwd,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from xsearch.core import Ranking, UsageError
 from xsearch.rank import Candidates, fuse
 from xsearch.rank.fusion import METHODS, Calibration, FairParameters, Judged, fair, rrf
+from xsearch.rank.fusion.fair import SHARE
 
 DE, FA, EN = 0, 1, 2
 
@@ -137,8 +138,7 @@ def test_a_match_without_support_lifts_and_the_lift_grows_with_it():
     alone = scores()
     assert alone[1] == alone[2]
     poor, good, better = scores((1, 0.01, FA)), scores((1, 8.0, FA)), scores((1, 9.0, FA))
-    assert poor[1] == alone[1]
-    assert alone[1] < good[1] < better[1]
+    assert alone[1] < poor[1] < good[1] < better[1] < 1
     assert poor[2] == good[2] == better[2] == alone[2]
 
 
@@ -148,16 +148,15 @@ def test_an_absent_passage_gets_the_cutoff_of_its_language_or_nothing_where_the_
     rows = [(1, 9.0, EN), (2, 6.0, EN), (5, 8.0, DE)]
     unknown = fuse("fair", [dense, candidates("bm25", rows, background=background)]).parts["bm25"]
     cut = fuse("fair", [dense, candidates("bm25", rows, background=background, depth=2)])
-    share = Calibration(midpoint=0.5, scale=0.15)
 
     def of(fused_part, ranking):
         return dict(zip(ranking.passages.tolist(), fused_part.calibrated.tolist(), strict=True))
 
     seen = of(cut.parts["bm25"], cut.ranking)
-    assert seen[3] == pytest.approx(float(share.evidence(np.array(0.6))))  # English: cut after two
-    assert seen[4] == pytest.approx(float(share.evidence(np.array(0.0))))  # German: one of two asked for, so complete
+    assert seen[3] == pytest.approx(float(SHARE.evidence(np.array(0.6))))  # English: cut after two
+    assert seen[4] == pytest.approx(float(SHARE.evidence(np.array(0.0))))  # German: one of two asked for, so complete
     loose = of(unknown, fuse("fair", [dense, candidates("bm25", rows, background=background)]).ranking)
-    assert loose[4] == pytest.approx(float(share.evidence(np.array(0.8))))
+    assert loose[4] == pytest.approx(float(SHARE.evidence(np.array(0.8))))
 
 
 def test_statistics_of_a_tiny_language_lean_on_those_of_all():
@@ -180,13 +179,16 @@ def test_a_language_without_statistics_is_judged_by_the_others():
 
 def test_a_retriever_without_statistics_is_placed_between_the_ends_of_its_list():
     fused = fuse("fair", [candidates("other", [(1, 30.0, DE), (2, 20.0, FA), (3, 10.0, EN)])])
-    share = Calibration(midpoint=0.5, scale=0.15)
-    assert fused.parts["other"].calibrated.tolist() == pytest.approx(share.evidence(np.array([1.0, 0.5, 0.0])).tolist())
+    assert fused.parts["other"].calibrated.tolist() == pytest.approx(SHARE.evidence(np.array([1.0, 0.5, 0.0])).tolist())
     alone = fuse("fair", [candidates("other", [(1, 30.0, DE)])])
-    assert alone.parts["other"].calibrated.tolist() == pytest.approx(share.evidence(np.array([1.0])).tolist())
+    assert alone.parts["other"].calibrated.tolist() == pytest.approx(SHARE.evidence(np.array([1.0])).tolist())
 
 
 # --- fair fusion against a scalar reading of its definition ---
+
+
+def logistic(x, calibration):
+    return 1 / (1 + math.exp((calibration.midpoint - x) / calibration.scale))
 
 
 def reference(answers, parameters):
@@ -214,17 +216,21 @@ def reference(answers, parameters):
             complete = len(mine) < max(answer.depth, 1)
             cutoff = min([*mine, mean]) if complete else min(mine)
             score = known.get((answer.name, passage), cutoff)
-            evidence = 1 / (1 + math.exp((calibration.midpoint - (score - mean) / spread) / calibration.scale))
-            terms.append((answer.weight, float(answer.support[lang]), evidence, (answer.name, passage) in known))
-        heard = sum(weight * support for weight, support, _, _ in terms) + prior_weight
-        spoken = sum(weight * support * evidence for weight, support, evidence, _ in terms)
+            x = (score - mean) / spread
+            gain = (logistic(x / calibration.blind, calibration) - logistic(0, calibration)) / (
+                1 - logistic(0, calibration)
+            )
+            returned = (answer.name, passage) in known
+            terms.append((answer.weight, float(answer.support[lang]), logistic(x, calibration), max(0, gain), returned))
+        heard = sum(weight * support for weight, support, _, _, _ in terms) + prior_weight
+        spoken = sum(weight * support * evidence for weight, support, evidence, _, _ in terms)
         base = (spoken + prior_weight * parameters.prior) / heard
         lift, room = 0.0, heard
-        for weight, support, evidence, returned in terms:
+        for weight, support, _, gain, returned in terms:
             extra = weight * max(0.0, parameters.blind_match - support) if returned else 0.0
-            lift += extra * max(0.0, evidence - base)
+            lift += extra * gain
             room += extra
-        scores[passage] = base + lift / room
+        scores[passage] = base + (1 - base) * lift / room
     return scores
 
 
@@ -249,7 +255,7 @@ def answers(draw, most=3):
 
 
 PARAMETERS = FairParameters(
-    calibrations={"bm25": Calibration(0.5, 0.3), "dense": Calibration(2.0, 1.0), "psq": Calibration(1.0, 0.5)}
+    calibrations={"bm25": Calibration(0.5, 0.3, blind=0.5), "dense": Calibration(2, 1), "psq": Calibration(1, 0.5)}
 )
 
 

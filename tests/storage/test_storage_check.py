@@ -179,8 +179,8 @@ def test_random_damage_to_the_store_is_found_or_harmless(folder):
     expected = {id: place[2] for id, place in model(3)[0].items()}
     chance, found = random.Random(0), 0
     for _ in range(30):
-        at = chance.randrange(len(whole) - 512)
-        store.write_bytes(whole[:at] + chance.randbytes(512) + whole[at + 512 :])
+        at = chance.randrange(len(whole) - 4096)
+        store.write_bytes(whole[:at] + chance.randbytes(4096) + whole[at + 4096 :])
         if errors(folder):
             found += 1
         else:

@@ -91,6 +91,32 @@ def test_killed_while_recovering(path):
     check(path, 1)
 
 
+def test_a_disk_that_fills_up_fails_the_commit_and_keeps_what_was(path):
+    body = """
+    import resource
+    from xsearch.core import CannotWrite
+    write_commits(path, 1, 2)
+    size = os.path.getsize(path)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100_000, -1))
+    store = Store.open(path)
+    store.recover(2, model(2)[1])
+    noise = [NewDocument(Document(str(i), os.urandom(50_000).hex()), []) for i in range(50)]
+    for _ in range(2):
+        try:
+            store.add(noise, 3)
+            store.commit(3)
+        except CannotWrite as error:
+            print(error)
+    store.close()
+    """
+    output, _ = spawn(path, body).communicate(timeout=60)
+    _, _, first, second = output.splitlines()
+    assert f"cannot write {path}" in first
+    assert "what was committed before is unharmed" in first
+    assert "an earlier change failed" in second
+    check(path, 2)
+
+
 def test_liveness_follows_the_store(path, tmp_path):
     """The engine's bookkeeping over commits: liveness from what add and remove say is what the store holds alive."""
     store, live = Store.open(path), Liveness.empty()

@@ -235,8 +235,9 @@ def test_metadata_that_is_no_json_is_refused_and_nothing_stored(store, metadata)
 
 
 def test_half_a_surrogate_pair(store, read):
-    with pytest.raises(BadInput, match="surrogate"):
-        store.add([new("\ud800")], 1)
+    for bad in (new("\ud800"), new("1", lang="\udfff")):
+        with pytest.raises(BadInput, match="surrogate"):
+            store.add([bad], 1)
     text = "a\ud800b\U0001f600c"
     store.add([new("1", text, spans=[NewPassage(1, 4, "x", "", 0.0)], title="t\udfff")], 1)
     store.commit(1)

@@ -105,14 +105,15 @@ class _Stream(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
         if self._error is not None:
             raise self._error
+        view = memoryview(buffer)
         filled = 0
         try:
-            while filled < len(buffer):
+            while filled < len(view):
                 # One read at a time: `readinto` of gzip and lzma loses what it has when the next read fails.
-                got = self._inner.readinto1(buffer[filled:])
+                got = self._inner.readinto1(view[filled:])
                 if not got:
                     break
                 filled += got

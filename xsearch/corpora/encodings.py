@@ -46,7 +46,7 @@ MAX_CONTROLS = 0.05
 WINDOW = 64 << 10
 """Bytes that are shown to the detector, from shortly before the first that is not ASCII."""
 
-ENOUGH = 4
+ENOUGH = 2
 """Bytes beyond ASCII that it takes to tell one 8-bit encoding from another; with fewer it is the commonest."""
 
 _DECLARED = re.compile(
@@ -87,8 +87,10 @@ def detect_encoding(data: bytes, declared: str | None = None, complete: bool = T
         if data.startswith(mark):
             return marked
     controls = len(data.translate(None, delete=NOT_CONTROLS)) / max(1, len(data))
-    if _fits(data, UTF8, complete) and controls <= MAX_CONTROLS_UTF8 and b"\x1b$" not in data:
-        return UTF8
+    if _fits(data, UTF8, complete) and controls <= MAX_CONTROLS_UTF8:
+        # ISO 2022 (Japanese mail) is ASCII throughout and switches its character sets with such sequences.
+        codec = _statistical(data) if b"\x1b$" in data else None
+        return codec if codec is not None and codec.startswith("iso2022") else UTF8
     if declared is not None and controls <= MAX_CONTROLS and _fits(data, declared, complete):
         return declared
     if controls <= MAX_CONTROLS and _nearly_utf8(data):
@@ -112,7 +114,8 @@ def _nearly_utf8(data: bytes) -> bool:
     text = data.decode(UTF8, "replace")
     bad = text.count("�")
     good = sum(map(len, re.findall(r"[^\x00-\x7f]+", text))) - bad
-    return bad * 10 <= good or (bad == 1 and text.endswith("�") and data[-1] >= 0xC0)
+    cut = _fits(data, UTF8, complete=False) and (good > 0 or data[-1] < 0xC0)
+    return cut or bad * 10 <= good
 
 
 def _statistical(data: bytes) -> str | None:
@@ -123,16 +126,20 @@ def _statistical(data: bytes) -> str | None:
     start = max(0, first.start() - 1024) if first is not None and b"\0" not in data else 0
     window = data[start : start + WINDOW]
     found = chardet.detect(
-        window, encoding_era=EncodingEra.MODERN_WEB | EncodingEra.LEGACY_ISO, prefer_superset=True, compat_names=False
+        window, encoding_era=EncodingEra.MODERN_WEB | EncodingEra.LEGACY_ISO, prefer_superset=False, compat_names=False
     )
     if found["encoding"] is None:
         return None
     codec = codecs.lookup(found["encoding"]).name
-    if codec.startswith(("cp125", "iso8859", "koi8")) and (
-        len(re.findall(rb"[\x80-\xff]", window)) < ENOUGH or _mixes_scripts(window.decode(codec, "replace"))
-    ):
-        return "cp1252"
-    return codec
+    codec = SUPERSETS.get(codec, codec)
+    return "cp1252" if codec.startswith(("cp125", "iso8859", "koi8")) and _may_be_western(window, codec) else codec
+
+
+def _may_be_western(data: bytes, codec: str) -> bool:
+    """Whether windows-1252 reads the same text as `codec`, or what `codec` reads is not to be believed."""
+    text = data.decode(codec, "replace")
+    few = len(re.findall(rb"[\x80-\xff]", data)) < ENOUGH
+    return few or text == data.decode("cp1252", "replace") or _mixes_scripts(text)
 
 
 def _mixes_scripts(text: str) -> bool:

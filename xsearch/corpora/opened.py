@@ -30,12 +30,14 @@ class OpenSource:
         self.stream = stream
         self.metadata = file_metadata(source)
         self.report = on_bad
+        self.bad_records = 0
         self._on_note = on_note
         self._noted: set[str] = set()
 
     def bad(self, reason: str, line: int | None = None) -> None:
         """Report a record that cannot be used. Raises `BadInput` if reading is strict."""
         where = self.name if line is None else f"{self.name}:{line}"
+        self.bad_records += 1
         if self.options.strict:
             raise BadInput(reason, where=where)
         self.report(BadRecord(where, reason))

@@ -1,4 +1,4 @@
-"""What the engine asks of an encoder whose vectors are compared by their inner product."""
+"""What every encoder of one vector a text (or a window of it) offers."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from xsearch.encode.card import EncoderCard
 
 
 class Encoder(Protocol):
-    """Texts → unit vectors. A user's own class needs no base class, only these members."""
+    """An encoder, whatever runs it. `langs` are language codes of the texts, where they are known."""
 
-    @property
-    def card(self) -> EncoderCard:
-        """Name, dimension, languages, fingerprint."""
+    card: EncoderCard
 
     def encode_queries(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> FloatArray:
-        """float32 (len(texts), dim), rows of length 1; a zero row for a text with nothing to encode."""
+        """float32 (len(texts), dim), rows of length 1, a zero row for a text the encoder sees nothing in."""
 
     def encode_passages(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> Windows:
-        """Vectors of stretches of each text, several a text; owners are rows of `texts`."""
+        """Vectors of length 1 of windows of every text; owners are rows of `texts`."""
 
     def supports(self, lang: str) -> float:
-        """How well a language is known, 0..1; 0 where a passage in it could not be found."""
+        """How well the encoder knows a language, 0 (not at all) to 1."""

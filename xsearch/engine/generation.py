@@ -87,8 +87,7 @@ class GenerationWriter:
         """
         numbered = Windows(windows.vectors, numbers[windows.owners]) if windows is not None else None
         batch = PassageBatch(numbers, prepared.groups, prepared.terms, prepared.title_terms, numbered)
-        for name, retriever in self.retrievers.items():
-            reach(f"add.{name}")
+        for retriever in self.retrievers.values():
             retriever.add(batch)
         self._numbers.append(numbers)
         self._owners.append(owners)
@@ -115,7 +114,6 @@ class GenerationWriter:
         liveness, in this order (D2)."""
         states, names = {}, []
         for name, retriever in self.retrievers.items():
-            reach(f"commit.{name}")
             states[name] = retriever.flush()
             names += [f"{name}/{file}" for file in states[name]["files"]]
         self.store.commit(self.commit_number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from xsearch import lang as languages
 from xsearch.core import Document
@@ -58,7 +58,7 @@ def index_paths(
     paths: Sequence[str | Path],
     options: IngestOptions | None = None,
     listener: Listener | None = None,
-    stdin: IO[bytes] | None = None,
+    stdin: BinaryIO | None = None,
 ) -> IngestReport:
     """Bring an index up to date with files and folders ("-" reads `stdin`), in one commit (or one every
     `COMMIT_EVERY` documents). Raises what the readers raise with `strict`; what was committed stays."""
@@ -74,7 +74,7 @@ class _Run:
         # Hashes, not ids: millions of them must fit. Two ids of one hash would only miscount.
         self.seen: set[int] = set()
 
-    def over(self, paths: Sequence[str | Path], stdin: IO[bytes] | None) -> IngestReport:
+    def over(self, paths: Sequence[str | Path], stdin: BinaryIO | None) -> IngestReport:
         files = [path for path in paths if str(path) != "-"]
         sources = scan(files, self._skip) if files else iter(())
         with self.index.writer() as writer:

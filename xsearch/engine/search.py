@@ -136,7 +136,15 @@ def retrieve(snapshot: Snapshot, name: str, query: Query, depth: int, scope: Sco
         if group in ranking.background:
             background[row] = ranking.background[group]
     return Candidates(
-        name, ranking, snapshot.recipe.weight(name), snapshot.group_of(ranking.passages), support, background
+        name,
+        ranking,
+        snapshot.recipe.weight(name),
+        snapshot.group_of(ranking.passages),
+        support,
+        background,
+        # BM25 knows its background exactly; the vectors' is estimated from the passages there are.
+        sizes=snapshot.group_sizes if name == "dense" else None,
+        depth=depth,
     )
 
 

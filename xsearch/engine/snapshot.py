@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch import lang as languages
-from xsearch.core import EncoderMismatch, Mask
+from xsearch.core import EncoderMismatch, IntArray, Mask
 from xsearch.encode import Encoder, load_encoder
 from xsearch.engine.recipe import Recipe, parse_stored
 from xsearch.retrieve import BM25, Dense
@@ -57,6 +57,12 @@ class Snapshot:
     def alive(self) -> Mask:
         """Which passages are alive, bool (high-water mark,)."""
         return self.live.mask()
+
+    @cached_property
+    def group_sizes(self) -> IntArray:
+        """Live passages of each of `groups`, int64."""
+        spoken = self.columns.languages if self.all_live else self.columns.languages[self.alive]
+        return np.bincount(self.group_of_language[spoken], minlength=len(self.groups))
 
     def group_of(self, passages: NDArray[np.int64]) -> NDArray[np.int32]:
         """Index into `groups` of each passage's language, int32 (n,)."""

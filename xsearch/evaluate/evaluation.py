@@ -74,7 +74,7 @@ def evaluate(
 
     The mean is over the topics of the qrels; one without results scores 0 (trec_eval's ``-c``), one of the run that
     the qrels do not know is noted and left out. Run topics written ``id@lang`` are the wordings of one topic, each
-    counted. Which wordings were asked is known from `topics`; without it a wording that got no result at all is
+    counted. Which wordings were asked, and in which languages, is known from `topics`; without it a wording that got no result at all is
     missed, unless its topic got none in any language.
 
     by: "query_lang" groups by the language of the query; "doc_lang" keeps, of run and qrels, the documents of one
@@ -116,7 +116,7 @@ class _Pool:
         self.measures = measures
         self.language = language
         self.judged = qrels.topics()
-        self.units, self.unjudged = units_of(run, qrels, query_lang)
+        self.units, self.unjudged = units_of(run, qrels, query_lang, _spoken(topics or ()))
         if not self.units and len(run):
             raise UsageError(
                 f"none of the run's topics is in the qrels: the run has '{run.rows[0].topic}', "
@@ -186,6 +186,15 @@ def _split(rows: Iterable[_Row], language: Callable[[_Row], str]) -> dict[str, l
     for row in rows:
         found.setdefault(language(row), []).append(row)
     return found
+
+
+def _spoken(topics: Sequence[Topic]) -> dict[str, str]:
+    """The language of each topic that comes in one language only."""
+    langs: dict[str, set[str]] = {}
+    for topic in topics:
+        if topic.lang:
+            langs.setdefault(topic.id, set()).add(topic.lang)
+    return {topic: next(iter(found)) for topic, found in langs.items() if len(found) == 1}
 
 
 def _missing(

@@ -45,18 +45,22 @@ class Unit:
     lang: str
 
 
-def units_of(run: Run, qrels: Qrels, query_lang: str | None = None) -> tuple[list[Unit], list[str]]:
+def units_of(
+    run: Run, qrels: Qrels, query_lang: str | None = None, spoken: Mapping[str, str] | None = None
+) -> tuple[list[Unit], list[str]]:
     """The run's topics that the qrels judge, in the run's order, and the run's topic ids that they do not.
 
     A topic id that the qrels hold as it stands is taken as it stands, even with an ``@`` in it; otherwise the part
-    after the last ``@`` is the language. `query_lang` is the language of topics that do not name theirs.
+    after the last ``@`` is the language. Topics that do not name theirs have the one that `spoken` gives by topic id,
+    or `query_lang`.
     """
+    spoken = spoken or {}
     judged = {row.topic for row in qrels}
     units, unknown = [], []
     for name in dict.fromkeys(row.topic for row in run):
         topic, at, lang = name.rpartition("@")
         if name in judged:
-            units.append(Unit(name, name, query_lang or UNKNOWN))
+            units.append(Unit(name, name, spoken.get(name) or query_lang or UNKNOWN))
         elif at and topic in judged:
             units.append(Unit(name, topic, lang or query_lang or UNKNOWN))
         else:

@@ -20,7 +20,6 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-from importlib import resources
 from itertools import pairwise
 from operator import add
 from typing import NamedTuple, TypeVar
@@ -30,7 +29,7 @@ from xsearch.lang.codes import base_language, normalize_code, usual_script
 from xsearch.lang.fold import folding
 from xsearch.lang.scripts import COMMON, script_of
 from xsearch.lang.segmenters import SEGMENTERS, Segmenter, segmenter
-from xsearch.lang.tables import rows
+from xsearch.lang.tables import DATA, rows
 from xsearch.lang.words import unit_run_pattern, units, word_pattern
 
 VERSION = 1
@@ -150,8 +149,8 @@ class Analyzer:
 
     def _reduce(self, word: str) -> Iterable[str]:
         if self._stem:
-            # The Persian stemmer has seen the joiner, which the index should not. A stem may be empty.
-            return (self._stem(word).replace("\u200c", "") or word,)
+            # Stemmers put letters back (Serbian dj is đ), and the Persian one sees the joiner, which terms lack.
+            return (self._fold(self._stem(word)).replace("\u200c", "") or word,)
         n = self._recipe.ngram
         return [word[i : i + n] for i in range(len(word) - n + 1)] if 0 < n < len(word) else (word,)
 
@@ -259,5 +258,4 @@ def _fingerprint(recipe: _Recipe, segmenting: Segmenter | None) -> str:
 
 @cache
 def _data_digest() -> bytes:
-    folder = resources.files(__package__).joinpath("data")
-    return hashlib.sha256(b"".join(folder.joinpath(name).read_bytes() for name in _DATA_FILES)).digest()
+    return hashlib.sha256(b"".join((DATA / name).read_bytes() for name in _DATA_FILES)).digest()

@@ -1,7 +1,7 @@
 """Which language a text is in: by its script where that decides, by characters where Han does not, else by profiles.
 
 Passages and queries go through the same evidence. A passage gets one language; a query, which may be two words, keeps
-every language that is likely enough. Nothing is loaded but a table of less than 3 MB, so that a first query is quick.
+every language that is likely enough. Nothing is loaded but the profiles of its script, so that a first query is quick.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ _JIS_LEVEL_2 = b"\x98\x9f"
 _MOST_CANDIDATES = 4
 _LEAST_CANDIDATE = 0.15
 # What a language outside the index has to overcome to be taken for the query's.
-_OUTSIDE = 0.05
+_OUTSIDE = 0.02
+# Letters at which a query's evidence counts half: one name says little about the language it is used in.
+_HALF_EVIDENCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +84,19 @@ def identify_query(text: str, among: Sequence[str] | None = None) -> tuple[tuple
     """Languages a query may be in with weights that sum to 1, best first, at most 4; ``und`` alone if nothing is known.
 
     `among` are the languages of the index. Others stay possible (the question may come in a language that no document
-    has) but need twenty times the evidence.
+    has) but need fifty times the evidence.
     """
     head = text[:_HEAD]
     script = _script(head)
     if script == COMMON:
         return ((UNKNOWN, 1.0),)
     if profiles(script):
-        (probabilities,) = _by_profiles([head], script, None)
+        letters = sum(scripts_of(head).values())
+        (probabilities,) = _by_profiles([head], script, None, letters / (letters + _HALF_EVIDENCE))
     else:
         probabilities = _by_script(head, script, None)
     inside = _allowed(among)
-    weights = {l: p * (1.0 if inside is None or _is_in(l, inside) else _OUTSIDE) for l, p in probabilities.items()}
+    weights = {lang: p if inside is None or _is_in(lang, inside) else p * _OUTSIDE for lang, p in probabilities.items()}
     ranked = sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:_MOST_CANDIDATES]
     kept = [(lang, weight) for lang, weight in ranked if weight >= _LEAST_CANDIDATE * ranked[0][1]]
     total = sum(weight for _, weight in kept)
@@ -124,7 +127,7 @@ def _by_script(head: str, script: str, allowed: frozenset[str] | None) -> dict[s
         return {_LANGUAGE_OF_SCRIPT.get(script, UNKNOWN): _CERTAIN}
     scores = {lang: math.log(prior) for lang, prior in _HAN_PRIOR.items()}
     for char in head:
-        if "\u3400" <= char:
+        if char >= "\u3400":
             for lang, cost in zip(_HAN_CHARSETS, _han_costs(char), strict=True):
                 scores[lang] -= cost
     if allowed and any(_is_in(lang, allowed) for lang in scores):
@@ -147,7 +150,9 @@ def _han_costs(char: str) -> tuple[float, ...]:
     return tuple(costs)
 
 
-def _by_profiles(heads: Sequence[str], script: str, allowed: frozenset[str] | None) -> list[dict[str, float]]:
+def _by_profiles(
+    heads: Sequence[str], script: str, allowed: frozenset[str] | None, trust: float = 1.0
+) -> list[dict[str, float]]:
     model = profiles(script)
     if model is None:
         return [{} for _ in heads]
@@ -159,7 +164,7 @@ def _by_profiles(heads: Sequence[str], script: str, allowed: frozenset[str] | No
     enough = [sum(map(len, w)) >= _FEWEST_LETTERS for w in words]
     return [
         dict(zip(langs, row, strict=True)) if known else {}
-        for known, row in zip(enough, _softmax(logits).tolist(), strict=True)
+        for known, row in zip(enough, _softmax(trust * logits).tolist(), strict=True)
     ]
 
 
@@ -170,7 +175,7 @@ def _softmax(logits: FloatArray) -> FloatArray:
 
 
 def _best(script: str, probabilities: Mapping[str, float]) -> Identified:
-    lang = max(probabilities, key=lambda l: probabilities[l], default=UNKNOWN)
+    lang = max(probabilities, key=probabilities.__getitem__, default=UNKNOWN)
     confidence = probabilities.get(lang, 0.0)
     if lang == UNKNOWN or confidence < _LEAST_CONFIDENCE:
         return Identified(UNKNOWN, script, 0.0)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import resources
+from pathlib import Path
+
+DATA = Path(__file__).parent / "data"
 
 
 def rows(name: str) -> Iterator[list[str]]:
     """The lines of ``data/<name>`` split at tabs, comments and empty lines left out."""
-    text = resources.files(__package__).joinpath("data", name).read_text(encoding="utf-8")
-    for line in text.split("\n"):
+    for line in (DATA / name).read_text(encoding="utf-8").split("\n"):
         if line and not line.startswith("#"):
             yield line.split("\t")
 

@@ -1,8 +1,8 @@
 """Where words begin and end: runs of letters, marks and digits, found by one regular expression.
 
 Scripts that put no spaces between words, and Hangul, whose spaced units glue particles to words, make runs of their
-own, which are cut into orthographic units: a character of Han, kana or Hangul, a consonant with its vowels and tone marks
-in Thai, Lao, Khmer and Burmese. What an analyzer makes of a run is its own affair.
+own, which are cut into orthographic units: a character of Han, kana or Hangul, a consonant with its vowels and tone
+marks in Thai, Lao, Khmer and Burmese. What an analyzer makes of a run is its own affair.
 """
 
 from __future__ import annotations

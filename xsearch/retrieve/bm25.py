@@ -38,7 +38,16 @@ import tantivy
 from xsearch.core import FloatArray, IntArray, Mask, PassageBatch, Query, Ranking
 from xsearch.retrieve.clauses import idf_sum, tantivy_query
 from xsearch.retrieve.numbers import next_number
-from xsearch.retrieve.views import damage, language_files, make_view, open_index, schema, segment_files, tantivy_errors
+from xsearch.retrieve.views import (
+    damage,
+    language_files,
+    make_view,
+    memory_folder,
+    open_index,
+    schema,
+    segment_files,
+    tantivy_errors,
+)
 from xsearch.storage.failpoints import reach
 from xsearch.storage.files import Files
 
@@ -205,7 +214,7 @@ class BM25:
         self._searchers: dict[str, tantivy.Searcher] = {}
         self._schema = schema()
         languages = state.get("languages", {})
-        with tempfile.TemporaryDirectory(prefix="xsearch-bm25-") as views:
+        with tempfile.TemporaryDirectory(prefix="xsearch-bm25-", dir=memory_folder()) as views:
             for lang in languages:
                 with damage(folder / lang):
                     index = make_view(Path(views) / lang, folder, state, lang)

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsearch.core import EncoderMismatch, FloatArray, IntArray, Mask, PassageBatch, Query, Ranking
 from xsearch.core.extras import have, need_faiss
@@ -172,7 +173,8 @@ class Dense:
             lang: [Segment(folder, lang, entry, dim) for entry in entries]
             for lang, entries in state.get("languages", {}).items()
         }
-        self._samples: dict[str, FloatArray] = {}
+        self._sample: FloatArray = np.empty((0, dim), dtype=np.float32)
+        self._sample_starts: list[int] = []
         self._is_prepared = False
         self._faiss: ModuleType | None = None
         self._lock = threading.Lock()
@@ -214,7 +216,7 @@ class Dense:
 
     def close(self) -> None:
         """Let go of the files. Searches under way end undisturbed."""
-        self._segments, self._samples = {}, {}
+        self._segments = {}
 
     def _prepared(self) -> ModuleType | None:
         """Read the samples and decide on FAISS, once; the module if it is used."""
@@ -225,7 +227,9 @@ class Dense:
                     self._faiss = need_faiss()
                     for segment in everything:
                         segment.use_faiss(self._faiss)
-                self._samples = {lang: sample(segments) for lang, segments in self._segments.items()}
+                samples = [self._sample, *(sample(segments) for segments in self._segments.values())]
+                self._sample_starts = np.cumsum([len(rows) for rows in samples])[:-1].tolist()
+                self._sample = np.concatenate(samples)
                 self._is_prepared = True
         return self._faiss
 
@@ -238,20 +242,30 @@ class Dense:
         asked = np.flatnonzero(factors)
         found: list[list[Best]] = [[] for _ in asked]
         backgrounds: list[dict[str, tuple[float, float]]] = [{} for _ in asked]
+        spread = self._spread(integers[asked])
         for lang, segments in self._segments.items():
             if langs is not None and lang not in langs:
                 continue
             parts = [segment.best(integers[asked], depth, allowed) for segment in segments]
-            scores = self._samples[lang] @ integers[asked].T
             for i, factor in enumerate(factors[asked]):
                 found[i].append(Best.merge([part[i] for part in parts], depth))
-                column = scores[:, i].astype(np.float64) * factor
-                backgrounds[i][lang] = (float(column.mean()), float(column.std()))
+                mean, deviation = spread[lang]
+                backgrounds[i][lang] = (float(mean[i] * factor), float(deviation[i] * factor))
         rankings = [Ranking.of([], []) for _ in queries]
         for i, query in enumerate(asked):
             best = Best.merge(found[i], sum(len(part.scores) for part in found[i]))
             rankings[query] = Ranking.of(best.passages, best.scores * factors[query], backgrounds[i])
         return rankings
+
+    def _spread(self, integers: FloatArray) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Mean and standard deviation of each query's products, float64 (m,) each, over each language's sample."""
+        products = (self._sample @ integers.T).astype(np.float64)
+        sizes = np.diff(self._sample_starts, append=len(products))[:, None]
+        means = np.add.reduceat(products, self._sample_starts) / sizes
+        squares = np.add.reduceat(products * products, self._sample_starts) / sizes
+        # Sums of whole numbers: a variance below zero could only be a last bit's.
+        deviations = np.sqrt(np.maximum(squares - means * means, 0.0))
+        return dict(zip(self._segments, zip(means, deviations, strict=True), strict=True))
 
     def _vectors(self, queries: Sequence[Query], dim: int) -> FloatArray:
         """The queries' vectors, float32 (m, dim), zeros where there is none."""

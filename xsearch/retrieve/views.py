@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -45,6 +46,12 @@ def make_view(view: Path, folder: Path, state: Mapping[str, Any], lang: str) -> 
     meta = {**state["tantivy"], **state["languages"][lang]}
     (view / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
     return open_index(view)
+
+
+def memory_folder() -> str | None:
+    """Where links that live for a moment cost least: in memory on Linux (on a busy disk each waits for its journal),
+    else None, which stands for the system's temporary folder."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def link(target: Path, name: Path) -> None:

@@ -23,7 +23,9 @@ from xsearch.retrieve.codes import dot, map_codes
 SPARSE = 0.05
 """Below this share of allowed windows, scoring just them beats passing over the others."""
 SPARE_WINDOWS = 32
-"""Windows fetched beyond two for each passage wanted."""
+"""Windows fetched beyond three for two passages wanted."""
+FETCH_COST = 16
+"""Windows that numpy scores in the time in which FAISS fetches one more."""
 MATRIX_CELLS = 1 << 24
 """Most scores (64 MB) computed at once when all windows are scored for several queries."""
 
@@ -101,8 +103,8 @@ class Segment:
         """By FAISS: more and more windows, until `depth` passages lie strictly above the last window fetched.
 
         What lies above it is all there is above it, so neither the order in which FAISS breaks ties nor windows
-        that were not fetched can change the result. Queries that a quarter of the windows do not settle (many
-        equal texts) have all windows scored.
+        that were not fetched can change the result. Queries not settled when fetching costs more than
+        it saves (few windows, or many equal texts) have all windows scored.
         """
         parameters, count = None, self.rows
         if inside is not None:
@@ -110,8 +112,8 @@ class Segment:
             count = int(np.count_nonzero(inside))
         found: dict[int, Best] = {}
         pending = list(range(len(queries)))
-        fetch = 2 * depth + SPARE_WINDOWS
-        while pending and fetch < count // 4:
+        fetch = depth + depth // 2 + SPARE_WINDOWS
+        while pending and fetch * FETCH_COST < count:
             scores, windows = index.search(queries[pending], fetch, params=parameters)
             for query, row, ids in zip(pending, scores, windows, strict=True):
                 best = settled(self.owners[ids], row, depth)

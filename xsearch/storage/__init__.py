@@ -2,6 +2,7 @@
 
 from xsearch.storage.check import Problem, check_index, hash_files, strays, verify
 from xsearch.storage.columns import PassageColumns, append_columns, column_files
+from xsearch.storage.compaction import copy_live
 from xsearch.storage.copies import backup
 from xsearch.storage.files import DiskFiles, Files, durable_write, remove_folder
 from xsearch.storage.liveness import Liveness, live_name
@@ -29,7 +30,7 @@ from xsearch.storage.records import (
     StoredDocument,
     StoredPassage,
 )
-from xsearch.storage.store import Store, copy_live
+from xsearch.storage.store import Store
 
 __all__ = [
     "FORMAT",

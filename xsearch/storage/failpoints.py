@@ -12,17 +12,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 POINTS: tuple[str, ...] = (
-    # The engine, in the order of an add, a delete and a commit.
+    # The engine, in the order of an add, a commit and a compaction.
     "ingest.file_done",
     "add.prepare",
+    "add.encode",
     "add.store",
-    "delete.before",
-    "delete.after",
-    "commit.begin",
-    "commit.flushed",
-    "commit.before_manifest",
-    "commit.after_manifest",
-    "open.recover",
+    "commit.columns",
+    "commit.live",
+    "commit.hash",
+    "compact.store",
+    "compact.batch",
+    "compact.before_manifest",
+    "compact.after_manifest",
+    # The retrievers' segments.
+    "retrieve.bm25.flush.before",
+    "retrieve.bm25.flush.language",
+    "retrieve.bm25.flush.after",
+    "retrieve.dense.flush.before",
+    "retrieve.dense.write.before",
+    "retrieve.dense.write.codes",
+    "retrieve.dense.write.after",
+    "retrieve.dense.flush.merged",
+    "retrieve.dense.flush.after",
     # The store.
     "storage.add.before",
     "storage.add.after",

@@ -69,8 +69,9 @@ class GenerationHold:
     def __init__(self, folder: Path) -> None:
         self._descriptor: int | None = os.open(folder, os.O_RDONLY)
         # A file system without locks on folders: readers there must refresh before a compaction removes their files.
+        # Waiting is for `in_use`, which looks for a moment.
         with contextlib.suppress(OSError):
-            fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
 
     def close(self) -> None:
         """Let go; twice is once."""

@@ -19,6 +19,8 @@ from xsearch.storage.schema import chunks, decode_path, visible
 
 PAGE = 256
 """Documents read at a time where all are read."""
+PLACES = 65_536
+"""The same where only their numbers are."""
 
 _DOCUMENT = "SELECT number, id, title, lang, metadata, source, first, passages FROM documents"
 
@@ -104,7 +106,14 @@ class StoreReader:
 
     def places(self) -> Iterator[tuple[int, int, int]]:
         """Of every live document, by ascending number: its number, its first passage's, how many passages."""
-        yield from self._db.rows(f"SELECT number, first, passages FROM documents WHERE {self._visible} ORDER BY number")
+        last = -1
+        while rows := self._db.rows(
+            f"SELECT number, first, passages FROM documents WHERE number > ? AND {self._visible} "
+            f"ORDER BY number LIMIT {PLACES}",
+            (last,),
+        ):
+            yield from ((number, first, passages) for number, first, passages in rows)
+            last = rows[-1][0]
 
     def sources(self) -> dict[str, SourceState]:
         """The files that documents came from, as they were when indexed."""

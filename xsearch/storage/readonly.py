@@ -23,10 +23,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from xsearch.core import IndexDamaged
 from xsearch.storage.lock import GenerationHold
-from xsearch.storage.schema import STORE_FORMAT, store_errors
+from xsearch.storage.schema import STORE_FORMAT, connect, store_errors
 
-CACHE_KIB = 64 * 1024
-BUSY_SECONDS = 30.0
 GRAIN_SECONDS = 0.02
 """Longer than a tick of the clock that stamps files (at most 10 ms on Linux): once a file has been left alone for so
 long, the next write to it gets another time."""
@@ -129,7 +127,7 @@ class ReadOnlyDatabase:
         self._stamp = stamp
         self._refusal = None
         try:
-            self._connection = _connect(self._path, way)
+            self._connection = connect(self._path, way)
             counters = dict(self._connection.execute("SELECT name, value FROM counters"))
         except sqlite3.Error as error:
             self._refusal = error
@@ -149,18 +147,6 @@ class ReadOnlyDatabase:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-def _connect(path: Path, way: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?{way}",
-        uri=True,
-        timeout=BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    return connection
 
 
 def _stamp(path: Path) -> Stamp | None:

@@ -65,8 +65,34 @@ CREATE INDEX document_removed ON documents (removed) WHERE removed IS NOT NULL;
 CREATE INDEX source_path ON sources (path);
 """
 
+PAGE_BYTES = 8192
+CACHE_KIB = 64 * 1024
+BUSY_SECONDS = 30.0
 CHUNK = 500
 """Parameters bound to one statement: within every build's limit, and few enough that its plan stays cached."""
+
+
+def connect(path: Path, how: str) -> sqlite3.Connection:
+    """A connection to the file `path`, opened as the URI parameters `how` say, in autocommit mode; the caller sees to
+    it that one thread at a time uses it."""
+    connection = sqlite3.connect(
+        f"{path.resolve().as_uri()}?{how}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    return connection
+
+
+def make_tables(connection: sqlite3.Connection) -> None:
+    """Fill an empty file. The indexes (`INDEXES`) are for the caller to make, last where many rows come first."""
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.executescript(TABLES)
+    counters = {"format": STORE_FORMAT, "commit": 0, "documents": 0, "passages": 0}
+    connection.executemany("INSERT INTO counters VALUES (?, ?)", counters.items())
 
 
 def visible(commit: int, table: str = "documents") -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from xsearch.core import BadInput, Document, Judgment, Qrels, Topic
 from xsearch.corpora.collections import forms
-from xsearch.corpora.collections.description import Counts, Description, Part
+from xsearch.corpora.collections.description import Description, Part
 from xsearch.corpora.compression import COMPRESSIONS
 from xsearch.corpora.formats.lines import Note, note_to_log
 from xsearch.corpora.formats.qrels import read_qrels
@@ -38,12 +38,14 @@ class Collection:
         """All documents, streamed; one without a language of its own has its part's. A record that cannot be used is
         reported through `on_note` and left out. Raises `BadInput` for a part that is not there, saying how to get it.
         """
+        if not self.about.parts.docs:
+            raise BadInput(f"{self.name} has no documents")
         for part in self.about.parts.docs:
             for path in self.files("docs", part):
                 for document in self._documents_of(path, part):
                     yield replace(document, lang=part.lang) if part.lang and not document.lang else document
 
-    def _documents_of(self, path: Path, part: Part) -> Iterator[Document]:
+    def _documents_of(self, path: Path, part: Part) -> Iterable[Document]:
         if part.form:
             return forms.documents(part.form, path, part.lang)
         state = path.stat()
@@ -84,6 +86,8 @@ class Collection:
     def _read(
         self, kind: str, parts: tuple[Part, ...], read_part: Callable[[Path, Part], Iterable[_Item]]
     ) -> list[_Item]:
+        if not parts:
+            raise BadInput(f"{self.name} has no {kind}")
         return [item for part in parts for path in self.files(kind, part) for item in read_part(path, part)]
 
     def files(self, kind: str, part: Part) -> list[Path]:
@@ -102,37 +106,38 @@ class Collection:
             )
         return found
 
-    def missing(self) -> list[str]:
-        """What is not there, a message a part; empty when the collection is complete."""
+    def missing(self) -> dict[str, str]:
+        """By kind ("docs", "topics", "qrels"), why it cannot be read and how to get it; empty when all is there."""
         parts = self.about.parts
-        problems = []
+        problems = {}
         for kind, listed in (("docs", parts.docs), ("topics", parts.topics), ("qrels", parts.qrels)):
-            for part in listed:
-                try:
+            try:
+                for part in listed:
                     self.files(kind, part)
-                except BadInput as error:
-                    problems.append(str(error))
+            except BadInput as error:
+                problems[kind] = str(error)
         return problems
 
     def check(self) -> list[str]:
-        """What is wrong: missing parts, other checksums or other counts than described. Reads everything that is there."""
-        problems = self.missing()
+        """What is wrong: missing parts, other checksums or other counts than described. Reads all that is there."""
+        missing = self.missing()
+        changed = []
         for name, expected in self.about.checksums.items():
             path = self.root / name
             if path.is_file() and (found := _checksum(path)) != expected:
-                problems.append(f"{self.name}: {name} has changed: BLAKE2b {found[:16]}…, expected {expected[:16]}…")
-        if not problems:
-            problems += self._check_counts(self.about.counts)
-        return problems
+                changed.append(f"{self.name}: {name} has changed: BLAKE2b {found[:16]}…, expected {expected[:16]}…")
+        return [*missing.values(), *changed, *self._check_counts(missing)]
 
-    def _check_counts(self, counts: Counts) -> Iterator[str]:
-        topics = self.topics() if self.about.parts.topics else []
-        found = {
-            "documents": sum(1 for _ in self.documents()) if counts.documents else 0,
-            "topics": len({topic.id for topic in topics}),
-            "topic_texts": len(topics),
-            "judgments": len(self.qrels()) if counts.judgments else 0,
-        }
+    def _check_counts(self, missing: Container[str]) -> Iterator[str]:
+        counts, found = self.about.counts, {}
+        if counts.documents and "docs" not in missing:
+            found["documents"] = sum(1 for _ in self.documents())
+        if (counts.topics or counts.topic_texts) and "topics" not in missing:
+            topics = self.topics()
+            found["topics"] = len({topic.id for topic in topics})
+            found["topic_texts"] = len(topics)
+        if counts.judgments and "qrels" not in missing:
+            found["judgments"] = len(self.qrels())
         for name, number in found.items():
             expected = getattr(counts, name)
             if expected and number != expected:

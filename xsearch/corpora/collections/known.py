@@ -13,6 +13,8 @@ from xsearch.corpora.collections.description import Description, Part, Parts, re
 from xsearch.corpora.collections.irds import PREFIX, IrDatasetsCollection
 from xsearch.corpora.formats.lines import Note, note_to_log
 
+AnyCollection = Collection | IrDatasetsCollection
+
 DESCRIPTIONS = "eval/collections"
 _FOLDER = {"docs": ("docs.jsonl",), "topics": ("topics.jsonl",), "qrels": ("qrels.txt",)}
 
@@ -27,9 +29,7 @@ def known_collections() -> dict[str, tuple[Description, Path]]:
     }
 
 
-def collection(
-    name: str | Path, root: str | Path | None = None, on_note: Note = note_to_log
-) -> Collection | IrDatasetsCollection:
+def collection(name: str | Path, root: str | Path | None = None, on_note: Note = note_to_log) -> AnyCollection:
     """The collection `name`: one that is described here (``demo``, ``hc4-fa``), a description's file (``mine.toml``),
     a folder with a description or with ``docs.jsonl``, ``topics.jsonl`` and ``qrels.txt`` in it (each may be
     compressed), or one of ir_datasets (``irds:hc4/fa/test``).

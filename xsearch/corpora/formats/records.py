@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from xsearch.core.document import Document
+from xsearch.core.errors import BadInput
 from xsearch.corpora.opened import OpenSource
 
 Record = dict[str, Any]
@@ -42,7 +43,7 @@ def read_records(file: OpenSource, records: Iterable[tuple[int, Record]]) -> Ite
     The id is the first of `ID_FIELDS`, the text the first of `TEXT_FIELDS`; "title" and "lang" are strings;
     "metadata" is an object; every other field is metadata, and so are the file's path, name and time where the record
     has no field of that name. If none of a file's first hundred records has an id, ids are ``name:line``; otherwise
-    a record without one is reported.
+    a record without one is reported. Raises `BadInput` if there is no record, good or bad.
     """
     records = iter(records)
     held: list[tuple[int, Record]] = []
@@ -52,6 +53,8 @@ def read_records(file: OpenSource, records: Iterable[tuple[int, Record]]) -> Ite
         has_ids = any(numbered[1].get(field) is not None for field in ID_FIELDS)
         if has_ids or len(held) == LOOKAHEAD:
             break
+    if not held and not file.bad_records:
+        raise BadInput("there is no record in it")
     for line, record in chain(held, records):
         try:
             document = _document(file, record, line, has_ids)

@@ -23,7 +23,7 @@ ISO_639_3 = {
 """Three-letter codes that HC4, NeuCLIR and CIRAL write, as the codes used here."""
 
 _IDS = ("id", "topic_id", "query_id", "qid", "_id")
-_TEXTS = ("text", "query", "title")
+_TEXTS = ("text", "query", "question", "title")
 
 
 def read_topics(
@@ -36,8 +36,8 @@ def read_topics(
 ) -> list[Topic]:
     """The topics of a file, plain or .gz, .xz, .zst, in the file's order. The form is seen from the first character:
 
-    - ``{``: JSON lines, ``{"id", "lang", "text"}`` (also ``query_id``/``_id`` and ``query``), or HC4's and NeuCLIR's
-      form, one object a topic with its wordings in several languages;
+    - ``{``: JSON lines, ``{"id", "lang", "text"}`` (also ``query_id``/``_id`` and ``query``/``question``), or HC4's
+      and NeuCLIR's form, one object a topic with its wordings in several languages;
     - ``<``: CLEF and TREC markup, ``<top><num>…<title>…``, tags open or closed, with or without the language in front
       (``<DE-title>``), and CLEF's later XML, ``<topic lang="de"><identifier>…``; UTF-8, a declared encoding, or
       ISO-8859-1;

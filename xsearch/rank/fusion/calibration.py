@@ -19,17 +19,26 @@ class Calibration:
     Status Values to Probabilities of Relevance", ECIR 2003); its two parameters are learnt from judged queries.
     midpoint: the x at which a passage is as likely relevant as not. scale: how fast evidence grows, above 0.
     shrinkage: how many scores the mean of all languages counts for against a language's own (see `standard`).
+    blind: the part of x that a relevant passage still reaches where the retriever has no support: of the words of
+    a question, a passage in another language holds the names and numbers.
     """
 
     midpoint: float
     scale: float
     shrinkage: float = 0.0
+    blind: float = 1.0
 
     def evidence(self, standardised: Float64Array) -> Float64Array:
         """c(x), of the same shape; NaN stays NaN. Strictly increasing up to the resolution of floats."""
         exponent = np.clip((self.midpoint - standardised) / self.scale, -700.0, 700.0)
         evidence: Float64Array = 1.0 / (1.0 + np.exp(exponent))
         return evidence
+
+    def gain(self, standardised: Float64Array) -> Float64Array:
+        """What a match is worth where the retriever is blind: 0 at x = 0, which is no match, towards 1; never less
+        than 0. (c(x / blind) − c(0)) / (1 − c(0))."""
+        nothing = self.evidence(np.zeros(1))
+        return np.maximum(0.0, (self.evidence(standardised / self.blind) - nothing) / (1.0 - nothing))
 
 
 def has_background(source: Candidates) -> bool:

@@ -10,10 +10,11 @@ import numpy as np
 from xsearch.rank.fusion.calibration import Calibration, cutoffs, has_background, standard
 from xsearch.rank.fusion.candidates import Candidates, Float64Array, Judged, Pool
 
-SHARE = Calibration(midpoint=0.5, scale=0.15)
-"""For x that is about the share of the query's information a passage matches, 0 to 1 and somewhat above."""
+SHARE = Calibration(midpoint=0.9, scale=0.25, blind=0.25)
+"""For x that is a score by the sum of the query's inverse document frequencies: 1 for a passage of average length
+that has every term once, up to k1 + 1 for one that repeats them all."""
 
-ZSCORE = Calibration(midpoint=4.0, scale=1.0, shrinkage=30.0)
+ZSCORE = Calibration(midpoint=4.0, scale=1.2, shrinkage=30.0)
 """For x in standard deviations above what the language's passages at large get."""
 
 
@@ -53,50 +54,45 @@ def fair(pool: Pool, parameters: FairParameters = DEFAULTS) -> Judged:
     absent passage has its list's cut-off), prior π and its weight m = prior_weight · Σ_r w_r:
 
         base(d)  = (Σ_r w_r s_r c_r + m π) / (Σ_r w_r s_r + m)
-        score(d) = base + Σ_r w_r e_r max(0, c_r − base) / (Σ_r w_r (s_r + e_r) + m)
+        score(d) = base + (1 − base) · Σ_r w_r e_r g_r / (Σ_r w_r (s_r + e_r) + m)
 
-    where e_r = max(0, blind_match − s_r) if r returned d, else 0. So where s_r = 0 an absence changes nothing and a
-    match can only lift; the score grows with every c_r, and lies between 0 and 1. A list of one retriever keeps its
-    order within each language. Neither the scale of a retriever's scores matters, where its background is on the
-    same scale, nor a common factor of the weights.
+    where, if r returned d, e_r = max(0, blind_match − s_r) and g_r is what a match is worth there (`Calibration.gain`),
+    else both are 0. So where s_r = 0 an absence changes nothing and a match can only lift; the score grows with every
+    retriever's, and lies between 0 and 1. A list of one retriever keeps its order within each language. Neither the
+    scale of a retriever's scores matters, where its background is on the same scale, nor a common factor of the
+    weights.
     """
     prior_weight = parameters.prior_weight * float(pool.weights.sum())
-    evidence = np.stack([_evidence(pool, row, parameters) for row in range(len(pool.sources))])
-    support = np.stack([source.support.astype(np.float64)[pool.langs] for source in pool.sources])
+    evidence = np.empty(pool.scores.shape)
+    support = np.empty(pool.scores.shape)
+    lift = np.zeros(len(pool.passages))
+    extra = np.zeros(len(pool.passages))
+    for row, source in enumerate(pool.sources):
+        calibration, places = parameters.calibration(source), pool.places[row]
+        standards = standard(source, calibration.shrinkage)
+        mean, spread = standards.T
+        x = (source.ranking.scores - mean[source.langs]) / spread[source.langs]
+        absent = (cutoffs(source, standards) - mean) / spread
+        evidence[row] = calibration.evidence(absent)[pool.langs]
+        evidence[row, places] = calibration.evidence(x)
+        support[row] = source.support[pool.langs]
+        blind = source.weight * np.maximum(0.0, parameters.blind_match - source.support)[source.langs]
+        if blind.any():
+            extra[places] += blind
+            lift[places] += blind * calibration.gain(x)
     heard = pool.weights @ support + prior_weight
     spoken = pool.weights @ (support * evidence) + prior_weight * parameters.prior
-    base = np.divide(spoken, heard, out=np.full(len(heard), parameters.prior), where=heard > 0)
-    scores = base + _lift(pool, evidence, base, heard, parameters.blind_match)
+    base = _ratio(spoken, heard, parameters.prior)
+    scores = base + (1.0 - base) * _ratio(lift, heard + extra, 0.0)
     _silence(pool, evidence, support)
     return Judged(scores, evidence)
 
 
-def _evidence(pool: Pool, row: int, parameters: FairParameters) -> Float64Array:
-    """One retriever's evidence for every passage of the pool, the cut-off's where it did not return it."""
-    source = pool.sources[row]
-    calibration = parameters.calibration(source)
-    standards = standard(source, calibration.shrinkage)
-    mean, spread = standards.T
-    absent = calibration.evidence((cutoffs(source, standards) - mean) / spread)
-    evidence = absent[pool.langs]
-    own = source.langs
-    evidence[pool.places[row]] = calibration.evidence((source.ranking.scores - mean[own]) / spread[own])
-    return evidence
-
-
-def _lift(
-    pool: Pool, evidence: Float64Array, base: Float64Array, heard: Float64Array, blind_match: float
-) -> Float64Array:
-    """What matches by retrievers of little or no support add to `base`; never below 0."""
-    lift, room = np.zeros(len(base)), heard.copy()
-    for row, source in enumerate(pool.sources):
-        extra = pool.weights[row] * np.maximum(0.0, blind_match - source.support.astype(np.float64))
-        if not extra[source.langs].any():
-            continue
-        places = pool.places[row]
-        lift[places] += extra[source.langs] * np.maximum(0.0, evidence[row, places] - base[places])
-        room[places] += extra[source.langs]
-    return np.divide(lift, room, out=np.zeros(len(room)), where=room > 0)
+def _ratio(above: Float64Array, below: Float64Array, otherwise: float) -> Float64Array:
+    """The quotient, and `otherwise` where there is nothing below."""
+    quotient = np.full(len(below), otherwise)
+    np.divide(above, below, out=quotient, where=below > 0)
+    return quotient
 
 
 def _silence(pool: Pool, evidence: Float64Array, support: Float64Array) -> None:

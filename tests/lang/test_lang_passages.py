@@ -1,0 +1,82 @@
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xsearch.lang import count_words, split_passages
+
+
+def cut(text, lang="en", max_words=180):
+    return [text[a:b] for a, b in split_passages(text, lang, max_words)]
+
+
+def test_a_short_text_is_one_passage():
+    assert split_passages("  One. Two.\n\nThree. ", "en") == [(2, 20)]
+    assert split_passages(" \n ", "en") == []
+    assert split_passages("", "en") == []
+
+
+def test_passages_end_at_sentences():
+    text = "One two three four. Five six seven. Eight nine ten eleven twelve."
+    assert cut(text, max_words=8) == ["One two three four. Five six seven.", "Eight nine ten eleven twelve."]
+
+
+def test_a_paragraph_in_the_second_half_is_preferred():
+    text = "One two three. Four five six.\n\nSeven eight. Nine ten eleven twelve thirteen."
+    assert cut(text, max_words=9) == ["One two three. Four five six.", "Seven eight. Nine ten eleven twelve thirteen."]
+
+
+def test_a_long_sentence_is_cut_at_clauses_then_spaces_then_anywhere():
+    assert cut("one two three four five, six seven eight nine", max_words=7) == [
+        "one two three four five,", "six seven eight nine",
+    ]  # fmt: skip
+    assert cut("a b c d e f g h i j", max_words=4) == ["a b c d", "e f g h", "i j"]
+    assert cut("x" * 100, max_words=2) == ["x" * 32, "x" * 32, "x" * 32, "xxxx"]
+
+
+@pytest.mark.parametrize(
+    ("lang", "text", "longest"),
+    [("zh", "选举" * 500, 20 * 1.7), ("th", "การเลือกตั้ง" * 100, 20 * 4), ("km", "ការបោះឆ្នោត" * 100, 20 * 4)],
+)
+def test_scripts_without_spaces_are_counted_in_characters(lang, text, longest):
+    passages = cut(text, lang, 20)
+    assert "".join(passages) == text
+    assert max(map(len, passages)) <= longest + 8
+    assert min(map(len, passages[:-1])) >= longest / 2
+    assert not any(unicodedata.category(p[0]).startswith("M") for p in passages)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.sampled_from(["en", "th", "zh", "de"]),
+    st.text(max_size=300) | st.lists(st.sampled_from(["word", "Word. ", "\n\n", " ", ", ", "选举", "กา", "é\u0301", "x" * 40]), max_size=80).map("".join),
+    st.integers(1, 12),
+)  # fmt: skip
+def test_passages_cover_the_text_and_keep_the_limit(lang, text, max_words):
+    spans = split_passages(text, lang, max_words)
+    assert spans == split_passages(text, lang, max_words)
+    assert all(text[a:b].strip() == text[a:b] != "" for a, b in spans)
+    gaps = [0, *(end for _, end in spans)], [*(start for start, _ in spans), len(text)]
+    assert all(a <= b and not text[a:b].strip() for a, b in zip(*gaps, strict=True))
+    # A single piece of 16 characters, its punctuation and its marks is never cut: that much a passage may be over.
+    assert all(count_words(text[a:b]) <= max_words + 20 for a, b in spans)
+
+
+def test_limit_must_be_positive():
+    with pytest.raises(ValueError, match="positive"):
+        split_passages("text", "en", 0)
+
+
+@pytest.mark.parametrize("unit", ["a", ".", "word ", "选", "\u0301", ".)", " \n", ",", "1. ", "กา "])
+def test_time_grows_with_the_text_not_with_its_square(unit):
+    def seconds(n):
+        text = "x" + unit * (n // len(unit))
+        start = time.perf_counter()
+        split_passages(text, "th", 50)
+        return time.perf_counter() - start
+
+    seconds(2000)
+    # Sixteen times the text would take 256 times as long if a search started over at every character.
+    assert seconds(160_000) < 80 * max(seconds(10_000), 1e-3)

@@ -1,0 +1,54 @@
+"""The retrievers for RAG frameworks, against the real packages."""
+
+import asyncio
+
+import pytest
+
+import xsearch
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    made = xsearch.create(tmp_path_factory.mktemp("rag") / "idx")
+    with made.writer() as writer:
+        writer.add(xsearch.Document("de", "Die Elbe ist ein Fluss.", title="Elbe", metadata={"year": 2020}))
+        writer.add(xsearch.Document("en", "The Danube is a river.", metadata={"year": 1990}))
+    return made
+
+
+def test_langchain(index):
+    pytest.importorskip("langchain_core", reason="needs the extra `langchain`")
+    from xsearch.serve.langchain import XSearchRetriever
+
+    retriever = XSearchRetriever(index=index, k=2)
+    found = retriever.invoke("a river called Danube")
+    assert found[0].page_content == "The Danube is a river."
+    assert found[0].metadata["year"] == 1990
+    assert found[0].metadata["lang"] == "en"
+    assert [d.id for d in asyncio.run(retriever.ainvoke("Fluss Elbe"))][0] == "de"
+    only = XSearchRetriever(index=index, options={"to": ["de"]})
+    assert [d.id for d in only.invoke("river")] == ["de"]
+
+
+def test_llama_index(index):
+    pytest.importorskip("llama_index.core", reason="needs the extra `llama-index`")
+    from xsearch.serve.llama_index import XSearchRetriever
+
+    found = XSearchRetriever(index, k=1).retrieve("a river called Danube")
+    assert [(n.node.node_id, n.node.get_content()) for n in found] == [("en", "The Danube is a river.")]
+    assert found[0].score > 0
+    assert found[0].node.metadata["year"] == 1990
+
+
+def test_haystack(index):
+    pytest.importorskip("haystack", reason="needs the extra `haystack`")
+    from haystack import Pipeline
+
+    from xsearch.serve.haystack import XSearchRetriever
+
+    pipeline = Pipeline()
+    pipeline.add_component("retriever", XSearchRetriever(index, top_k=2))
+    found = pipeline.run({"retriever": {"query": "Fluss Elbe", "filter": "year >= 2000"}})["retriever"]["documents"]
+    assert [(d.id, d.content, d.meta["title"]) for d in found] == [("de", "Die Elbe ist ein Fluss.", "Elbe")]
+    again = Pipeline.from_dict(pipeline.to_dict())
+    assert again.run({"retriever": {"query": "Fluss Elbe", "top_k": 1}})["retriever"]["documents"][0].id == "de"
