@@ -12,7 +12,8 @@ def cut(text, lang):
 @pytest.mark.parametrize(
     ("lang", "expected"),
     [
-        ("en", ["Dr. Smith went to Washington D.C. with J. R. Brown.", "He paid $3.14 (approx. 3 euros).", '"Really?" she said.', "Yes!"]),
+        ("en", ["Dr. Smith went to Washington D.C. with J. R. Brown.", "He paid $3.14 (approx. 3 euros).", "Yes!"]),
+        ("en", ['"Really?" she said.', "(So it is.)", "Then... nothing."]),
         ("de", ["Am 3. Oktober war z.B. Prof. Müller da.", "Danach war Schluss.", "Und um 2019.", "Ende"]),
         ("fr", ["M. Dupont est arrivé.", "Pourquoi ?", "On ne sait pas…", "Voilà."]),
         ("es", ["¿Quién ganó?", "¡Nadie!", "El Sr. López perdió."]),

@@ -6,7 +6,7 @@ import pytest
 from xsearch.train.bags import Bags
 from xsearch.train.contrastive import softmax_loss
 from xsearch.train.model import RowAdagrad, StaticModel, Trainer
-from xsearch.train.recipe import Objective
+from xsearch.train.recipe import Cycle, Objective
 from xsearch.train.sampling import PairBatch
 
 
@@ -111,3 +111,10 @@ def test_adagrad_by_hand_touches_its_rows_only():
     adagrad.update(parameters, np.array([1]), gradient, 0.1)
     np.testing.assert_allclose(parameters[1], 1 - 0.1 * gradient[0] * (1 / np.sqrt(12.5) + 1 / np.sqrt(25)), rtol=1e-6)
     assert (parameters[[0, 2]] == 1).all()
+
+
+def test_learning_rate_of_a_cycle_by_hand():
+    plain = Cycle(steps=4, learning_rate=0.2)
+    assert [plain.rate(step) for step in range(4)] == pytest.approx([0.2, 0.15, 0.1, 0.05])
+    warm = Cycle(steps=4, learning_rate=0.2, warmup=0.5)
+    assert [warm.rate(step) for step in range(4)] == pytest.approx([0.1, 0.15, 0.1, 0.05])

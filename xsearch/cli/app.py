@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-from xsearch.cli import documents, encoders, evaluation, maintenance, searching, training
+from xsearch.cli.documents import register as add_document_commands
+from xsearch.cli.encoders import app as encoder_commands
+from xsearch.cli.evaluation import register as add_evaluation_commands
+from xsearch.cli.maintenance import register as add_maintenance_commands
+from xsearch.cli.searching import register as add_search_commands
+from xsearch.cli.training import app as training_commands
 
 app = typer.Typer(
     name="xsearch",
@@ -19,12 +24,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-documents.register(app)
-searching.register(app)
-maintenance.register(app)
-evaluation.register(app)
-app.add_typer(encoders.app, name="encoders")
-app.add_typer(training.app, name="train")
+add_document_commands(app)
+add_search_commands(app)
+add_maintenance_commands(app)
+add_evaluation_commands(app)
+app.add_typer(encoder_commands, name="encoders")
+app.add_typer(training_commands, name="train")
 
 
 def _version(wanted: bool) -> None:

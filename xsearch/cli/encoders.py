@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Encoders: list them, show a card.")
+app = typer.Typer(no_args_is_help=True, help="Encoders: list them, show a card, measure one.")
 Format = Annotated[str, typer.Option("--format", metavar="NAME", help="table or json.")]
 
 
@@ -45,3 +46,30 @@ def show(
     table(["encoder", card.name], [(k, v) for k, v in record.items() if not isinstance(v, dict | list)])
     scores = sorted(card.languages.items(), key=lambda item: -item[1])
     table(["language", "score"], [(code, f"{score:.2f}") for code, score in scores], ["score"])
+
+
+@app.command("eval")
+def evaluate(
+    name: Annotated[str, typer.Argument(help="An encoder's name, or the path of its card.")],
+    collections: Annotated[list[Path], typer.Option("--collection", metavar="DIR", help="docs, topics or pairs.")],
+    format: Format = "table",
+) -> None:
+    """Measure an encoder alone: nDCG@10 by language pair, or the accuracy of sentence pairs.
+
+    A folder holds docs.jsonl and topics.jsonl (a document ID.LANG answers topic ID), or pairs.jsonl with
+    {"lang", "text", "en"}; .xz, .gz and .zst too.
+
+    \b
+    xsearch encoders eval xsearch-static-v1 --collection eval/collections/demo
+    """
+    from xsearch.cli.display import table
+    from xsearch.encode import load_encoder
+    from xsearch.train.evaluate_static import score_folder
+
+    encoder = load_encoder(name)
+    scores = {folder.name: score_folder(encoder, folder) for folder in collections}
+    if format == "json":
+        typer.echo(json.dumps(scores, ensure_ascii=False, indent=1))
+        return
+    rows = [(folder, key, f"{value:.4f}") for folder, found in scores.items() for key, value in found.items()]
+    table(["collection", "score", "value"], rows, ["value"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 app = typer.Typer(no_args_is_help=True, help="Train what searches across languages.")
@@ -9,4 +12,36 @@ app = typer.Typer(no_args_is_help=True, help="Train what searches across languag
 
 @app.callback()
 def _group() -> None:
-    """Keeps `static` a subcommand while it is the only one."""
+    """Train what searches across languages."""
+
+
+@app.command()
+def static(
+    recipe: Annotated[Path, typer.Option(metavar="FILE", help="A recipe, as those in encoders/recipes.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Parallel text: JSON lines of {lang: text}.")] = Path("."),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where card and weights go.")] = Path("trained"),
+    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+) -> None:
+    """Train static multilingual vectors: what ships, or your own.
+
+    \b
+    xsearch train static --recipe encoders/recipes/static-v1.toml --data ./data --out trained
+    xsearch index ./docs --encoder trained/xsearch-static-v1.toml -i own
+    """
+    from xsearch.cli.progress import Progress, say
+    from xsearch.train.recipe import load_recipe
+    from xsearch.train.static import Progress as Step
+    from xsearch.train.static import train_static
+
+    progress = Progress("steps")
+
+    def on_progress(step: Step) -> None:
+        progress.unit, progress.total = ("steps" if step.stage == "train" else "texts"), step.total
+        detail = f", loss {step.loss:.3f}, {step.pairs_per_second:,.0f} pairs/s" if step.stage == "train" else ""
+        progress.update(step.done, f" ({step.stage}{detail})")
+
+    card = train_static(load_recipe(recipe), data, out, on_progress, seed)
+    progress.clear()
+    say(f"{out / card.name}.toml: {card.dim} dimensions, {card.vocabulary:,} subwords, {len(card.languages)} languages")
+    for name, value in card.scores.items():
+        say(f"  {name}: {value:.3f}")

@@ -27,7 +27,6 @@ breaks as a space does."""
 
 EAST_ASIAN = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "IDEOGRAPHIC", "BOPOMOFO", "KANGXI"})
 BREAK, JOIN = "", "·"
-CLUSTER = re.compile("[^\u0300-\u036f]?[\u0300-\u036f]+|[\u1100-\u11ff]+|.", re.DOTALL)
 
 
 class _Characters(dict[str, tuple[str, str]]):
@@ -62,7 +61,7 @@ def _fold(character: str) -> str:
         return ""
     if unicodedata.category(character) == "Nd":
         return str(unicodedata.decimal(character))
-    plain = FOLDED_MARKS.sub("", unicodedata.normalize("NFKD", character.lower()))
+    plain = FOLDED_MARKS.sub("", unicodedata.normalize("NFKD", character.lower()).lower())
     kept = "".join(c for c in plain if unicodedata.category(c)[0] in "LMN")
     return unicodedata.normalize("NFC", kept)
 
@@ -84,7 +83,7 @@ def fold(text: str) -> list[Word]:
         kind, folded = CHARACTERS[character]
         if kind != script and kind is not JOIN:
             if word:
-                words.append(Word(word, places))
+                words.append(_recomposed(word, places))
                 word, places = "", []
             script = kind
         # A mark that nothing precedes has nothing to join.
@@ -92,16 +91,36 @@ def fold(text: str) -> list[Word]:
             word += folded
             places += [place] * len(folded)
     if word:
-        words.append(Word(word, places))
+        words.append(_recomposed(word, places))
     return words
+
+
+def _recomposed(word: str, places: list[int]) -> Word:
+    """Half-width kana and their voicing marks, for one, compose only once they are folded."""
+    if unicodedata.is_normalized("NFC", word):
+        return Word(word, places)
+    composed = list(_composed(word))
+    return Word("".join(character for _, character in composed), [places[place] for place, _ in composed])
 
 
 def _composed(text: str) -> Iterable[tuple[int, str]]:
     """(place, character) of NFC(text). Where NFC changes the text it is taken cluster by cluster, to know places."""
     if unicodedata.is_normalized("NFC", text):
         return enumerate(text)
-    return [
-        (cluster.start(), character)
-        for cluster in CLUSTER.finditer(text)
-        for character in unicodedata.normalize("NFC", cluster.group())
-    ]
+    composed = []
+    begin = 0
+    while begin < len(text):
+        end = begin + 1
+        while end < len(text) and _composes(text[begin:end], text[end]):
+            end += 1
+        composed += [(begin, character) for character in unicodedata.normalize("NFC", text[begin:end])]
+        begin = end
+    return composed
+
+
+def _composes(cluster: str, character: str) -> bool:
+    """Whether NFC may change `character`, or what stands before it, because it follows `cluster`."""
+    if unicodedata.combining(character):
+        return True
+    apart = unicodedata.normalize("NFC", cluster) + unicodedata.normalize("NFC", character)
+    return unicodedata.normalize("NFC", cluster + character) != apart

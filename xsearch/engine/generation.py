@@ -115,7 +115,7 @@ class GenerationWriter:
         states, names = {}, []
         for name, retriever in self.retrievers.items():
             states[name] = retriever.flush()
-            names += [f"{name}/{file}" for file in states[name]["files"]]
+            names += [f"{name}/{file}" for file in states[name].get("files", ())]
         self.store.commit(self.commit_number)
         reach("commit.columns")
         columns = append_columns(

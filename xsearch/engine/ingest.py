@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from xsearch import lang as languages
-from xsearch.core import Document
+from xsearch.core import Document, UnknownLanguage
 from xsearch.corpora import BadRecord, ReadOptions, Source, file_hash, read, read_stdin, scan
 from xsearch.engine.index import Index
 from xsearch.engine.writer import IndexWriter
@@ -125,12 +125,26 @@ class _Run:
 
     def _in_language(self, documents: Iterable[Document]) -> Iterator[Document]:
         for document in documents:
-            yield replace(document, lang=self.lang) if self.lang else document
+            if self.lang or document.lang:
+                yield replace(document, lang=self.lang or self._declared(document))
+            else:
+                yield document
+
+    def _declared(self, document: Document) -> str | None:
+        """A record's own language as a code; one that nobody knows is reported and identified instead."""
+        try:
+            return languages.normalize_code(document.lang or "")
+        except UnknownLanguage as error:
+            if self.options.strict:
+                raise
+            self.listener.on_message(f"document {document.id!r}: {error}; its language is identified instead")
+            return None
 
     def _vanished(self, writer: IndexWriter, roots: list[Path], known: dict[str, SourceState], seen: set[str]) -> None:
         folders = [root.resolve() for root in roots]
         for path in sorted(set(known) - seen):
             inside = any(Path(path).is_relative_to(folder) for folder in folders)
+            # A file that was skipped (a package to read it is missing) is still there.
             if inside and not Path(path).exists():
                 self.report.vanished.append(path)
                 if self.options.prune:

@@ -74,8 +74,8 @@ def evaluate(
 
     The mean is over the topics of the qrels; one without results scores 0 (trec_eval's ``-c``), one of the run that
     the qrels do not know is noted and left out. Run topics written ``id@lang`` are the wordings of one topic, each
-    counted. Which wordings were asked, and in which languages, is known from `topics`; without it a wording that got no result at all is
-    missed, unless its topic got none in any language.
+    counted. Which wordings were asked, and in which languages, is known from `topics`; without it a wording that got
+    no result at all is missed, unless its topic got none in any language.
 
     by: "query_lang" groups by the language of the query; "doc_lang" keeps, of run and qrels, the documents of one
     language at a time; "pair" does both, so that each pair a-b is scored in its own pool, documents in b, and cut-offs

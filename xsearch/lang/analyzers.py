@@ -143,7 +143,8 @@ class Analyzer:
         own = script in self._recipe.scripts
         fold = self._fold if own or script == COMMON else folding(_SCRIPT_STYLES.get(script, "general"))
         terms: list[str] = []
-        for part in fold(word.translate(self._joiners)).split():  # compatibility forms of some ligatures hold spaces
+        # Compatibility forms may hold spaces (ligatures) and signs (fractions): what comes out is words once more.
+        for part in self._pattern.findall(fold(word.translate(self._joiners))):
             terms += self._reduce(part) if own else (part,)
         return tuple(terms)
 
@@ -164,7 +165,7 @@ class Analyzer:
         """Terms of a run of a script without spaces, with their places in it."""
         if self._segmenter and script_of(run[0]) in self._segmenter.scripts:
             cut = self._segmenter.cut(run)
-            return [(term, a, b) for word, a, b in cut for term in self._fold(word).split()]
+            return [(term, a, b) for word, a, b in cut for term in self._pattern.findall(self._fold(word))]
         found = []
         at = 0
         for unit in units(run):

@@ -39,6 +39,7 @@ _DROPPED = (
     (0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF),  # variation selectors
     (0x200D, 0x200D), (0x20D0, 0x20FF),  # zero width joiner, marks on symbols
 )  # fmt: skip
+_NON_JOINER = 0x200C
 _DIGIT_BLOCKS = (range(0x660, 0x1C60), range(0xA620, 0xAC00), range(0x104A0, 0x1FC00))
 
 
@@ -56,7 +57,7 @@ def _common() -> _Table:
         for point in block:
             if (value := unicodedata.decimal(chr(point), None)) is not None:
                 table[point] = str(value)
-    table[0x200C] = None  # zero width non-joiner; the Persian style sees it first
+    table[_NON_JOINER] = None
     return table
 
 
@@ -115,23 +116,20 @@ def folding(style: str) -> Folding:
     The result is in NFC, may be empty (a word of nothing but marks), and folding it again changes nothing.
     """
     letters = _STYLES[style]()
-    common = _common()
+    common = dict(_common())
     turkish = style == "turkish"
-    # The Persian stemmer strips suffixes behind the non-joiner and so has to see it.
-    keeps_joiner = style == "persian"
+    if style == "persian":
+        # The stemmer strips suffixes behind the non-joiner and so has to see it.
+        del common[_NON_JOINER]
 
     def fold(word: str) -> str:
         if word.isascii() and not turkish:
             return word.lower()
         if turkish:
             word = word.replace("İ", "i").replace("I", "ı")
-        text = unicodedata.normalize("NFKC", word).casefold()
+        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", word).casefold()).translate(common)
         if letters:
-            text = unicodedata.normalize("NFC", text).translate(letters)
-        if keeps_joiner and "\u200c" in text:
-            text = "\u200c".join(part.translate(common) for part in text.split("\u200c"))
-        else:
-            text = text.translate(common)
+            text = text.translate(letters).translate(common)
         return unicodedata.normalize("NFKC", text)
 
     return fold

@@ -18,8 +18,8 @@ from xsearch.lang.codes import UNKNOWN, base_language, usual_script
 from xsearch.lang.profiles import profiles, words_of
 from xsearch.lang.scripts import COMMON, scripts_of
 
-_HEAD = 300
-_MOST_WORDS = 40
+_HEAD = 240
+_MOST_WORDS = 24
 _FEWEST_LETTERS = 3
 _LEAST_CONFIDENCE = 0.15
 _CERTAIN = 0.99
@@ -59,7 +59,7 @@ class Identified:
 
 
 def identify(texts: Sequence[str], among: Sequence[str] | None = None) -> list[Identified]:
-    """The language of each text, from its first 300 characters.
+    """The language of each text, from its first 24 words or 240 characters.
 
     `among` limits the choice to some languages wherever one of them is written in the text's script. A text without
     letters, with fewer than 3, or that resembles nothing is ``und`` with confidence 0.

@@ -50,21 +50,24 @@ def split_passages(text: str, lang: str, max_words: int = 180) -> list[tuple[int
 
 def count_words(text: str) -> float:
     """About how many words a text has, whatever its script."""
-    words: float = len(text.split())
+    words = 0.0
     if not text.isascii():
-        han, syllables = _unspaced()
-        if han.search(text):
-            words += (len(text) - len(han.sub("", text))) / _HAN_PER_WORD
-        if syllables.search(text):
-            words += (len(text) - len(syllables.sub("", text))) / _SYLLABLE_SCRIPT_PER_WORD
+        for unspaced, length in _unspaced():
+            if runs := unspaced.findall(text):
+                words += sum(map(len, runs)) / length
+                text = unspaced.sub(" ", text)
+    words += len(text.split())
     return max(words, len(text) / _LONG_WORD)
 
 
 @cache
-def _unspaced() -> tuple[re.Pattern[str], re.Pattern[str]]:
+def _unspaced() -> tuple[tuple[re.Pattern[str], float], ...]:
+    """Runs of scripts without spaces, and the characters of theirs that make a word."""
+    ideographs = script_ranges("Hani", "Hira", "Kana", "Bopo", "Yiii")
+    syllables = script_ranges("Thai", "Laoo", "Khmr", "Mymr", "Lana", "Tale", "Talu", "Tavt", "Tibt")
     return (
-        re.compile(f"[{script_ranges('Hani', 'Hira', 'Kana', 'Bopo', 'Yiii')}]+"),
-        re.compile(f"[{script_ranges('Thai', 'Laoo', 'Khmr', 'Mymr', 'Lana', 'Tale', 'Talu', 'Tavt', 'Tibt')}]+"),
+        (re.compile(f"[{ideographs}]+"), _HAN_PER_WORD),
+        (re.compile(f"[{syllables}]+"), _SYLLABLE_SCRIPT_PER_WORD),
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from threading import Lock
@@ -36,9 +36,10 @@ def words_of(text: str) -> list[str]:
 
 def features(word: str, buckets: int) -> list[int]:
     """Bucket numbers of a word's n-grams and of the word itself. `buckets` is a power of two."""
-    padded = f"_{word}_"
-    grams = [padded[i : i + n] for n in _GRAMS for i in range(len(padded) - n + 1)]
-    return [zlib.crc32(g.encode("utf-8", "surrogatepass")) & (buckets - 1) for g in (*grams, " " + word)]
+    # Four bytes a character, so that n-grams are slices.
+    padded = f"_{word}_".encode("utf-32-le", "surrogatepass")
+    grams = [padded[i : i + 4 * n] for n in _GRAMS for i in range(0, len(padded) - 4 * n + 1, 4)]
+    return [zlib.crc32(gram) & (buckets - 1) for gram in (*grams, b" " + padded)]
 
 
 class Profiles:
@@ -59,7 +60,7 @@ class Profiles:
         """
         lengths = [len(words) for words in texts]
         with self._lock:
-            known = self._known(chain.from_iterable(texts), sum(lengths))
+            known = self._known(list(chain.from_iterable(texts)))
         starts = np.cumsum([0, *lengths[:-1]]) if texts else np.zeros(0, dtype=np.int64)
         found = np.zeros((len(texts), len(self.langs) + 1), dtype=np.float32)
         filled = np.asarray(lengths) > 0
@@ -68,23 +69,27 @@ class Profiles:
         tempered = found[:, :-1] / np.sqrt(np.maximum(found[:, -1:], 1))
         return tempered.astype(np.float32)
 
-    def _known(self, words: Iterator[str], total: int) -> FloatArray:
-        """Sums of weights of each word, and in the last column the number of its features; float32 (total, …)."""
-        if len(self._rows) + total > _CACHED_WORDS:
+    def _known(self, words: Sequence[str]) -> FloatArray:
+        """Sums of weights of each word, and in the last column the number of its features; float32 (words, …)."""
+        if len(self._rows) > _CACHED_WORDS:
             self._rows.clear()
-        rows = self._rows
-        places = np.fromiter((rows[w] if w in rows else self._learn(w) for w in words), dtype=np.int64, count=total)
-        return self._sums[places]
+        if unseen := [word for word in dict.fromkeys(words) if word not in self._rows]:
+            self._add(unseen)
+        return self._sums[np.fromiter(map(self._rows.__getitem__, words), dtype=np.int64, count=len(words))]
 
-    def _learn(self, word: str) -> int:
-        row = len(self._rows)
-        if row >= len(self._sums):
-            self._sums = np.concatenate([self._sums, np.zeros_like(self._sums)])
-        buckets = features(word, len(self._weights))
-        self._sums[row, :-1] = self._weights[buckets].sum(axis=0, dtype=np.float32) * self._scale
-        self._sums[row, -1] = len(buckets)
-        self._rows[word] = row
-        return row
+    def _add(self, words: Sequence[str]) -> None:
+        first = len(self._rows)
+        if (needed := first + len(words)) > len(self._sums):
+            grown = np.zeros((max(needed, 2 * len(self._sums)), self._sums.shape[1]), dtype=np.float32)
+            grown[:first] = self._sums[:first]
+            self._sums = grown
+        buckets = [features(word, len(self._weights)) for word in words]
+        lengths = [len(b) for b in buckets]
+        rows = self._weights[np.fromiter(chain.from_iterable(buckets), dtype=np.int64, count=sum(lengths))]
+        sums = np.add.reduceat(rows, np.cumsum([0, *lengths[:-1]]), axis=0, dtype=np.float32)
+        self._sums[first:needed, :-1] = sums * self._scale
+        self._sums[first:needed, -1] = lengths
+        self._rows.update(zip(words, range(first, needed), strict=True))
 
 
 @cache

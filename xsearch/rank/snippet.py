@@ -59,7 +59,8 @@ def snippet(
         start = _later_bound(text, start, sentences[best], tokens)
     else:
         start, end = _filled(sentences, best, width)
-    end = _earlier_bound(text, start, end, tokens)
+    start = cut_before(text, start)
+    end = _earlier_bound(text, start, min(end, start + width), tokens)
     return _on_one_line(text, start, end, sentences, [(match.start, match.end) for match in matches])
 
 
@@ -128,8 +129,8 @@ def _later_bound(text: str, start: int, sentence: Span, tokens: Sequence[Token])
     """Where to begin at or soon after `start`, at the start of a word; before the word at `start` if that is long."""
     for place in range(start, min(start + _LONGEST_WORD, sentence[1])):
         if place == sentence[0] or text[place - 1].isspace() or _word_at(tokens, place + 1)[0] == place:
-            return cut_before(text, place)
-    return cut_before(text, _outside_word(tokens, start))
+            return place
+    return _outside_word(tokens, start)
 
 
 def _earlier_bound(text: str, start: int, end: int, tokens: Sequence[Token]) -> int:

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
+import secrets
 import tempfile
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
@@ -40,6 +40,7 @@ from xsearch.retrieve.clauses import idf_sum, tantivy_query
 from xsearch.retrieve.numbers import next_number
 from xsearch.retrieve.views import (
     damage,
+    discard,
     language_files,
     make_view,
     memory_folder,
@@ -79,9 +80,8 @@ class BM25Writer:
         self._open: OrderedDict[str, tantivy.IndexWriter] = OrderedDict()
         self._touched: set[str] = set()
         for left in folder.glob("writing-*"):
-            shutil.rmtree(left, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        self._scratch = Path(tempfile.mkdtemp(prefix="writing-", dir=folder))
+            discard(left)
+        self._scratch = folder / f"writing-{secrets.token_hex(4)}"
 
     def add(self, batch: PassageBatch) -> None:
         """Append passages, visible to no reader before `flush` and a commit of its state.
@@ -128,7 +128,7 @@ class BM25Writer:
         self._pending.clear()
         self._touched.clear()
         # Never named by any state, so nothing durable is lost; links go, what they point to stays.
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        discard(self._scratch)
 
     def _hand_over(self, lang: str) -> None:
         """Give a language's pending passages to its tantivy writer."""
@@ -184,7 +184,7 @@ class BM25Writer:
                 self._files.sync(view / name)
                 self._files.replace(view / name, target / name)
         self._files.sync_folder(target)
-        shutil.rmtree(view)
+        discard(view)
         kept = [path for path in state.get("files", ()) if path not in held]
         layout = {key: value for key, value in meta.items() if key not in ("segments", "opstamp")}
         languages = dict(state.get("languages", {}))
@@ -214,12 +214,14 @@ class BM25:
         self._searchers: dict[str, tantivy.Searcher] = {}
         self._schema = schema()
         languages = state.get("languages", {})
-        with tempfile.TemporaryDirectory(prefix="xsearch-bm25-", dir=memory_folder()) as views:
+        views = Path(tempfile.mkdtemp(prefix="xsearch-bm25-", dir=memory_folder()))
+        try:
             for lang in languages:
                 with damage(folder / lang):
-                    index = make_view(Path(views) / lang, folder, state, lang)
-                    # The searcher holds every file open; the links have done their work.
-                    self._searchers[lang] = index.searcher()
+                    # The searcher holds every file open: then the links have done their work.
+                    self._searchers[lang] = make_view(views / lang, folder, state, lang).searcher()
+        finally:
+            discard(views)
 
     def search(
         self, query: Query, depth: int, allowed: Mask | None = None, langs: Collection[str] | None = None

@@ -236,14 +236,15 @@ class Dense:
     def _search(
         self, queries: Sequence[Query], depth: int, allowed: Mask | None, langs: Collection[str] | None
     ) -> list[Ranking]:
-        if self._quantizer is None:
+        held = self._segments
+        if self._quantizer is None or not held:
             return [Ranking.of([], []) for _ in queries]
         integers, factors = self._quantizer.encode_queries(self._vectors(queries, self._quantizer.dim))
         asked = np.flatnonzero(factors)
         found: list[list[Best]] = [[] for _ in asked]
         backgrounds: list[dict[str, tuple[float, float]]] = [{} for _ in asked]
-        spread = self._spread(integers[asked])
-        for lang, segments in self._segments.items():
+        spread = dict(zip(held, self._spread(integers[asked]), strict=True))
+        for lang, segments in held.items():
             if langs is not None and lang not in langs:
                 continue
             parts = [segment.best(integers[asked], depth, allowed) for segment in segments]
@@ -257,15 +258,15 @@ class Dense:
             rankings[query] = Ranking.of(best.passages, best.scores * factors[query], backgrounds[i])
         return rankings
 
-    def _spread(self, integers: FloatArray) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Mean and standard deviation of each query's products, float64 (m,) each, over each language's sample."""
+    def _spread(self, integers: FloatArray) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """For each language, mean and standard deviation of each query's products over its sample, float64 (m,)."""
         products = (self._sample @ integers.T).astype(np.float64)
         sizes = np.diff(self._sample_starts, append=len(products))[:, None]
         means = np.add.reduceat(products, self._sample_starts) / sizes
         squares = np.add.reduceat(products * products, self._sample_starts) / sizes
         # Sums of whole numbers: a variance below zero could only be a last bit's.
         deviations = np.sqrt(np.maximum(squares - means * means, 0.0))
-        return dict(zip(self._segments, zip(means, deviations, strict=True), strict=True))
+        return zip(means, deviations, strict=True)
 
     def _vectors(self, queries: Sequence[Query], dim: int) -> FloatArray:
         """The queries' vectors, float32 (m, dim), zeros where there is none."""

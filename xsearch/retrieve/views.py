@@ -62,6 +62,15 @@ def link(target: Path, name: Path) -> None:
         shutil.copyfile(target, name)
 
 
+def discard(view: Path) -> None:
+    """Remove a view, or several in a folder. A thread of tantivy's that watches `meta.json` may put its lock file
+    back meanwhile, once: then again."""
+    for _ in range(5):
+        shutil.rmtree(view, ignore_errors=True)
+        if not view.exists():
+            return
+
+
 def language_files(state: Mapping[str, Any], lang: str) -> list[str]:
     """Paths, relative to the retriever's folder, of a language's segment files."""
     return [path for path in state.get("files", ()) if path.startswith(f"{lang}/")]

@@ -27,19 +27,20 @@ def backup(folder: Path, target: Path, files: Files | None = None) -> Manifest:
     manifest = read_manifest(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise BadInput(f"{target} is not empty: choose a new folder")
+    if target.resolve().is_relative_to(folder.resolve()):
+        raise BadInput(f"{target} is within the index {folder}: choose a folder elsewhere")
     while True:
         try:
             _copy(folder, target, manifest, files)
-        except (FileNotFoundError, IndexDamaged):
-            # A commit since may have removed files that only the former manifest names.
-            latest = read_manifest(folder)
-            if latest.commit == manifest.commit:
-                raise
-            shutil.rmtree(target)
-            manifest = latest
-        else:
             write_manifest(files, target, manifest)
             return manifest
+        except BaseException as error:
+            shutil.rmtree(target, ignore_errors=True)
+            # A commit since may have removed files that only the former manifest names.
+            latest = read_manifest(folder)
+            if not isinstance(error, IndexDamaged) or latest.commit == manifest.commit:
+                raise
+            manifest = latest
 
 
 def _copy(folder: Path, target: Path, manifest: Manifest, files: Files) -> None:
@@ -65,7 +66,7 @@ def _verified(path: Path, entry: FileEntry) -> Iterator[bytes]:
             while piece := stream.read(CHUNK):
                 digest.update(piece)
                 yield piece
-    except FileNotFoundError:
-        raise IndexDamaged(f"{path} is missing: run `xsearch check`") from None
+    except OSError as error:
+        raise IndexDamaged(f"{path} cannot be read: {error.strerror}: run `xsearch check`") from error
     if digest.hexdigest() != entry.blake2b:
         raise IndexDamaged(f"{path} was altered: its checksum does not match: run `xsearch check`")

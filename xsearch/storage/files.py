@@ -45,31 +45,37 @@ class Files(Protocol):
 class DiskFiles:
     """`Files` on the real disk."""
 
-    def write(self, path: Path, data: bytes | Iterable[bytes]) -> None:  # noqa: D102
+    def write(self, path: Path, data: bytes | Iterable[bytes]) -> None:
+        """A stream straight to the file."""
         with refusals(path), path.open("wb") as stream:
             if isinstance(data, bytes):
                 stream.write(data)
             else:
                 stream.writelines(data)
 
-    def sync(self, path: Path) -> None:  # noqa: D102
+    def sync(self, path: Path) -> None:
+        """fsync of the file."""
         _sync(path)
 
-    def sync_folder(self, path: Path) -> None:  # noqa: D102
+    def sync_folder(self, path: Path) -> None:
+        """fsync of the folder."""
         _sync(path)
 
-    def replace(self, source: Path, target: Path) -> None:  # noqa: D102
+    def replace(self, source: Path, target: Path) -> None:
+        """rename(2)."""
         with refusals(target):
             source.replace(target)
 
-    def remove(self, path: Path) -> None:  # noqa: D102
+    def remove(self, path: Path) -> None:
+        """unlink or rmdir."""
         with refusals(path), contextlib.suppress(FileNotFoundError):
             if path.is_dir() and not path.is_symlink():
                 path.rmdir()
             else:
                 path.unlink()
 
-    def make_folder(self, path: Path) -> None:  # noqa: D102
+    def make_folder(self, path: Path) -> None:
+        """mkdir, and fsync of every folder that got a new one."""
         with refusals(path):
             missing = [folder for folder in (path, *path.parents) if not folder.exists()]
             path.mkdir(parents=True, exist_ok=True)
@@ -112,6 +118,8 @@ _REFUSALS = {
     errno.EROFS: "the file system is read-only: choose another folder with -i",
     errno.EACCES: "permission denied: choose another folder with -i or change its permissions",
     errno.EPERM: "permission denied: choose another folder with -i or change its permissions",
+    errno.ENOLCK: "the file system has no locks: choose a folder on a local disk with -i",
+    errno.EOPNOTSUPP: "the file system has no locks: choose a folder on a local disk with -i",
     errno.EIO: "the disk reported an error: check the disk",
 }
 

@@ -41,12 +41,12 @@ def write_lock(folder: Path, command: str, since: str) -> Iterator[None]:
     with refusals(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise IndexLocked(_message(folder, _read(path))) from None
-        holder = Holder(os.getpid(), socket.gethostname(), command, since)
         with refusals(path):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise IndexLocked(_message(folder, _read(path))) from None
+            holder = Holder(os.getpid(), socket.gethostname(), command, since)
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, msgspec.json.encode(holder), 0)
         yield

@@ -134,9 +134,8 @@ class StoreReader:
             own = spans.get(number, ())
             if len(own) != passages or number not in texts:
                 raise IndexDamaged(f"{self._path}: document {id!r} is incomplete: run `xsearch check`")
-            yield StoredDocument(
-                number, id, texts[number], title, lang, msgspec.json.decode(metadata), paths.get(source), first, own
-            )
+            fields = self._metadata(metadata, number)
+            yield StoredDocument(number, id, texts[number], title, lang, fields, paths.get(source), first, own)
 
     def _spans(self, rows: Sequence[tuple[Any, ...]]) -> dict[int, tuple[NewPassage, ...]]:
         start, end = rows[0][6], rows[-1][6] + rows[-1][7]
@@ -165,11 +164,19 @@ class StoreReader:
             for number, frame in self._db.rows(f"SELECT document, text FROM texts WHERE document IN ({marks})", piece):
                 try:
                     found[number] = decompressor.decompress(frame).decode("utf-8", "surrogatepass")
-                except (zstandard.ZstdError, UnicodeDecodeError) as error:
+                except (zstandard.ZstdError, MemoryError, UnicodeDecodeError) as error:
                     raise IndexDamaged(
                         f"{self._path}: the text of document {number} was altered ({error}): run `xsearch check`"
                     ) from error
         return found
+
+    def _metadata(self, stored: str, document: int) -> dict[str, Any]:
+        try:
+            return msgspec.json.decode(stored, type=dict[str, Any])
+        except msgspec.MsgspecError as error:
+            raise IndexDamaged(
+                f"{self._path}: the metadata of document {document} were altered ({error}): run `xsearch check`"
+            ) from error
 
     def _passage(self, number: int, places: dict[int, tuple[Any, ...]], texts: dict[int, str]) -> StoredPassage:
         place = places.get(number)
@@ -181,7 +188,7 @@ class StoreReader:
             document,
             id,
             title,
-            msgspec.json.decode(metadata),
+            self._metadata(metadata, document),
             ordinal,
             start,
             end,

@@ -23,13 +23,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from xsearch.core import IndexDamaged
 from xsearch.storage.lock import GenerationHold
-from xsearch.storage.schema import STORE_FORMAT, connect, store_errors
+from xsearch.storage.schema import connect, read_counters, store_errors
+
+T = TypeVar("T")
 
 GRAIN_SECONDS = 0.02
 """Longer than a tick of the clock that stamps files (at most 10 ms on Linux): once a file has been left alone for so
 long, the next write to it gets another time."""
-
-T = TypeVar("T")
 
 STILL = "mode=ro&immutable=1"
 ASIDE = "mode=ro&readonly_shm=1"
@@ -128,14 +128,10 @@ class ReadOnlyDatabase:
         self._refusal = None
         try:
             self._connection = connect(self._path, way)
-            counters = dict(self._connection.execute("SELECT name, value FROM counters"))
+            if read_counters(self._connection, self._path)["commit"] >= self._commit:
+                return self._connection
         except sqlite3.Error as error:
             self._refusal = error
-        else:
-            if counters["format"] > STORE_FORMAT:
-                raise IndexDamaged(f"{self._path}: made by a newer xsearch: upgrade xsearch")
-            if counters["commit"] >= self._commit:
-                return self._connection
         self._disconnect()
         return None
 

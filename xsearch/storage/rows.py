@@ -63,6 +63,6 @@ def _row(row: tuple[Any, ...], spans: Sequence[tuple[Any, ...]], frame: bytes | 
     else:
         try:
             zstandard.ZstdDecompressor().decompress(frame)
-        except zstandard.ZstdError as error:
+        except (zstandard.ZstdError, MemoryError) as error:
             found.append(f"the text of document {number} ({id!r}) was altered: {error}")
     return found

@@ -95,6 +95,16 @@ def make_tables(connection: sqlite3.Connection) -> None:
     connection.executemany("INSERT INTO counters VALUES (?, ?)", counters.items())
 
 
+def read_counters(connection: sqlite3.Connection, path: Path) -> dict[str, int]:
+    """The counters of the store `path`. Raises `IndexDamaged` when they are incomplete, or of a newer format."""
+    counters = dict(connection.execute("SELECT name, value FROM counters"))
+    if counters.keys() < {"format", "commit", "documents", "passages"} or set(map(type, counters.values())) != {int}:
+        raise IndexDamaged(f"{path}: its counters were altered: restore the index from a backup")
+    if counters["format"] > STORE_FORMAT:
+        raise IndexDamaged(f"{path}: made by a newer xsearch (store format {counters['format']}): upgrade xsearch")
+    return counters
+
+
 def visible(commit: int, table: str = "documents") -> str:
     """The SQL condition for the rows of `table` that a reader at `commit` sees."""
     return f"({table}.added <= {commit:d} AND ({table}.removed IS NULL OR {table}.removed > {commit:d}))"
@@ -151,7 +161,7 @@ def store_errors(path: Path, *, writing: bool) -> Iterator[None]:
 
 def _meaning(error: sqlite3.Error, path: Path, writing: bool) -> XSearchError | None:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "Could not decode" in str(error):
         return IndexDamaged(f"{path}: {error}: run `xsearch check`, or restore the index from a backup")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return IndexLocked(f"{path} is busy in another process: try again")

@@ -22,13 +22,13 @@ from xsearch.storage.files import DiskFiles, refusals
 from xsearch.storage.records import Added, NewDocument, Removed, SourceState
 from xsearch.storage.schema import (
     INDEXES,
-    STORE_FORMAT,
     chunks,
     connect,
     decode_path,
     encode_path,
     make_tables,
     ranges,
+    read_counters,
     row_checksum,
     store_errors,
 )
@@ -83,11 +83,7 @@ class Store:
             connection = connect(path, "mode=rw")
             try:
                 connection.execute("PRAGMA synchronous = FULL")
-                counters = dict(connection.execute("SELECT name, value FROM counters"))
-                if counters["format"] > STORE_FORMAT:
-                    raise IndexDamaged(
-                        f"{path}: made by a newer xsearch (store format {counters['format']}): upgrade xsearch"
-                    )
+                read_counters(connection, path)
             except BaseException:
                 connection.close()
                 raise
@@ -97,7 +93,8 @@ class Store:
         """Go back to `commit`, whose manifest says `high_water`: rows added later go, rows removed later live again.
         Durable when it returns; returns how many documents went. Raises `IndexDamaged` when the store does not
         reach `commit`."""
-        reached = self._counter("commit")
+        with store_errors(self._path, writing=False):
+            reached = read_counters(self._db, self._path)["commit"]
         if reached < commit:
             raise IndexDamaged(
                 f"{self._path} holds commit {reached}, the manifest {commit}: restore the index from a backup"
@@ -285,12 +282,8 @@ class Store:
                 "SELECT (SELECT ifnull(max(number) + 1, 0) FROM documents), "
                 "(SELECT ifnull(max(number) + 1, 0) FROM passages)"
             )
-        return max(document, self._counter("documents")), max(passage, self._counter("passages"))
-
-    def _counter(self, name: str) -> int:
-        with store_errors(self._path, writing=False):
-            ((value,),) = self._db.execute("SELECT value FROM counters WHERE name = ?", (name,))
-        return int(value)
+            counters = read_counters(self._db, self._path)
+        return max(document, counters["documents"]), max(passage, counters["passages"])
 
 
 def _encode_metadata(document: Document) -> str:

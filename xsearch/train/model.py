@@ -65,10 +65,10 @@ class Trainer:
         self._weights = RowAdagrad(np.zeros(len(model.raw), dtype=np.float32))
 
     def step(self, batch: PairBatch, rate: float) -> float:
-        """Fit one batch at a share `rate` (0..1) of the learning rates. Returns the loss."""
+        """Fit one batch at a learning rate. Returns the loss."""
         loss, tokens, vector_gradient, raw_gradient = self.gradients(batch)
-        self._vectors.update(self.model.vectors, tokens, vector_gradient, rate * self._objective.learning_rate)
-        self._weights.update(self.model.raw, tokens, raw_gradient, rate * self._objective.weight_learning_rate)
+        self._vectors.update(self.model.vectors, tokens, vector_gradient, rate)
+        self._weights.update(self.model.raw, tokens, raw_gradient, rate)
         return loss
 
     def gradients(self, batch: PairBatch) -> tuple[float, NDArray[np.int64], FloatArray, FloatArray]:

@@ -50,16 +50,28 @@ class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dropout: float = 0.1
 
 
+class Cycle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A run of steps with accumulators of its own. The learning rate rises linearly over the first `warmup` of the
+    steps and falls linearly to 0 over all."""
+
+    steps: int
+    learning_rate: float
+    warmup: float = 0.0
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        rise = min(1.0, (step + 1) / (self.warmup * self.steps)) if self.warmup else 1.0
+        return self.learning_rate * rise * (1 - step / self.steps)
+
+
 class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Vectors and how they are fitted: see `xsearch.train.contrastive` and `xsearch.train.adagrad`."""
+    """Vectors and how they are fitted: see `xsearch.train.contrastive` and `xsearch.train.model`."""
 
     dim: int = 256
     batch: int = 2048
-    steps: int = 6000
     scale: float = 20.0
     margin: float = 0.15
-    learning_rate: float = 0.03
-    weight_learning_rate: float = 0.03
+    cycles: tuple[Cycle, ...] = (Cycle(steps=6000, learning_rate=0.03),)
 
 
 class StaticRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,7 +112,8 @@ def _check(recipe: StaticRecipe, path: Path) -> None:
         f"levels must be one of {LEVELS}": recipe.levels not in LEVELS,
         "objective.dim must be a positive multiple of 8": recipe.objective.dim <= 0 or recipe.objective.dim % 8 != 0,
         "objective.batch must be at least 2": recipe.objective.batch < 2,
-        "objective.steps must be at least 1": recipe.objective.steps < 1,
+        "a cycle's steps must be at least 1": any(cycle.steps < 1 for cycle in recipe.objective.cycles),
+        "a cycle's warmup must lie in [0, 1]": any(not 0 <= cycle.warmup <= 1 for cycle in recipe.objective.cycles),
         "sampling.dropout must lie in [0, 1)": not 0 <= recipe.sampling.dropout < 1,
         "a source's weight must not be negative": any(source.weight < 0 for source in recipe.sources),
     }

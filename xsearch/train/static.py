@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from xsearch.core import BadInput
 from xsearch.encode import EncoderCard, SourceNote, write_card
@@ -133,26 +134,45 @@ def _fit(
     recipe: StaticRecipe,
     tables: tuple[TokenRows, TokenRows, TokenRows],
     parallel: ParallelText,
-    held: np.typing.NDArray[np.bool_],
+    held: NDArray[np.bool_],
     vocabulary: int,
     rng: np.random.Generator,
     on_progress: OnProgress,
 ) -> StaticModel:
-    """A model after all steps, the learning rate falling linearly to 0."""
+    """A model after all steps of all cycles."""
     objective = recipe.objective
     sampler = PairSampler(*tables, recipe.sources, recipe.sampling, parallel.count_by_language(), held)
-    counts = sum(np.bincount(table.tokens, minlength=vocabulary) for table in tables)
-    model = StaticModel.initial(np.asarray(counts), objective.dim, rng)
-    losses, pairs, since = 0.0, 0, time.perf_counter()
+    counts = np.sum([np.bincount(table.tokens, minlength=vocabulary) for table in tables], axis=0)
+    model = StaticModel.initial(counts, objective.dim, rng)
+    meter = _Meter(sum(cycle.steps for cycle in objective.cycles), on_progress)
     with ThreadPoolExecutor(os.cpu_count()) as executor:
-        trainer = Trainer(model, objective, executor)
-        for step in range(objective.steps):
-            batch = sampler.draw(objective.batch, rng)
-            losses += trainer.step(batch, 1 - step / objective.steps)
-            pairs += len(batch)
-            if (step + 1) % REPORT_EVERY == 0:
-                elapsed = time.perf_counter() - since
-                progress = Progress("train", step + 1, objective.steps, losses / REPORT_EVERY, pairs / elapsed)
-                on_progress(progress)
-                losses, pairs, since = 0.0, 0, time.perf_counter()
+        for cycle in objective.cycles:
+            trainer = Trainer(model, objective, executor)
+            for step in range(cycle.steps):
+                batch = sampler.draw(objective.batch, rng)
+                meter.add(trainer.step(batch, cycle.rate(step)), len(batch))
     return model
+
+
+class _Meter:
+    """Reports mean loss and pairs a second every few steps."""
+
+    def __init__(self, total: int, on_progress: OnProgress) -> None:
+        self._total, self._on_progress = total, on_progress
+        self._done = 0
+        self._restart()
+
+    def add(self, loss: float, pairs: int) -> None:
+        self._done += 1
+        self._losses.append(loss)
+        self._pairs += pairs
+        if len(self._losses) == REPORT_EVERY or self._done == self._total:
+            elapsed = time.perf_counter() - self._since
+            mean = sum(self._losses) / len(self._losses)
+            self._on_progress(Progress("train", self._done, self._total, mean, self._pairs / elapsed))
+            self._restart()
+
+    def _restart(self) -> None:
+        self._losses: list[float] = []
+        self._pairs = 0
+        self._since = time.perf_counter()

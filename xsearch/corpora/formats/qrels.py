@@ -76,16 +76,17 @@ def _text(column: bytes) -> str:
         raise ValueError(f"{column!r} is not UTF-8") from error
 
 
-def write_qrels(path: str | Path, qrels: Qrels) -> None:
+def write_qrels(path: str | Path, qrels: Qrels, *, append: bool = False) -> None:
     """Write judgments in their order, columns between blanks, or between tabs throughout when an id holds a blank.
 
-    Raises `BadInput` for an id that no qrels file can hold: one with a tab or line end, or blanks at its ends.
+    `append` keeps what the file holds already. Raises `BadInput` for an id that no qrels file can hold: one with a
+    tab or line end, or blanks at its ends.
     """
     names = {name for row in qrels for name in (row.topic, row.document, row.iteration)}
     for name in sorted(names):
         if name != name.strip() or not name or set(name) & set("\t\r\n\v\f"):
             raise BadInput(f"the id {name!r} cannot stand in a qrels file", where=str(path))
     blank = "\t" if any(" " in name for name in names) else " "
-    with Path(path).open("w", encoding="utf-8", newline="\n") as file:
+    with Path(path).open("a" if append else "w", encoding="utf-8", newline="\n") as file:
         for row in qrels:
             file.write(blank.join((row.topic, row.iteration, row.document, str(row.grade))) + "\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,6 +66,28 @@ def read_topics(
     topics = _unique(found, lang, faults)
     faults.close()
     return _of_language(topics, lang, path)
+
+
+def write_topics(path: str | Path, topics: Sequence[Topic]) -> None:
+    """Write topics as JSON lines, or as ``id⇥text`` where the path ends in .tsv.
+
+    Raises `BadInput` for what a TSV file cannot hold: topics in several languages, tabs and line ends.
+    """
+    path = Path(path)
+    if path.suffix == ".tsv":
+        if len({topic.lang for topic in topics}) > 1:
+            raise BadInput("topics in several languages need JSON lines: id⇥text names no language", where=str(path))
+        for topic in topics:
+            if set(topic.id + topic.text) & set("\t\n\r"):
+                raise BadInput(f"topic {topic.id!r} holds a tab or a line end", where=str(path))
+        lines = [f"{topic.id}\t{topic.text}\n" for topic in topics]
+    else:
+        records = (
+            {"id": t.id, "lang": t.lang, "text": t.text} if t.lang else {"id": t.id, "text": t.text} for t in topics
+        )
+        lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(lines)
 
 
 def _unique(found: Iterator[Found], lang: str | None, faults: Faults) -> list[Topic]:

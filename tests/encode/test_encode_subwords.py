@@ -1,0 +1,89 @@
+"""Segmentation against all segmentations and against the tokenizers library; the memory changes nothing."""
+
+from functools import cache
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xsearch.encode import unigram
+from xsearch.encode.subwords import Subwords
+from xsearch.encode.unigram import START, UNKNOWN_PENALTY, Unigram
+
+ALPHABET = "abcß語"
+rng = np.random.default_rng(11)
+STRINGS = ["".join(s) for n in (1, 2, 3) for s in product("abc", repeat=n)]
+PIECES = [("<unk>", 0.0), (START, -3.0)] + [
+    (START * int(rng.random() < 0.3) + piece, float(np.float16(-rng.uniform(1, 6) * len(piece) ** 0.5)))
+    for piece in rng.permutation(STRINGS).tolist()[:25]
+]
+PIECES = list(dict(PIECES).items())
+
+
+def best_by_enumeration(word):
+    """Score of the best of all 2 ** (n - 1) segmentations; an unknown character costs the least score less ten."""
+    text = START + word
+    score = dict(PIECES[1:])
+    unknown = min(s for _, s in PIECES) - UNKNOWN_PENALTY
+    best = -np.inf
+    for cuts in product([False, True], repeat=len(text) - 1):
+        edges = [0, *(i + 1 for i, cut in enumerate(cuts) if cut), len(text)]
+        parts = [text[a:b] for a, b in pairwise(edges)]
+        if all(part in score or len(part) == 1 for part in parts):
+            best = max(best, sum(score.get(part, unknown) for part in parts))
+    return best
+
+
+@given(st.text(ALPHABET, min_size=1, max_size=9))
+def test_segmentation_is_the_best_of_all(word):
+    found = Unigram(PIECES)._segment(word)
+    unknown = min(s for _, s in PIECES) - UNKNOWN_PENALTY
+    assert sum(PIECES[piece][1] if piece else unknown for piece in found) == pytest.approx(best_by_enumeration(word))
+
+
+@cache
+def model():
+    return Unigram(PIECES)
+
+
+@given(st.lists(st.text(ALPHABET, min_size=1, max_size=20), min_size=1))
+def test_few_words_and_many_words_give_the_same_pieces(words):
+    assert model().segment_all(words) == by_library(words)
+
+
+def by_library(words):
+    many = Unigram(PIECES)
+    many._tokenizer = unigram.unigram_tokenizer(PIECES)
+    return many.segment_all(words)
+
+
+@given(st.text(ALPHABET, min_size=1, max_size=12))
+def test_spelling_covers_what_is_known_in_order(word):
+    spelled = model().spell(word)
+    assert [piece for piece, _, _ in spelled] == model().segment_all([word])[0]
+    ends = 0
+    for piece, begin, end in spelled:
+        assert begin >= ends
+        assert word[begin:end] == PIECES[piece][0].removeprefix(START)
+        ends = end
+    known = {piece for piece, _ in PIECES if len(piece) == 1}
+    covered = {place for _, begin, end in spelled for place in range(begin, end)}
+    assert all(place in covered for place, character in enumerate(word) if character in known)
+
+
+@given(st.lists(st.text("abc,. 語\n\tA", max_size=40), max_size=8))
+def test_memory_and_batch_do_not_change_tokens(texts):
+    together = Subwords(PIECES).bags(texts)
+    forgetful = Subwords(PIECES, remembered=2)
+    for i, text in enumerate(texts):
+        alone = forgetful.bags([text])
+        assert alone.tokens.tolist() == together.tokens[together.starts[i] : together.starts[i + 1]].tolist()
+        assert [token for token, _, _ in forgetful.places(text)] == alone.tokens.tolist()
+
+
+def test_no_texts():
+    bags = Subwords(PIECES).bags([])
+    assert len(bags) == 0
+    assert bags.tokens.tolist() == []

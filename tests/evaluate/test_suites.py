@@ -1,0 +1,136 @@
+"""Suites run collections through the engine; reports show what came out."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from xsearch.core import BadInput, UsageError
+from xsearch.evaluate.report import latest, markdown, plot_all
+from xsearch.evaluate.suites import Suite, SuiteOptions, System, known_suites, load_suite, read_rows, run_suite
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+SUBJECTS = {
+    "de": ["Bienen sammeln Pollen", "Der Vulkan spuckt Lava", "Das Brot wird gebacken"],
+    "fr": ["Les abeilles butinent le pollen", "Le volcan crache de la lave", "Le pain cuit au four"],
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    docs = [
+        {"id": f"{i}.{lang}", "lang": lang, "text": text} for lang in SUBJECTS for i, text in enumerate(SUBJECTS[lang])
+    ]
+    words = {"de": ["Bienen", "Vulkan Lava", "Brot"], "fr": ["abeilles", "volcan", "pain"]}
+    topics = [{"id": f"t{i}", "lang": lang, "text": text} for lang in words for i, text in enumerate(words[lang])]
+    home = tmp_path / "tiny"
+    home.mkdir()
+    for name, rows in (("docs.jsonl", docs), ("topics.jsonl", topics)):
+        (home / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (home / "qrels.txt").write_text("".join(f"t{i} 0 {i}.{lang} 1\n" for i in range(3) for lang in words))
+    return home
+
+
+def suite(folder, **changes):
+    settings = {"measures": ("Success@1", "share_same@10"), "by": ("query_lang", "pair"), "k": 10, **changes}
+    systems = (System("words", recipe="bm25"), System("again", recipe="bm25", depth=5))
+    return Suite("tiny", "Tiny", (str(folder),), systems, **settings)
+
+
+def test_a_suite_is_indexed_searched_scored_and_kept(tmp_path, folder):
+    results, runs = tmp_path / "results" / "r.jsonl", tmp_path / "runs"
+    options = SuiteOptions(results=results, runs=runs, threads=1, clock=lambda: NOW)
+    rows = run_suite(suite(folder), options)
+    assert [(row["collection"], row["system"]) for row in rows] == [("tiny", "words"), ("tiny", "again")]
+    row = rows[0]
+    assert row["measures"]["Success@1"] == 1.0
+    assert row["by"]["pair"]["de-de"]["Success@1"] == 1.0
+    assert row["by"]["query_lang"].keys() == {"de", "fr"}
+    assert (row["topics"], row["documents"], row["recipe"]) == (6, 6, "bm25")
+    assert row["date"] == "2026-01-02T03:04:05+00:00"
+    assert row["threads"] == 1
+    assert row["index_bytes"] > 0
+    assert row["ms_per_query"] > 0
+    assert {"python", "numpy"} <= row["versions"].keys()
+    assert read_rows(results) == json.loads(json.dumps(rows))
+    assert sorted(path.name for path in runs.iterdir()) == ["tiny.tiny.again.txt", "tiny.tiny.words.txt"]
+    assert (runs / "tiny.tiny.words.txt").read_text().startswith("t0@de Q0 0.de 1 ")
+
+
+def test_one_language_of_topics_and_one_system(folder):
+    rows = run_suite(suite(folder, topic_langs=("de",)), SuiteOptions(systems=("again",)))
+    assert [row["system"] for row in rows] == ["again"]
+    assert rows[0]["topics"] == 3
+    assert rows[0]["by"]["query_lang"].keys() == {"de"}
+
+
+def test_what_a_suite_lacks_is_named(tmp_path, folder):
+    with pytest.raises(UsageError, match="no such system in tiny: it has words, again"):
+        run_suite(suite(folder), SuiteOptions(systems=("other",)))
+    with pytest.raises(BadInput, match="no judged topics in fa"):
+        run_suite(suite(folder, topic_langs=("fa",)))
+    with pytest.raises(UsageError, match="did you mean 'hc4'"):
+        load_suite("hc44")
+    with pytest.raises(BadInput, match=r"hc4-fa: the qrels are not there .*HC4"):
+        run_suite("hc4", SuiteOptions(root=tmp_path))
+
+
+def test_suites_that_ship_are_read():
+    assert {"demo", "parallel", "hc4", "neuclir", "clef", "miracl"} <= known_suites().keys()
+    for name in known_suites():
+        assert load_suite(name).name == name
+
+
+@pytest.mark.parametrize("text", ["nonsense", 'name = "x"', 'name="x"\ntitle="x"\ncollections=["demo"]\nsystems=[{}]'])
+def test_a_file_that_is_no_suite(tmp_path, text):
+    path = tmp_path / "s.toml"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=r"s\.toml: no suite"):
+        load_suite(path)
+
+
+def row(system, value, **more):
+    by = {"query_lang": {"de": {"nDCG@10": value}}, "pair": {"de-fa": {"nDCG@10": value}}}
+    measures = {"nDCG@10": value}
+    return {
+        "collection": "c|1",
+        "system": system,
+        "measures": measures,
+        "topics": 3,
+        "ms_per_query": 2.0,
+        "by": by,
+        **more,
+    }
+
+
+def test_markdown():
+    intervals = {"measures": {"nDCG@10": [0.1, 0.2]}, "by": {}}
+    text = markdown([row("a", 0.1), row("a", 0.5, index_bytes=2_000_000), row("b|c", 0.25, intervals=intervals)])
+    lines = text.splitlines()
+    assert "| a | **0.500** | 2.0 | 2.0 |" in lines
+    assert "| b\\|c | 0.250 (0.100–0.200) | 2.0 | – |" in lines
+    assert "| de | 0.500 | 0.250 |" in lines
+    assert "| de-fa | 0.500 | 0.250 |" in lines
+    assert len(latest([row("a", 0.1), row("a", 0.5)])) == 1
+
+
+def test_plots(tmp_path):
+    pytest.importorskip("matplotlib")
+    made = plot_all([row("a", 0.5), row("b", 0.25)], tmp_path, "nDCG@10")
+    assert [path.name for path in made] == [
+        "c|1.latency.svg", "c|1.query_lang.svg", "c|1.pairs.a.svg", "c|1.pairs.b.svg",
+    ]  # fmt: skip
+    first = [path.read_bytes() for path in made]
+    assert all(b"</svg>" in data for data in first)
+    assert [path.read_bytes() for path in plot_all([row("a", 0.5), row("b", 0.25)], tmp_path, "nDCG@10")] == first
+    with pytest.raises(UsageError, match="no result has the measure 'AP'"):
+        plot_all([row("a", 0.5)], tmp_path, "AP")
+
+
+@pytest.mark.parametrize("text", ["x", "[]", "{}"])
+def test_results_that_are_none(tmp_path, text):
+    path = Path(tmp_path / "r.jsonl")
+    path.write_text(json.dumps(row("a", 1.0)) + "\n" + text + "\n")
+    with pytest.raises(BadInput, match=r"r\.jsonl:2: no result"):
+        read_rows(path)

@@ -1,0 +1,133 @@
+"""A whole training on three invented languages: what is learnt, what is written, and that it repeats."""
+
+import json
+
+import numpy as np
+import pytest
+
+from xsearch.core import BadInput
+from xsearch.encode import load_encoder, read_card
+from xsearch.train import Progress, load_recipe, train_static
+from xsearch.train.evaluate_static import read_collection, retrieval_scores, tatoeba_accuracy
+
+RECIPE = """
+name = "tiny"
+seed = 5
+levels = 16
+window = 6
+licence = "CC0-1.0"
+exclude = ["eval/*.jsonl"]
+
+[vocabulary]
+size = 700
+texts = 3000
+
+[sampling]
+section_share = 0.0
+context_share = 0.1
+
+[objective]
+dim = 32
+batch = 128
+cycles = [{ steps = 120, learning_rate = 0.1 }, { steps = 30, learning_rate = 0.02, warmup = 0.2 }]
+
+[[sources]]
+files = "parallel/*.jsonl"
+documents = true
+"""
+
+
+def sentences(count, rng):
+    """The same concepts in three languages with words, and word orders, of their own."""
+    syllables = [c + v for c in "bdfgklmnprstvz" for v in "aeiou"]
+    lexicon = {lang: ["".join(rng.choice(syllables, 3)) for _ in range(60)] for lang in ("en", "de", "el")}
+    lexicon["el"] = ["".join(chr(ord("α") + (ord(c) - ord("a")) % 17) for c in word) for word in lexicon["el"]]
+    rows = []
+    for _ in range(count):
+        concepts = rng.choice(60, 6, replace=False)
+        rows.append({lang: " ".join(words[c] for c in rng.permutation(concepts)) for lang, words in lexicon.items()})
+    return rows
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    rows = sentences(1600, np.random.default_rng(1))
+    for name, part in (("parallel/rows.jsonl", rows[:1500]), ("eval/rows.jsonl", rows[1500:])):
+        path = folder / name
+        path.parent.mkdir()
+        path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in part))
+    (folder / "sources.json").write_text(
+        json.dumps([{"file": "parallel/rows.jsonl", "licence": "CC0 1.0", "origin": "invented"}])
+    )
+    (folder / "recipe.toml").write_text(RECIPE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data):
+    seen = []
+    card = train_static(load_recipe(data / "recipe.toml"), data, data / "out", seen.append)
+    return card, seen, data
+
+
+def held_out(data):
+    return [json.loads(line) for line in (data / "eval/rows.jsonl").read_text().splitlines()]
+
+
+def test_translations_are_found_far_above_chance(trained):
+    _, _, data = trained
+    encoder = load_encoder(data / "out")
+    pairs = [{"lang": lang, "text": row[lang], "en": row["en"]} for row in held_out(data) for lang in ("de", "el")]
+    scores = tatoeba_accuracy(encoder, pairs)
+    assert set(scores) == {"de", "el"}
+    assert min(scores.values()) > 0.9  # chance is 0.01
+
+
+def test_card_says_what_was_done(trained):
+    card, _, data = trained
+    assert read_card(data / "out/tiny.toml") == card
+    assert (card.dim, card.window, card.licence) == (32, 6, "CC0-1.0")
+    assert [(s.name, s.licence, s.origin) for s in card.sources] == [("parallel/rows.jsonl", "CC0 1.0", "invented")]
+    assert 0 < card.vocabulary <= 700
+    assert len(card.fingerprint) == 32
+
+
+def test_progress_goes_through_the_stages_and_the_loss_falls(trained):
+    _, seen, _ = trained
+    assert [*dict.fromkeys(p.stage for p in seen)] == ["read", "vocabulary", "tokenise", "train"]
+    steps = [p for p in seen if p.stage == "train"]
+    assert isinstance(steps[0], Progress)
+    assert steps[-1].done == steps[-1].total == 150
+    assert steps[-1].loss < steps[0].loss / 2
+    assert all(p.pairs_per_second > 0 for p in steps)
+
+
+def test_same_seed_same_encoder_and_another_seed_another(trained):
+    card, _, data = trained
+    recipe = load_recipe(data / "recipe.toml")
+    assert train_static(recipe, data, data / "again").fingerprint == card.fingerprint
+    assert train_static(recipe, data, data / "other", seed=6).fingerprint != card.fingerprint
+
+
+def test_data_without_pairs_is_an_error(tmp_path, data):
+    (tmp_path / "parallel").mkdir()
+    (tmp_path / "parallel/a.jsonl").write_text('{"en": "alone"}\n')
+    with pytest.raises(BadInput, match="two languages"):
+        train_static(load_recipe(data / "recipe.toml"), tmp_path, tmp_path / "out")
+
+
+def test_retrieval_scores_of_a_collection(trained, tmp_path):
+    _, _, data = trained
+    rows = held_out(data)[:40]
+    documents = [
+        {"id": f"d{i}.{lang}", "lang": lang, "text": row[lang]} for i, row in enumerate(rows) for lang in ("en", "de")
+    ]
+    topics = [{"id": f"d{i}", "lang": "el", "text": row["el"]} for i, row in enumerate(rows)]
+    for name, records in (("docs", documents), ("topics", topics)):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(json.dumps(r) for r in records))
+    scores = retrieval_scores(load_encoder(data / "out"), read_collection(tmp_path))
+    assert set(scores.by_pair) == {("el", "en"), ("el", "de")}
+    assert scores.cross > 0.7  # chance is about 0.1
+    assert scores.mixed > 0.7
+    assert scores.same == scores.from_english == 0  # no such pair is asked
