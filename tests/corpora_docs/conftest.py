@@ -5,15 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from xsearch.core import Document
 from xsearch.corpora import ReadOptions, read, scan
-
-# An example's first run may import a parser, and the machine may be busy: no test depends on time.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
-
 
 @dataclass
 class Outcome:

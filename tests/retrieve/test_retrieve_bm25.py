@@ -140,6 +140,21 @@ def test_exclusion_alone_and_clauses_without_terms_find_nothing(collection):
     assert len(reader.search(text_query(LANGS, words("w1"), words(occur="must")), 10)) == 40
 
 
+def test_the_background_counts_each_wanted_term_once(collection, reader):
+    _, _, oracles, _ = collection
+    clauses = (
+        words("w1", "w1", "nowhere"),
+        words("w2", occur="must"),
+        phrase("w1", "w3"),
+        words("w1", field="title"),
+        words("w4", occur="must_not"),
+    )
+    background = reader.search(text_query(LANGS, *clauses), 1).background
+    for lang, oracle in oracles.items():
+        body = sum(oracle.idf("body", term) for term in ("w1", "nowhere", "w2", "w3"))
+        assert background[lang] == pytest.approx((0.0, body + oracle.idf("title", "w1")))
+
+
 @pytest.mark.parametrize("share", [0.999, 0.9, 0.5, 0.05, 0.002, 0.0])
 @pytest.mark.parametrize("listed", [0, 2000])
 def test_a_mask_costs_no_hit(collection, monkeypatch, share, listed):

@@ -116,7 +116,7 @@ def _covers(wanted: str, code: str) -> bool:
 
 def filter_mask(snapshot: Snapshot, expression: str) -> Mask:
     """Passages of the documents that satisfy `expression`, bool (high-water mark,). Raises `FilterError`."""
-    condition = compile_filter(expression)
+    condition = compile_filter(expression, languages.normalize_code)
     numbers = snapshot.store.select(condition.sql, condition.parameters)
     documents = snapshot.columns.documents
     inside = np.zeros(int(documents.max(initial=-1)) + 2, dtype=np.bool_)
@@ -173,5 +173,5 @@ def _cut(candidates: Candidates, depth: int) -> bool:
 
 def matching_ids(snapshot: Snapshot, expression: str) -> list[str]:
     """Ids of the documents that satisfy a filter. Raises `FilterError`."""
-    condition = compile_filter(expression)
+    condition = compile_filter(expression, languages.normalize_code)
     return snapshot.store.ids(snapshot.store.select(condition.sql, condition.parameters))

@@ -7,7 +7,7 @@ import json
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from xsearch.core import BadInput, Qrels, Run, Topic, UsageError
+from xsearch.core import BadInput, Qrels, Topic, UsageError
 from xsearch.core.data import data_path
 from xsearch.corpora.collections import AnyCollection, collection
 from xsearch.corpora.formats.trec_run import write_run
@@ -122,7 +122,7 @@ def run_suite(name: str | Path | Suite, options: SuiteOptions | None = None) -> 
 def _run_collection(suite: Suite, name: str, systems: list[System], options: SuiteOptions) -> Iterator[Row]:
     found = collection(name, options.root if name != "demo" else None, options.on_note)
     qrels = found.qrels()
-    asked = _judged(found.topics(), qrels, suite.topic_langs)
+    asked = judged_topics(found.topics(), qrels, suite.topic_langs)
     if not asked:
         raise BadInput(f"{name}: no judged topics in {', '.join(suite.topic_langs) or 'any language'}")
     for recipe, encoder in dict.fromkeys((system.recipe, system.encoder) for system in systems):
@@ -134,7 +134,8 @@ def _run_collection(suite: Suite, name: str, systems: list[System], options: Sui
                         yield _score(suite, found, system, built, asked, qrels, options)
 
 
-def _judged(topics: list[Topic], qrels: Qrels, langs: tuple[str, ...]) -> list[Topic]:
+def judged_topics(topics: list[Topic], qrels: Qrels, langs: tuple[str, ...]) -> list[Topic]:
+    """The topics that have judgments, in `langs` (all languages where it is empty)."""
     judged = {row.topic for row in qrels}
     return [topic for topic in topics if topic.id in judged and (not langs or topic.lang in langs)]
 
@@ -176,11 +177,10 @@ def _score(
 ) -> Row:
     named = run_topic_ids(asked)
     started = time.perf_counter()
-    found = built.index.search_many(
+    run = built.index.search_many(
         named, options.k or suite.k, tag=system.name, threads=options.threads, **system.options()
     )
     seconds = time.perf_counter() - started
-    run = Run(system.name, found.rows)
     if options.runs is not None:
         options.runs.mkdir(parents=True, exist_ok=True)
         write_run(options.runs / f"{suite.name}.{source.name}.{system.name}.txt".replace("/", "-"), run)
@@ -194,23 +194,42 @@ def _score(
         topics=asked,
         confidence=Confidence(seed=SEED) if options.confidence else None,
     )
-    row = {
-        "suite": suite.name,
-        "collection": source.name,
-        "system": system.name,
-        **{key: value for key, value in msgspec.to_builtins(system).items() if key != "name" and value is not None},
-        **_figures(result),
-        "documents": built.documents,
-        "index_seconds": round(built.seconds, 3),
-        "index_bytes": built.size,
-        "search_seconds": round(seconds, 3),
-        "ms_per_query": round(1000 * seconds / len(named), 3),
-        "seed": SEED,
-        **provenance(options.clock(), threads=options.threads),
-    }
+    settings = {key: value for key, value in msgspec.to_builtins(system).items() if key != "name" and value is not None}
+    costs = Costs(built.documents, built.seconds, built.size, len(named), seconds)
+    row = result_row((suite.name, source.name, system.name), settings, result, costs)
+    row |= provenance(options.clock(), threads=options.threads)
     if options.results is not None:
         append_row(options.results, row)
     return row
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a system took: documents, seconds to index them, bytes of the index, queries, seconds to answer them."""
+
+    documents: int
+    index_seconds: float
+    index_bytes: int
+    queries: int
+    search_seconds: float
+
+
+def result_row(names: tuple[str, str, str], settings: Mapping[str, Any], result: Evaluation, costs: Costs) -> Row:
+    """A row of results, without its provenance. names: suite, collection, system. settings: what made the system."""
+    suite, source, system = names
+    return {
+        "suite": suite,
+        "collection": source,
+        "system": system,
+        **settings,
+        **_figures(result),
+        "documents": costs.documents,
+        "index_seconds": round(costs.index_seconds, 3),
+        "index_bytes": costs.index_bytes,
+        "search_seconds": round(costs.search_seconds, 3),
+        "ms_per_query": round(1000 * costs.search_seconds / max(1, costs.queries), 3),
+        "seed": SEED,
+    }
 
 
 def _figures(result: Evaluation) -> Row:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from xsearch.core import IndexDamaged
 from xsearch.storage.lock import GenerationHold
-from xsearch.storage.schema import connect, read_counters, store_errors
+from xsearch.storage.schema import connect, examine, store_errors
 
 T = TypeVar("T")
 
@@ -128,7 +128,7 @@ class ReadOnlyDatabase:
         self._refusal = None
         try:
             self._connection = connect(self._path, way)
-            if read_counters(self._connection, self._path)["commit"] >= self._commit:
+            if examine(self._connection, self._path)["commit"] >= self._commit:
                 return self._connection
         except sqlite3.Error as error:
             self._refusal = error

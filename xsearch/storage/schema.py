@@ -95,13 +95,17 @@ def make_tables(connection: sqlite3.Connection) -> None:
     connection.executemany("INSERT INTO counters VALUES (?, ?)", counters.items())
 
 
-def read_counters(connection: sqlite3.Connection, path: Path) -> dict[str, int]:
-    """The counters of the store `path`. Raises `IndexDamaged` when they are incomplete, or of a newer format."""
+def examine(connection: sqlite3.Connection, path: Path) -> dict[str, int]:
+    """The counters of the store `path`, by name. Raises `IndexDamaged` when it is of a newer format, or when its
+    tables are not those above."""
     counters = dict(connection.execute("SELECT name, value FROM counters"))
     if counters.keys() < {"format", "commit", "documents", "passages"} or set(map(type, counters.values())) != {int}:
         raise IndexDamaged(f"{path}: its counters were altered: restore the index from a backup")
     if counters["format"] > STORE_FORMAT:
         raise IndexDamaged(f"{path}: made by a newer xsearch (store format {counters['format']}): upgrade xsearch")
+    tables = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+    if tables != {statement.strip() for statement in (TABLES + INDEXES).split(";") if statement.strip()}:
+        raise IndexDamaged(f"{path}: its tables were altered: restore the index from a backup")
     return counters
 
 

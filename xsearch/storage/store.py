@@ -26,9 +26,9 @@ from xsearch.storage.schema import (
     connect,
     decode_path,
     encode_path,
+    examine,
     make_tables,
     ranges,
-    read_counters,
     row_checksum,
     store_errors,
 )
@@ -83,7 +83,7 @@ class Store:
             connection = connect(path, "mode=rw")
             try:
                 connection.execute("PRAGMA synchronous = FULL")
-                read_counters(connection, path)
+                examine(connection, path)
             except BaseException:
                 connection.close()
                 raise
@@ -94,7 +94,7 @@ class Store:
         Durable when it returns; returns how many documents went. Raises `IndexDamaged` when the store does not
         reach `commit`."""
         with store_errors(self._path, writing=False):
-            reached = read_counters(self._db, self._path)["commit"]
+            reached = examine(self._db, self._path)["commit"]
         if reached < commit:
             raise IndexDamaged(
                 f"{self._path} holds commit {reached}, the manifest {commit}: restore the index from a backup"
@@ -282,7 +282,7 @@ class Store:
                 "SELECT (SELECT ifnull(max(number) + 1, 0) FROM documents), "
                 "(SELECT ifnull(max(number) + 1, 0) FROM passages)"
             )
-            counters = read_counters(self._db, self._path)
+            counters = examine(self._db, self._path)
         return max(document, counters["documents"]), max(passage, counters["passages"])
 
 
