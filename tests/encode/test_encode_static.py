@@ -19,14 +19,14 @@ from xsearch.encode import (
     write_card,
 )
 from xsearch.encode.card import Prefixes
-from xsearch.encode.codes import encode_rows, fit_levels
+from xsearch.encode.codes import CodedRows, code_rows
 from xsearch.encode.static import fingerprint, save_static
 from xsearch.encode.unigram import START
 
 WORDS = ["the", "cat", "sat", "on", "mat", "der", "hund", "saß", "auf", "matte", "кот", "сел", "猫", "犬", "ก", "า"]
 PIECES = [("<unk>", 0.0), (START, -1.0), *((START + w, -2.0) for w in WORDS), *((w, -4.0) for w in "abcdehmnort猫犬กา")]
 VECTORS = np.random.default_rng(21).standard_normal((len(PIECES), 16)).astype(np.float32)
-TABLE = encode_rows(VECTORS, fit_levels(VECTORS / np.linalg.norm(VECTORS, axis=1, keepdims=True) * 4, 16))
+TABLE = code_rows(VECTORS, 1, np.random.default_rng(22))
 CARD = EncoderCard(
     name="tiny",
     kind="static",
@@ -139,7 +139,9 @@ def test_damage_is_named(tmp_path):
 
 
 def test_files_of_another_encoder_are_refused(tmp_path):
-    save_static(written(tmp_path) / "tiny", PIECES[:-1], encode_rows(VECTORS[:-1], TABLE.levels))
+    save_static(
+        written(tmp_path) / "tiny", PIECES[:-1], CodedRows(TABLE.codes[:-1], TABLE.scales[:-1], TABLE.codebook, 16)
+    )
     with pytest.raises(EncoderMismatch, match="tiny"):
         load_encoder(tmp_path)
 

@@ -168,7 +168,10 @@ def test_intervals_are_reproducible_and_hold_the_mean():
     drawn = random.Random(5)
     topics = {f"t{i}": {f"d{i}.de": 1} for i in range(40)}
     run = run_of(**{t: " ".join(drawn.sample([*docs, "x.de", "y.de"], 3)) for t, docs in topics.items()})
-    results = [evaluate(run, qrels_of(**topics), ["RR"], by="doc_lang", confidence=Confidence(seed=1)) for _ in "ab"]
+    results = [
+        evaluate(run, qrels_of(**topics), ["RR"], by="doc_lang", confidence=Confidence(seed=1, groups=True))
+        for _ in "ab"
+    ]
     assert results[0] == results[1]
     low, high = results[0].intervals["RR"]
     assert low < results[0].measures["RR"] < high

@@ -1,8 +1,10 @@
 """Readers leave no trace, need no permission, and keep their snapshot while another process writes."""
 
+import contextlib
 import hashlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -217,6 +219,13 @@ def test_compaction_keeps_numbers_and_drops_what_is_gone(path):
     assert compact.sources() == old.sources()
     old.close()
     compact.close()
+    with contextlib.closing(sqlite3.connect(target)) as db:
+        assert dict(db.execute("SELECT name, value FROM counters")) == {
+            "format": 1,
+            "commit": 2,
+            "documents": 202,
+            "passages": 201,
+        }
     again = Store.open(target)
     assert again.recover(2, 201) == 0
     added = again.add([new("d3", "latest"), new("new", "x")], 3)

@@ -107,8 +107,8 @@ def test_recipe_errors(tmp_path):
     path.write_text('name = "x"\nsteps = 3\nsources = []\n')
     with pytest.raises(BadInput, match="steps"):
         load_recipe(path)
-    path.write_text('name = "x"\nsources = [{files = "*"}]\nlevels = 5\n')
-    with pytest.raises(BadInput, match="levels"):
+    path.write_text('name = "x"\nsources = [{files = "*"}]\ngroup = 0\n')
+    with pytest.raises(BadInput, match="group"):
         load_recipe(path)
     with pytest.raises(BadInput, match="no such recipe"):
         load_recipe(tmp_path / "absent.toml")

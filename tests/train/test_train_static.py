@@ -13,7 +13,7 @@ from xsearch.train.evaluate_static import read_collection, retrieval_scores, tat
 RECIPE = """
 name = "tiny"
 seed = 5
-levels = 16
+group = 2
 window = 6
 licence = "CC0-1.0"
 exclude = ["eval/*.jsonl"]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xsearch.cli.options import DEFAULT_INDEX, IndexFolder
 from xsearch.cli.progress import Progress, say
+
+if TYPE_CHECKING:
+    from xsearch.engine import Index
 
 SHOWN_MESSAGES = 50
 
@@ -86,18 +89,20 @@ def index(
         raise typer.Exit(1)
 
 
-def _open_or_create(folder: Path, recipe: str | None, encoder: str | None):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _open_or_create(folder: Path, recipe: str | None, encoder: str | None) -> Index:
     from xsearch.core import EncoderMismatch, UsageError
     from xsearch.engine import create_index, load_recipe, open_index
+    from xsearch.engine.encoder import encoder_name
+    from xsearch.storage import has_index
 
-    if not (folder / "manifest.json").exists():
+    if not has_index(folder):
         return create_index(folder, recipe or "hybrid", encoder)
     opened = open_index(folder)
     have = opened.snapshot.recipe
     if recipe is not None and load_recipe(recipe).name != have.name:
         raise UsageError(f"{folder} was made with recipe '{have.name}', not '{recipe}': choose another folder with -i")
-    if encoder is not None and encoder != (opened.manifest.encoder or {}).get("name"):
-        name = (opened.manifest.encoder or {}).get("name", "none")
+    name = (opened.manifest.encoder or {}).get("name", "none")
+    if encoder is not None and encoder_name(encoder) not in (have.encoder, name):
         raise EncoderMismatch(f"{folder} was built with encoder {name}, not {encoder}: choose another folder with -i")
     return opened
 

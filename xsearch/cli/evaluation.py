@@ -69,9 +69,8 @@ def evaluate(
     if check is not None:
         worse = regressions(form, read_baseline(check), tolerance)
         for one in worse:
-            say(
-                f"{one.where}: expected {one.expected:.4f}, found {'nothing' if one.found is None else f'{one.found:.4f}'}"
-            )
+            found = "nothing" if one.found is None else f"{one.found:.4f}"
+            say(f"{one.where}: expected {one.expected:.4f}, found {found}")
         if worse:
             raise typer.Exit(1)
 

@@ -1,7 +1,7 @@
-"""Table rows in few bits: every number becomes one of a few levels, several of which share a byte.
+"""Table rows in few bits: k successive numbers become one byte, the nearest of 256 k-tuples of a codebook.
 
-With L levels a byte holds the largest k codes for which L ** k <= 256: two of 16 levels, three of 6, four of 4, five
-of 3. Reading is one table look-up a byte.
+Vector quantisation (Gersho and Gray 1992, chapter 10) with one codebook for all places, as in product quantisation
+(Jégou, Douze and Schmid 2011): with k = 3 a number takes 2⅔ bits, and reading a row is one look-up a byte.
 """
 
 from __future__ import annotations
@@ -13,30 +13,22 @@ from numpy.typing import NDArray
 
 from xsearch.core import FloatArray
 
-LEVELS = (3, 4, 6, 16)
-ROUNDS = 60
+ENTRIES = 256
+ROUNDS = 25
+SAMPLE = 60_000
 BLOCK = 4096
-
-
-def codes_per_byte(levels: int) -> int:
-    """How many codes of `levels` values fit a byte."""
-    count = 1
-    while levels ** (count + 1) <= 256:
-        count += 1
-    return count
 
 
 @dataclass(frozen=True, eq=False)
 class CodedRows:
-    """A float table in codes: row r is ``scales[r] * levels[codes of row r]``.
+    """A float table in codes: row r is ``scales[r] * codebook[codes[r]]``, joined and cut to `dim` numbers.
 
-    codes: uint8 (rows, ceil(dim / codes per byte)), the first number in the lowest digit. scales: float16 (rows,).
-    levels: float32 (L,), ascending.
+    codes: uint8 (rows, ceil(dim / k)). scales: float16 (rows,). codebook: float32 (256, k).
     """
 
     codes: NDArray[np.uint8]
     scales: NDArray[np.float16]
-    levels: FloatArray
+    codebook: FloatArray
     dim: int
 
     def __len__(self) -> int:
@@ -44,49 +36,57 @@ class CodedRows:
 
     def rows(self, numbers: NDArray[np.integer]) -> FloatArray:
         """Rows with these numbers, float32 (n, dim)."""
-        decoded: FloatArray = self._decode(self.codes[numbers]) * self.scales[numbers].astype(np.float32)[:, None]
-        return decoded
-
-    def _decode(self, codes: NDArray[np.uint8]) -> FloatArray:
-        per_byte = codes_per_byte(len(self.levels))
-        digits = np.arange(256)[:, None] // len(self.levels) ** np.arange(per_byte) % len(self.levels)
-        decoded: FloatArray = self.levels[digits].take(codes, axis=0)
-        return decoded.reshape(len(codes), codes.shape[1] * per_byte)[:, : self.dim]
+        decoded = self.codebook.take(self.codes[numbers], axis=0).reshape(len(numbers), -1)[:, : self.dim]
+        scaled: FloatArray = decoded * self.scales[numbers].astype(np.float32)[:, None]
+        return scaled
 
 
-def fit_levels(values: FloatArray, levels: int) -> FloatArray:
-    """The levels that represent `values` with least squared error (Lloyd 1982; the k-means of one dimension)."""
-    ordered = np.sort(values.ravel().astype(np.float64))
-    sums = np.concatenate([[0.0], np.cumsum(ordered)])
-    centres = ordered[((np.arange(levels) + 0.5) / levels * len(ordered)).astype(np.int64)]
-    for _ in range(ROUNDS):
-        cuts = np.searchsorted(ordered, (centres[1:] + centres[:-1]) / 2)
-        edges = np.concatenate([[0], cuts, [len(ordered)]])
-        sizes = np.diff(edges)
-        centres = np.where(sizes > 0, np.diff(sums[edges]) / np.maximum(sizes, 1), centres)
-    return centres.astype(np.float32)
+def code_rows(table: FloatArray, group: int, rng: np.random.Generator) -> CodedRows:
+    """`table` (rows, dim) in codes of `group` numbers a byte.
 
-
-def encode_rows(table: FloatArray, levels: FloatArray) -> CodedRows:
-    """`table` (rows, dim) in codes of `levels`, which are fitted to coordinates of rows scaled to length √dim.
-
-    The scale of a row makes the coded row as long as the row.
+    The codebook is learnt from rows scaled to length √dim, whose numbers vary about 1; a row's scale makes the coded
+    row as long as the row.
     """
     count, dim = table.shape
-    per_byte = codes_per_byte(len(levels))
-    width = -(-dim // per_byte)
-    codes = np.zeros((count, width), dtype=np.uint8)
-    scales = np.zeros(count, dtype=np.float16)
-    middle = (levels[1:] + levels[:-1]) / 2
-    powers = len(levels) ** np.arange(per_byte)
+    width = -(-dim // group)
+    norms = np.linalg.norm(table, axis=1)
+    factors = (np.sqrt(dim) / np.maximum(norms, 1e-12)).astype(np.float32)
+
+    def tuples(rows: NDArray[np.intp]) -> FloatArray:
+        padded = np.zeros((len(rows), width * group), dtype=np.float32)
+        padded[:, :dim] = table[rows] * factors[rows, None]
+        return padded.reshape(-1, group)
+
+    sampled = rng.permutation(count)[: -(-SAMPLE // width)]
+    codebook = learn_codebook(tuples(sampled), rng)
+    codes = np.empty((count, width), dtype=np.uint8)
+    scales = np.empty(count, dtype=np.float16)
     for begin in range(0, count, BLOCK):
-        block = table[begin : begin + BLOCK]
-        norms = np.linalg.norm(block, axis=1)
-        unit = block * (np.sqrt(dim) / np.maximum(norms, 1e-12))[:, None]
-        nearest = np.searchsorted(middle, unit)
-        lengths = np.linalg.norm(levels[nearest], axis=1)
-        scales[begin : begin + BLOCK] = norms / np.maximum(lengths, 1e-12)
-        padded = np.zeros((len(block), width * per_byte), dtype=np.int64)
-        padded[:, :dim] = nearest
-        codes[begin : begin + BLOCK] = (padded.reshape(len(block), width, per_byte) * powers).sum(axis=2)
-    return CodedRows(codes, scales, levels, dim)
+        rows = np.arange(begin, min(begin + BLOCK, count))
+        codes[rows] = nearest(tuples(rows), codebook).reshape(len(rows), width)
+        lengths = np.linalg.norm(codebook[codes[rows]].reshape(len(rows), -1)[:, :dim], axis=1)
+        scales[rows] = norms[rows] / np.maximum(lengths, 1e-12)
+    return CodedRows(codes, scales, codebook, dim)
+
+
+def learn_codebook(tuples: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """256 k-tuples that represent `tuples` (n, k) with small squared error, by k-means (Lloyd 1982). A centre that
+    nothing is near to stays where it is."""
+    codebook = tuples[rng.choice(len(tuples), ENTRIES, replace=len(tuples) < ENTRIES)].copy()
+    for _ in range(ROUNDS):
+        own = nearest(tuples, codebook)
+        sizes = np.bincount(own, minlength=ENTRIES)
+        for place in range(tuples.shape[1]):
+            sums = np.bincount(own, weights=tuples[:, place], minlength=ENTRIES)
+            codebook[:, place] = np.where(sizes > 0, sums / np.maximum(sizes, 1), codebook[:, place])
+    return codebook
+
+
+def nearest(tuples: FloatArray, codebook: FloatArray) -> NDArray[np.uint8]:
+    """The nearest codebook entry of every tuple (n, k), in Euclidean distance: uint8 (n,)."""
+    found = np.empty(len(tuples), dtype=np.uint8)
+    half_squares = 0.5 * (codebook * codebook).sum(axis=1)
+    for begin in range(0, len(tuples), BLOCK):
+        block = tuples[begin : begin + BLOCK]
+        found[begin : begin + BLOCK] = (block @ codebook.T - half_squares).argmax(axis=1)
+    return found

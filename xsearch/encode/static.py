@@ -1,6 +1,6 @@
 """The static encoder: a text's vector is the weighted sum of its subwords' vectors, scaled to length 1.
 
-On disk (see `encoders/FORMAT.md`): `codes.npy`, `scales.npy`, `levels.npy` hold the vectors (`xsearch.encode.codes`),
+On disk (see `encoders/FORMAT.md`): `codes.npy`, `scales.npy`, `codebook.npy` hold the vectors (`xsearch.encode.codes`),
 `pieces.zst` the vocabulary. A row's length is the subword's weight.
 """
 
@@ -117,7 +117,7 @@ def cut_windows(starts: NDArray[np.int64], window: int) -> tuple[NDArray[np.int6
 def fingerprint(pieces: Pieces, table: CodedRows, window: int) -> str:
     """BLAKE2b (16 bytes, hexadecimal) of everything that shapes a vector."""
     digest = hashlib.blake2b(digest_size=16)
-    for part in (table.codes, table.scales, table.levels):
+    for part in (table.codes, table.scales, table.codebook):
         digest.update(np.ascontiguousarray(part).tobytes())
     digest.update(_pack(pieces))
     digest.update(f"dim={table.dim} window={window}".encode())
@@ -131,7 +131,7 @@ def save_static(folder: Path, pieces: Pieces, table: CodedRows) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "codes.npy", table.codes)
     np.save(folder / "scales.npy", table.scales)
-    np.save(folder / "levels.npy", table.levels)
+    np.save(folder / "codebook.npy", table.codebook)
     (folder / "pieces.zst").write_bytes(zstandard.ZstdCompressor(level=19).compress(_pack(pieces)))
 
 
@@ -146,7 +146,7 @@ def load_static(card: EncoderCard, folder: Path, executor: Executor | None = Non
     try:
         codes = np.load(folder / "codes.npy", mmap_mode="r", allow_pickle=False)
         scales = np.load(folder / "scales.npy", allow_pickle=False)
-        levels = np.load(folder / "levels.npy", allow_pickle=False)
+        codebook = np.load(folder / "codebook.npy", allow_pickle=False)
         pieces = _unpack(zstandard.ZstdDecompressor().decompress((folder / "pieces.zst").read_bytes()))
     except (OSError, ValueError, zstandard.ZstdError, msgspec.MsgspecError) as error:
         raise IndexDamaged(
@@ -156,7 +156,7 @@ def load_static(card: EncoderCard, folder: Path, executor: Executor | None = Non
         raise IndexDamaged(f"{folder}: {len(pieces)} pieces but {len(codes)} vectors: install or train it again")
     if len(pieces) != card.vocabulary:
         raise EncoderMismatch(f"{folder}: {len(pieces)} pieces, but the card '{card.name}' says {card.vocabulary}")
-    return StaticEncoder(card, pieces, CodedRows(codes, scales, levels, card.dim), executor)
+    return StaticEncoder(card, pieces, CodedRows(codes, scales, codebook, card.dim), executor)
 
 
 def _pack(pieces: Pieces) -> bytes:

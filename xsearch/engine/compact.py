@@ -17,11 +17,11 @@ import numpy as np
 from xsearch.core import Document
 from xsearch.encode import load_encoder
 from xsearch.engine.clock import command, utc_now
+from xsearch.engine.encoder import encoder_record
 from xsearch.engine.generation import GenerationWriter
 from xsearch.engine.layout import sweep_generations
 from xsearch.engine.prepare import analyze
 from xsearch.engine.recipe import parse_stored
-from xsearch.engine.writer import encoder_record
 from xsearch.storage import (
     DiskFiles,
     Files,

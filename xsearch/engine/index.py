@@ -17,12 +17,13 @@ import msgspec
 from xsearch.core import Document, Hit, Run, ScoredDoc, Topic
 from xsearch.encode import load_encoder
 from xsearch.engine.clock import command, utc_now
+from xsearch.engine.encoder import encoder_name, encoder_record
 from xsearch.engine.hits import make_hits
 from xsearch.engine.layout import new_index
 from xsearch.engine.recipe import Recipe, load_recipe
 from xsearch.engine.search import Found, SearchOptions, search
 from xsearch.engine.snapshot import Snapshot
-from xsearch.engine.writer import IndexWriter, encoder_record
+from xsearch.engine.writer import IndexWriter
 from xsearch.storage import DiskFiles, Files, Manifest, read_manifest
 
 
@@ -188,7 +189,7 @@ def create_index(
     folder = Path(path)
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     if encoder is not None:
-        chosen = msgspec.structs.replace(chosen, encoder=str(encoder))
+        chosen = msgspec.structs.replace(chosen, encoder=encoder_name(encoder))
     made = load_encoder(chosen.encoder) if "dense" in chosen.retrievers else None
     now = clock().isoformat(timespec="seconds")
     new_index(files or DiskFiles(), folder, chosen, encoder_record(made), command(), now)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from xsearch import lang as languages
 from xsearch.core import EncoderMismatch, IntArray, Mask
-from xsearch.encode import Encoder, load_encoder
+from xsearch.encode import Encoder
+from xsearch.engine.encoder import index_encoder
 from xsearch.engine.recipe import Recipe, parse_stored
 from xsearch.retrieve import BM25, Dense
 from xsearch.storage import Liveness, Manifest, PassageColumns, StoreReader, generation_folder
@@ -39,14 +40,7 @@ class Snapshot:
     @cached_property
     def encoder(self) -> Encoder:
         """The encoder the index was built with, loaded when first needed. Raises `EncoderMismatch` for another."""
-        wanted = self.manifest.encoder or {}
-        encoder = load_encoder(wanted.get("name"))
-        if encoder.card.fingerprint != wanted.get("fingerprint"):
-            raise EncoderMismatch(
-                f"the index was built with encoder {wanted.get('name')} ({wanted.get('fingerprint')}); "
-                f"the one here is {encoder.card.fingerprint}: rebuild with `xsearch compact -i {self.folder}`"
-            )
-        return encoder
+        return index_encoder(self.manifest, self.folder)
 
     @cached_property
     def all_live(self) -> bool:

@@ -9,11 +9,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from xsearch.core import Document, EncoderMismatch, UsageError, Windows
-from xsearch.encode import Encoder, load_encoder
+from xsearch.core import Document, UsageError, Windows
 from xsearch.engine.clock import command
+from xsearch.engine.encoder import index_encoder
 from xsearch.engine.generation import GenerationWriter
 from xsearch.engine.layout import sweep_files, sweep_generations
 from xsearch.engine.prepare import Prepared, prepare
@@ -50,7 +50,7 @@ class IndexWriter:
             self.manifest = read()
             sweep_generations(files, root, self.manifest)
             self.recipe = parse_stored(self.manifest.recipe)
-            self.encoder = index_encoder(self.manifest) if "dense" in self.recipe.retrievers else None
+            self.encoder = index_encoder(self.manifest, root) if "dense" in self.recipe.retrievers else None
             self.generation = GenerationWriter(root, self.manifest, files)
             held.callback(self.generation.close)
             self._threads = (ThreadPoolExecutor(1, "xsearch-encode"), ThreadPoolExecutor(1, "xsearch-store"))
@@ -175,23 +175,6 @@ class IndexWriter:
     def _check_open(self) -> None:
         if not self._open:
             raise UsageError("this writer is closed: ask the index for another")
-
-
-def index_encoder(manifest: Manifest) -> Encoder:
-    """The encoder an index was made with. Raises `EncoderMismatch` when the one of that name has changed."""
-    wanted = manifest.encoder or {}
-    encoder = load_encoder(wanted.get("name"))
-    if wanted.get("fingerprint") != encoder.card.fingerprint:
-        raise EncoderMismatch(
-            f"the index was built with encoder {wanted.get('name')} ({wanted.get('fingerprint')}); "
-            f"the one here is {encoder.card.fingerprint}: rebuild with `xsearch compact`"
-        )
-    return encoder
-
-
-def encoder_record(encoder: Encoder | None) -> dict[str, Any] | None:
-    """What the manifest keeps of an encoder."""
-    return {"name": encoder.card.name, "fingerprint": encoder.card.fingerprint} if encoder else None
 
 
 def _iso(clock: Callable[[], datetime]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args
 
 from xsearch.core import Qrels, Run, Topic, UsageError
-from xsearch.evaluate.intervals import Interval, bootstrap_interval
+from xsearch.evaluate.intervals import Interval, bootstrap_intervals
 from xsearch.evaluate.matching import UNKNOWN, LanguageOf, Unit, language_lookup, units_of
 from xsearch.evaluate.measures import Measure, Values, parse_measures, score, share_of_language
 
@@ -52,11 +52,13 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """How intervals are made: `level` in (0, 1), bootstrap `samples`, `seed`."""
+    """How intervals are made: `level` in (0, 1), bootstrap `samples`, `seed`; `groups` wants them for every group of a
+    breakdown too."""
 
     level: float = 0.95
     samples: int = 2000
     seed: int = 0
+    groups: bool = False
 
 
 def evaluate(
@@ -221,16 +223,11 @@ def _means(scores: _Scores) -> Means:
 
 def _interval(scores: _Scores, confidence: Confidence) -> dict[str, Interval]:
     owners = [topic for topic, _ in scores.values()]
-    return {
-        name: bootstrap_interval(
-            [values[name] for _, values in scores.values()],
-            owners,
-            confidence=confidence.level,
-            samples=confidence.samples,
-            seed=confidence.seed,
-        )
-        for name in next(iter(scores.values()))[1]
-    }
+    names = next(iter(scores.values()))[1]
+    table = {name: [values[name] for _, values in scores.values()] for name in names}
+    return bootstrap_intervals(
+        table, owners, confidence=confidence.level, samples=confidence.samples, seed=confidence.seed
+    )
 
 
 def _summary(
@@ -247,7 +244,7 @@ def _summary(
             name: {group: _interval(rows, confidence) for group, rows in found.items()}
             for name, found in groups.items()
         }
-        if confidence
+        if confidence and confidence.groups
         else {},
         notes=tuple(_notes(pool)),
     )

@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 
 from xsearch.core import BadInput
-from xsearch.encode.codes import LEVELS
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,8 +76,8 @@ class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class StaticRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole recipe. `exclude` lists globs, relative to the data folder, of files whose texts may not be trained on.
 
-    levels: values a stored number may have (3, 4, 6 or 16; see `xsearch.encode.codes`). window: tokens of a passage
-    window in use. licence: of the encoder. description: for its card.
+    group: numbers of a vector that share a byte (`xsearch.encode.codes`). window: tokens of a passage window in use.
+    licence: of the encoder. description: for its card.
     """
 
     name: str
@@ -87,7 +86,7 @@ class StaticRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     licence: str = "Apache-2.0"
     description: str = ""
     seed: int = 1
-    levels: int = 16
+    group: int = 3
     window: int = 40
     vocabulary: Vocabulary = Vocabulary()
     sampling: Sampling = Sampling()
@@ -109,7 +108,7 @@ def load_recipe(path: Path) -> StaticRecipe:
 def _check(recipe: StaticRecipe, path: Path) -> None:
     problems = {
         "no sources": not recipe.sources,
-        f"levels must be one of {LEVELS}": recipe.levels not in LEVELS,
+        "group must be at least 1": recipe.group < 1,
         "objective.dim must be a positive multiple of 8": recipe.objective.dim <= 0 or recipe.objective.dim % 8 != 0,
         "objective.batch must be at least 2": recipe.objective.batch < 2,
         "a cycle's steps must be at least 1": any(cycle.steps < 1 for cycle in recipe.objective.cycles),

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from xsearch.core import BadInput
 from xsearch.encode import EncoderCard, SourceNote, write_card
-from xsearch.encode.codes import CodedRows, encode_rows, fit_levels
+from xsearch.encode.codes import CodedRows, code_rows
 from xsearch.encode.static import fingerprint, save_static
 from xsearch.encode.subwords import Subwords
 from xsearch.train.heldout import heldout_accuracy, hold_out
@@ -32,7 +32,6 @@ from xsearch.train.vocabulary import learn_pieces, sample_texts
 
 REPORT_EVERY = 50
 REMEMBERED = 5_000_000
-LEVEL_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def train_static(
     rng = np.random.default_rng(seed)
     held = hold_out(tables[0], rng)
     model = _fit(recipe, tables, parallel, held, len(pieces), rng, on_progress)
-    table = code_vectors(model, recipe.levels)
+    table = code_vectors(model, recipe.group, seed)
     accuracy = heldout_accuracy(model, tables[0], held, parallel.languages.get("en", -1))
     names = list(parallel.languages)
     card = EncoderCard(
@@ -93,12 +92,9 @@ def train_static(
     return card
 
 
-def code_vectors(model: StaticModel, levels: int) -> CodedRows:
-    """The model's weighted vectors in codes; the levels are fitted to a sample of the rows."""
-    table = model.vectors * model.weights()[:, None]
-    sample = table[:: max(1, len(table) // LEVEL_ROWS)]
-    norms = np.linalg.norm(sample, axis=1, keepdims=True)
-    return encode_rows(table, fit_levels(sample / np.maximum(norms, 1e-12) * np.sqrt(table.shape[1]), levels))
+def code_vectors(model: StaticModel, group: int, seed: int) -> CodedRows:
+    """The model's weighted vectors in codes of `group` numbers a byte."""
+    return code_rows(model.vectors * model.weights()[:, None], group, np.random.default_rng(seed))
 
 
 def source_notes(data: Path, files: list[str], recipe: StaticRecipe) -> tuple[SourceNote, ...]:
@@ -151,6 +147,7 @@ def _fit(
             for step in range(cycle.steps):
                 batch = sampler.draw(objective.batch, rng)
                 meter.add(trainer.step(batch, cycle.rate(step)), len(batch))
+            rng = rng.spawn(1)[0]
     return model
 
 

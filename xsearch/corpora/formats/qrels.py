@@ -15,8 +15,11 @@ _COLUMNS = 4
 def split_columns(line: bytes, columns: int) -> list[bytes]:
     """The columns of a line: between tabs when there are exactly as many (a document id may then hold blanks),
     else between runs of ASCII white space."""
-    parts = [part.strip() for part in line.split(b"\t")]
-    return parts if len(parts) == columns and all(parts) else line.split()
+    if line.count(b"\t") == columns - 1:
+        parts = [part.strip() for part in line.split(b"\t")]
+        if all(parts):
+            return parts
+    return line.split()
 
 
 def read_qrels(path: str | Path, on_note: Note = note_to_log, *, on_bad: Note | None = None) -> Qrels:
