@@ -7,6 +7,7 @@ BASE is an index at commit 2 of the model. This process only forks, so that it h
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -75,6 +76,7 @@ def main() -> None:
                 outcome["problem"] = report.read_text()
             elif status != 0:
                 outcome["problem"] = f"ended with {status} instead of dying"
+            print(json.dumps(outcome), flush=True)
             shutil.rmtree(folder)
 
 

@@ -23,3 +23,4 @@ while not stop.exists():
         sys.exit(f"commit {found['commit']}: {wrong}")
     comparisons += 1
     commits.add(found["commit"])
+print(comparisons, len(commits))

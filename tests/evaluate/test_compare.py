@@ -9,6 +9,9 @@ import pytest
 from xsearch.core import Judgment, Qrels, Run, ScoredDoc, UsageError
 from xsearch.evaluate import compare, compare_values, holm
 
+pytest.importorskip("ir_measures")
+pytest.importorskip("scipy.stats")
+
 A = {"q1": 0.2, "q2": 0.5, "q3": 0.1, "q4": 0.9, "q5": 0.4, "q6": 0.6}
 B = {"q1": 0.6, "q2": 0.5, "q3": 0.4, "q4": 0.8, "q5": 0.7, "q6": 0.9}
 

@@ -1,12 +1,13 @@
 """Evaluation by topic, language and pair."""
 
 import json
+import math
 import random
+import sys
 
 import pytest
-import pytrec_eval
 
-from xsearch.core import BadInput, Judgment, Qrels, Run, ScoredDoc, Topic, UsageError
+from xsearch.core import BadInput, Judgment, MissingExtra, Qrels, Run, ScoredDoc, Topic, UsageError
 from xsearch.evaluate import (
     Confidence,
     bootstrap_interval,
@@ -15,6 +16,9 @@ from xsearch.evaluate import (
     read_baseline,
     regressions,
 )
+
+pytest.importorskip("ir_measures")
+pytrec_eval = pytest.importorskip("pytrec_eval")
 
 
 def run_of(**topics):
@@ -114,6 +118,22 @@ def test_an_empty_run_scores_zero():
     assert evaluate(Run("r", ()), QRELS, ["RR"]).measures == {"RR": 0.0}
 
 
+def test_wordings_without_a_language_and_an_empty_run_over_several():
+    asked = [Topic("t1", "…"), Topic("t1", "…", "fa")]
+    found = evaluate(run_of(t1__und="1.de", t1__fa="1.fa"), QRELS, ["RR"], topics=asked)
+    assert (found.topics, found.notes) == (2, ())
+    empty = evaluate(Run("r", ()), QRELS, ["RR"], topics=asked, by="query_lang")
+    assert empty.by["query_lang"] == {"fa": {"RR": 0.0}, "und": {"RR": 0.0}}
+    with pytest.raises(UsageError, match="nothing to score"):
+        evaluate(Run("r", ()), QRELS, ["RR"], topics=[Topic("t9", "…")])
+
+
+def test_without_ir_measures_the_way_to_get_it_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ir_measures", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'xsearch-clir\[eval\]'"):
+        evaluate(run_of(t1="1.de"), QRELS, ["RR"])
+
+
 def test_a_run_of_other_topics_is_an_error():
     with pytest.raises(UsageError, match="the run has 'other', the qrels have 't1'"):
         evaluate(run_of(other="1.de"), QRELS, ["RR"])
@@ -148,6 +168,16 @@ def test_share_of_the_querys_language():
     assert found.measures["share_same@10"] == pytest.approx((0.25 + 1) / 2)
     assert found.by["query_lang"]["de"]["share_same@10"] == 0.25
     assert "share_same@10" not in found.by["pair"]["de-de"]
+
+
+def test_fairness_is_a_measure_too():
+    # Ranks de 1, 3 and fa 2, 4: see test_fairness. The other topic's documents share one rank: fair.
+    qrels = qrels_of(t1={"1.de": 1, "2.de": 1, "1.fa": 1, "2.fa": 1}, t2={"3.de": 1, "3.fa": 1})
+    pytest.importorskip("scipy.stats")
+    found = evaluate(run_of(t1="1.de 1.fa 2.de 2.fa"), qrels, ["PEER@20", "PEER"])
+    assert found.per_topic["t1"]["PEER@20"] == pytest.approx(math.erfc(math.sqrt(0.3)))
+    assert found.per_topic["t2"]["PEER@20"] == 1.0
+    assert found.measures["PEER"] == found.measures["PEER@20"]
 
 
 def test_unknown_breakdown():

@@ -2,14 +2,17 @@
 
 import math
 import random
+import shutil
 
 import pytest
-import pytrec_eval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xsearch.core import Run, ScoredDoc, UsageError
 from xsearch.evaluate.measures import parse_measures, score, share_of_language
+
+pytest.importorskip("ir_measures")
+pytrec_eval = pytest.importorskip("pytrec_eval")
 
 TREC_EVAL = {
     "nDCG@10": "ndcg_cut_10",
@@ -86,6 +89,18 @@ def test_measures_outside_trec_eval_follow_the_runs_order_too():
     run = Run.of([ScoredDoc("t", "a", 1.0), ScoredDoc("t", "b", 1.0)])
     values = score(rankings(run), {"t": {"b": 1}}, parse_measures(["Judged@1", "RR@1"]))
     assert values["t"] == {"Judged@1": 1.0, "RR@1": 1.0}
+
+
+@pytest.mark.skipif(shutil.which("perl") is None, reason="gdeval is a Perl program")
+def test_exponential_gain_with_any_ids_and_negative_grades():
+    # Gains 2^g - 1: ranking x (-1, none), a (2): 3 / log2(3); ideal 3.
+    values = score({"t é": ["x y", "a"]}, {"t é": {"x y": -1, "a": 2}}, parse_measures(["nDCG(dcg='exp-log2')@10"]))
+    assert values["t é"] == {"nDCG(dcg='exp-log2')@10": pytest.approx(1 / math.log2(3), abs=1e-4)}
+
+
+def test_a_measure_that_nothing_installed_computes_is_named():
+    with pytest.raises(UsageError, match=r"RBP\(rel=1\): cannot be computed here"):
+        score({"t": ["a"]}, {"t": {"a": 1}}, parse_measures(["RBP(rel=1)"]))
 
 
 def test_names_are_kept_as_they_were_asked_for():

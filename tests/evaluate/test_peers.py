@@ -12,6 +12,7 @@ PEERS = Path(__file__).parents[2] / "eval" / "peers"
 
 def test_bm25s_on_a_folder(tmp_path):
     pytest.importorskip("bm25s")
+    pytest.importorskip("ir_measures")
     home = tmp_path / "tiny"
     home.mkdir()
     docs = ["bees gather pollen", "the volcano throws lava", "bread is baked"]

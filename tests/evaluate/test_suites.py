@@ -10,6 +10,8 @@ from xsearch.core import BadInput, UsageError
 from xsearch.evaluate.report import latest, markdown, plot_all
 from xsearch.evaluate.suites import Suite, SuiteOptions, System, known_suites, load_suite, read_rows, run_suite
 
+pytest.importorskip("ir_measures")
+
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SUBJECTS = {
     "de": ["Bienen sammeln Pollen", "Der Vulkan spuckt Lava", "Das Brot wird gebacken"],

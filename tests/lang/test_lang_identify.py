@@ -1,3 +1,5 @@
+import unicodedata
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -93,6 +95,11 @@ def test_among_limits_the_choice():
     assert identify([TEXTS["zh"]], among=["zh-Hant", "ja"])[0].lang in ("zh", "zh-Hant")
     # None of them is written in the text's script: the limit says nothing.
     assert identify([TEXTS["ru"]], among=["en", "zh"])[0].lang == "ru"
+
+
+@pytest.mark.parametrize("lang", ["vi", "yo", "de", "ko", "hi", "ru"])
+def test_decomposed_text_is_the_same_language(lang):
+    assert identify([unicodedata.normalize("NFD", TEXTS[lang])]) == identify([TEXTS[lang]])
 
 
 def test_a_batch_is_its_texts_one_by_one():

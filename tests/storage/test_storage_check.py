@@ -1,5 +1,6 @@
 """`verify` finds every damage there is, and nothing where there is none; a backup is the index it was made of."""
 
+import hashlib
 import os
 import random
 import sqlite3
@@ -29,7 +30,6 @@ from xsearch.storage import (
     verify,
     write_manifest,
 )
-from xsearch.storage.check import REWRITTEN_BELOW
 
 FILES = DiskFiles()
 
@@ -204,17 +204,17 @@ def test_parts_that_disagree(folder):
     assert any("other passages" in problem.message for problem in verify(folder, changed))
 
 
-def test_hashes_of_large_files_are_kept_and_small_ones_taken_anew(folder):
+def test_only_new_and_grown_files_are_hashed(folder):
     manifest = read_manifest(folder)
-    large, small = "gen-000001/bm25/segment", f"gen-000001/{manifest.live}"
-    assert manifest.files[large].size >= REWRITTEN_BELOW > manifest.files[small].size
-    wrong = {name: msgspec.structs.replace(entry, blake2b="0") for name, entry in manifest.files.items()}
-    again = hash_files(folder, [large, small], wrong)
-    assert again[large].blake2b == "0"
-    assert again[small] == manifest.files[small]
-    with (folder / large).open("ab") as stream:
+    name, other = "gen-000001/bm25/segment", f"gen-000001/{manifest.live}"
+    marked = {name: msgspec.structs.replace(manifest.files[name], blake2b="as before")}
+    again = hash_files(folder, [name, other], marked)
+    assert again == {name: marked[name], other: manifest.files[other]}
+    with (folder / name).open("ab") as stream:
         stream.write(b"x")
-    assert hash_files(folder, [large], manifest.files)[large] != manifest.files[large]
+    grown = hash_files(folder, [name], marked)[name]
+    assert grown.size == marked[name].size + 1
+    assert grown.blake2b == hashlib.blake2b((folder / name).read_bytes(), digest_size=32).hexdigest()
 
 
 def test_a_backup_is_the_index_and_goes_back(folder, tmp_path):

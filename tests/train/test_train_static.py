@@ -8,7 +8,7 @@ import pytest
 from xsearch.core import BadInput
 from xsearch.encode import load_encoder, read_card
 from xsearch.train import Progress, load_recipe, train_static
-from xsearch.train.evaluate_static import read_collection, retrieval_scores, tatoeba_accuracy
+from xsearch.train.evaluate_static import ndcg, read_collection, retrieval_scores, score_folder, tatoeba_accuracy
 
 RECIPE = """
 name = "tiny"
@@ -117,17 +117,43 @@ def test_data_without_pairs_is_an_error(tmp_path, data):
         train_static(load_recipe(data / "recipe.toml"), tmp_path, tmp_path / "out")
 
 
-def test_retrieval_scores_of_a_collection(trained, tmp_path):
+def test_figures_of_collections(trained, tmp_path):
     _, _, data = trained
     rows = held_out(data)[:40]
-    documents = [
-        {"id": f"d{i}.{lang}", "lang": lang, "text": row[lang]} for i, row in enumerate(rows) for lang in ("en", "de")
-    ]
-    topics = [{"id": f"d{i}", "lang": "el", "text": row["el"]} for i, row in enumerate(rows)]
-    for name, records in (("docs", documents), ("topics", topics)):
-        (tmp_path / f"{name}.jsonl").write_text("\n".join(json.dumps(r) for r in records))
-    scores = retrieval_scores(load_encoder(data / "out"), read_collection(tmp_path))
-    assert set(scores.by_pair) == {("el", "en"), ("el", "de")}
+    records = {
+        "news/docs": [
+            {"id": f"d{i}.{lang}", "lang": lang, "text": row[lang]} for i, row in enumerate(rows) for lang in row
+        ],
+        "news/topics": [{"id": f"d{i}", "lang": "el", "text": row["el"]} for i, row in enumerate(rows)],
+        "talk/pairs": [{"lang": "deu", "text": row["de"], "en": row["en"]} for row in rows],
+    }
+    for name, lines in records.items():
+        path = tmp_path / f"{name}.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join(json.dumps(line) for line in lines))
+    encoder = load_encoder(data / "out")
+    figures = score_folder(encoder, tmp_path / "news")
+    scores = retrieval_scores(encoder, read_collection(tmp_path / "news"))
+    assert set(scores.by_pair) == {("el", "en"), ("el", "de"), ("el", "el")}
+    assert figures["cross"] == scores.cross
     assert scores.cross > 0.7  # chance is about 0.1
     assert scores.mixed > 0.7
-    assert scores.same == scores.from_english == 0  # no such pair is asked
+    assert scores.same > 0.7
+    assert figures["from-english"] == 0  # nobody asks in English
+    figures = score_folder(encoder, tmp_path / "talk")
+    assert figures["accuracy-1"] == figures["accuracy-xtreme"] > 0.9
+
+
+def test_ndcg_by_hand():
+    """Topic d1 finds its second relevant document in place 3 of one list; both exist: DCG 1 + 1 / log2(4), ideal
+    1 + 1 / log2(3)."""
+    scores = np.array([[0.9, 0.8, 0.7, 0.1]], dtype=np.float32)
+    relevant = np.array([[True, False, True, False]])
+    assert ndcg(scores, relevant)[0] == pytest.approx(1.5 / (1 + 1 / np.log2(3)))
+    assert ndcg(scores, np.zeros((1, 4), dtype=bool))[0] == 0
+    assert ndcg(np.zeros((1, 12), dtype=np.float32), np.arange(12)[None] == 10)[0] == 0
+
+
+def test_a_folder_without_collections_is_an_error(trained, tmp_path):
+    with pytest.raises(BadInput, match="neither"):
+        score_folder(load_encoder(trained[2] / "out"), tmp_path)

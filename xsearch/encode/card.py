@@ -31,7 +31,8 @@ class EncoderCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     kind: "static" for subword vectors. dim: of a vector. vocabulary: subwords. window: tokens of a passage window.
     max_length: tokens of a text that are read, 0 for all. languages: code → score in 0..1, the share of sentences
-    whose translation is found first among `scores["pool"]` others. files: folder of the weights, relative to the card.
+    kept from training whose translation is found first among up to 300 (of each language's own data, so that scores of
+    two languages compare roughly). files: folder of the weights, relative to the card.
     fingerprint: BLAKE2b of the weights, the tokenizer and the settings, in hexadecimal: vectors of equal fingerprints
     can be compared. scores: measured figures by name.
     """

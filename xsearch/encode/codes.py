@@ -36,7 +36,8 @@ class CodedRows:
 
     def rows(self, numbers: NDArray[np.integer]) -> FloatArray:
         """Rows with these numbers, float32 (n, dim)."""
-        decoded = self.codebook.take(self.codes[numbers], axis=0).reshape(len(numbers), -1)[:, : self.dim]
+        width = self.codes.shape[1] * self.codebook.shape[1]
+        decoded = self.codebook.take(self.codes[numbers], axis=0).reshape(len(numbers), width)[:, : self.dim]
         scaled: FloatArray = decoded * self.scales[numbers].astype(np.float32)[:, None]
         return scaled
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, get_args
 from xsearch.core import Qrels, Run, Topic, UsageError
 from xsearch.evaluate.intervals import Interval, bootstrap_intervals
 from xsearch.evaluate.matching import UNKNOWN, LanguageOf, Unit, language_lookup, units_of
-from xsearch.evaluate.measures import Measure, Values, parse_measures, score, share_of_language
+from xsearch.evaluate.measures import Measure, Values, parse_measures, score, score_languages
 
 _Row = TypeVar("_Row")
 
@@ -85,7 +85,7 @@ def evaluate(
     doc_langs: a document's language (from the index); where it says nothing, the ending of the id (``x.de``).
     query_lang: the language of topics that do not name theirs.
 
-    Raises `UsageError` for unknown measures or breakdowns and for a run none of whose topics is judged, `MissingExtra`
+    Raises `UsageError` for unknown measures or breakdowns and where no topic is judged, `MissingExtra`
     without ir_measures.
     """
     parsed = parse_measures(measures)
@@ -126,6 +126,8 @@ class _Pool:
             )
         self.missing = _missing(self.units, self.judged, topics, query_lang)
         self.units += self.missing
+        if not self.units:
+            raise UsageError("there is nothing to score: neither the run nor the topics have a judged topic")
         wanted = {unit.id for unit in self.units}
         self.rankings: dict[str, list[str]] = {unit.id: [] for unit in self.units}
         for row in run:
@@ -135,12 +137,12 @@ class _Pool:
     def score_all(self) -> _Scores:
         """Every unit in the whole pool."""
         values = score(self.rankings, {u.id: self.judged[u.topic] for u in self.units}, self.measures)
-        shares = [measure for measure in self.measures if measure.metric is None]
-        if shares:
-            for unit in self.units:
-                languages = [self.language(document) for document in self.rankings[unit.id]]
-                for measure in shares:
-                    values[unit.id][measure.name] = share_of_language(languages, unit.lang, measure.cutoff or 10)
+        for measure in self.measures:
+            if measure.metric is None:
+                for unit in self.units:
+                    values[unit.id][measure.name] = score_languages(
+                        measure, self.rankings[unit.id], self.judged[unit.topic], self.language, unit.lang
+                    )
         return {
             unit.id: (unit.topic, {measure.name: values[unit.id][measure.name] for measure in self.measures})
             for unit in self.units
@@ -207,10 +209,12 @@ def _missing(
     if topics is None:
         seen = {unit.topic for unit in units}
         return [Unit(topic, topic, query_lang or UNKNOWN) for topic in judged if topic not in seen]
-    several = any("@" in unit.id and unit.id != unit.topic for unit in units)
+    several = any(unit.id != unit.topic for unit in units) or (
+        not units and len({topic.id for topic in topics}) < len(topics)
+    )
     missing = []
     for topic in topics:
-        name = f"{topic.id}@{topic.lang}" if several and topic.lang else topic.id
+        name = f"{topic.id}@{topic.lang or UNKNOWN}" if several else topic.id
         if topic.id in judged and name not in answered:
             missing.append(Unit(name, topic.id, topic.lang or query_lang or UNKNOWN))
     return missing

@@ -1,4 +1,4 @@
-"""Measures of a ranking against judgments: trec_eval's through ir_measures, and the share of the query's language.
+"""Measures of a ranking against judgments: trec_eval's through ir_measures, and two of languages.
 
 Names are ir_measures' own (``nDCG@10``, ``AP``, ``R@100``, ``RR``, ``Judged@10``, ``AP(rel=2)@100``; MacAvaney,
 Macdonald and Ounis, ECIR 2022). Rankings come in the run's order and are handed on with strictly falling scores, so
@@ -10,12 +10,14 @@ from __future__ import annotations
 import ast
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from subprocess import SubprocessError
 from typing import Any
 
 from xsearch.core import UsageError
 from xsearch.core.extras import need
+from xsearch.evaluate.fairness import peer
 
 Rankings = Mapping[str, Sequence[str]]
 """Document ids by topic, best first."""
@@ -25,17 +27,19 @@ Values = dict[str, dict[str, float]]
 """By topic, then by measure name."""
 
 _NAME = re.compile(r"(?P<base>[^\W\d]\w*)(?:\((?P<args>.*)\))?(?:@(?P<cutoff>[0-9]+))?")
-SHARE_SAME = "share_same"
+OWN = {"share_same": 10, "PEER": 20}
+"""Measures of languages, with the cut-off they have where none is given: the share of the results that are in the
+query's language, and `fairness.peer`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A measure under the name it was asked for. `metric` is ir_measures' object; None for ``share_same@k``, the
-    share of the first `cutoff` results that are in the query's language."""
+    """A measure under the name it was asked for. `metric` is ir_measures' object, or None for one of `OWN`."""
 
     name: str
     metric: Any
-    cutoff: int | None = None
+    own: str = ""
+    cutoff: int = 0
 
 
 def parse_measures(names: Iterable[str]) -> list[Measure]:
@@ -63,13 +67,13 @@ def _parse(name: str, registry: Mapping[str, Any]) -> Measure:
     base, cutoff = match["base"], int(match["cutoff"]) if match["cutoff"] else None
     if cutoff == 0:
         raise ValueError("a cut-off counts from 1")
-    if base == SHARE_SAME:
-        return Measure(name, None, cutoff or 10)
+    if base in OWN and match["args"] is None:
+        return Measure(name, None, base, cutoff or OWN[base])
     metric = registry.get(base)
     if metric is None:
         # Of spellings that differ in case alone (nDCG, NDCG) the measure's own is offered: it comes last.
         known = {key.lower(): key for key in sorted(registry, key=lambda key: key == registry[key].NAME)}
-        known[SHARE_SAME] = SHARE_SAME
+        known |= {own.lower(): own for own in OWN}
         near = difflib.get_close_matches(base.lower(), known, n=1)
         raise ValueError(f"did you mean {known[near[0]]}?" if near else "no such measure")
     parameters = _parameters(match["args"])
@@ -80,7 +84,7 @@ def _parse(name: str, registry: Mapping[str, Any]) -> Measure:
         metric.validate_params()
     except (AssertionError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{error}" or "parameters it does not take") from error
-    return Measure(name, metric, cutoff)
+    return Measure(name, metric)
 
 
 def _parameters(written: str | None) -> dict[str, Any]:
@@ -97,9 +101,9 @@ def _parameters(written: str | None) -> dict[str, Any]:
 def score(rankings: Rankings, judgments: Judgments, measures: Sequence[Measure]) -> Values:
     """Every measure of every topic of `judgments`; a topic without a ranking scores 0 (trec_eval's ``-c``).
 
-    Topics of `rankings` without judgments are not scored. ``share_same`` needs languages and is left to
-    `share_of_language`. Negative grades count as trec_eval has them: not relevant, and unjudged for Bpref; Judged
-    counts them as judged.
+    Topics of `rankings` without judgments are not scored. Measures of languages are left to `score_languages`.
+    Negative grades count as trec_eval has them: not relevant, and unjudged for Bpref; Judged counts them as judged.
+    Raises `UsageError` for a measure that nothing installed can compute.
     """
     module = need("ir_measures", "eval", "evaluation")
     wanted = [measure for measure in measures if measure.metric is not None]
@@ -115,7 +119,8 @@ def score(rankings: Rankings, judgments: Judgments, measures: Sequence[Measure])
     known = {topic: {d: grade for d, grade in judgments[topic].items() if grade >= 0} for topic in run}
     clipped = {topic: {d: max(grade, 0) for d, grade in judgments[topic].items()} for topic in run}
     _fill(values, module, treceval, {topic: grades for topic, grades in known.items() if grades}, run)
-    _fill(values, module, others, clipped, run)
+    if others:
+        _fill_numbered(values, module, others, clipped, run)
     return values
 
 
@@ -123,8 +128,8 @@ def _fill(
     values: Values,
     module: Any,
     measures: Sequence[Measure],
-    judged: dict[str, dict[str, int]],
-    run: dict[str, dict[str, float]],
+    judged: Mapping[str, dict[str, int]],
+    run: Mapping[str, dict[str, float]],
 ) -> None:
     if not measures or not judged:
         return
@@ -133,11 +138,43 @@ def _fill(
         names.setdefault(measure.metric, []).append(measure.name)
     try:
         results = list(module.iter_calc(list(names), judged, run))
-    except (RuntimeError, ValueError, ImportError, OSError) as error:
+    except (RuntimeError, ValueError, ImportError, OSError, SubprocessError) as error:
         raise UsageError(f"{', '.join(m.name for m in measures)}: cannot be computed here: {error}") from error
     for result in results:
         for name in names[result.measure]:
             values[result.query_id][name] = float(result.value)
+
+
+def _fill_numbered(
+    values: Values,
+    module: Any,
+    measures: Sequence[Measure],
+    judged: Mapping[str, dict[str, int]],
+    run: Mapping[str, dict[str, float]],
+) -> None:
+    """As `_fill`, with topics and documents under numbers: some programs write them to files that hold no blanks, and
+    gdeval knows topics by number only."""
+    topics = {topic: str(number) for number, topic in enumerate(judged, start=1)}
+    names = dict.fromkeys([d for topic in judged for d in (*judged[topic], *run[topic])])
+    documents = {name: str(number) for number, name in enumerate(names)}
+    numbered: Values = {topics[topic]: values[topic] for topic in judged}
+    grades = {topics[topic]: {documents[d]: grade for d, grade in docs.items()} for topic, docs in judged.items()}
+    scores = {topics[topic]: {documents[d]: score for d, score in run[topic].items()} for topic in judged}
+    _fill(numbered, module, measures, grades, scores)
+
+
+def score_languages(
+    measure: Measure,
+    ranking: Sequence[str],
+    grades: Mapping[str, int],
+    language: Callable[[str], str],
+    query_lang: str,
+) -> float:
+    """One of `OWN` for one topic; `language` gives a document's language."""
+    if measure.own == "PEER":
+        languages = {document: language(document) for document in (*ranking[: measure.cutoff], *grades)}
+        return peer(ranking, grades, languages, cutoff=measure.cutoff)
+    return share_of_language([language(document) for document in ranking], query_lang, measure.cutoff)
 
 
 def share_of_language(languages: Sequence[str], query_lang: str, cutoff: int) -> float:

@@ -7,6 +7,7 @@ every language that is likely enough. Nothing is loaded but the profiles of its 
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -67,7 +68,7 @@ def identify(texts: Sequence[str], among: Sequence[str] | None = None) -> list[I
     allowed = _allowed(among)
     found = [Identified(UNKNOWN, COMMON, 0.0)] * len(texts)
     waiting: dict[str, list[int]] = {}
-    heads = [text[:_HEAD] for text in texts]
+    heads = [_head(text) for text in texts]
     for i, head in enumerate(heads):
         script = _script(head)
         if profiles(script):
@@ -86,7 +87,7 @@ def identify_query(text: str, among: Sequence[str] | None = None) -> tuple[tuple
     `among` are the languages of the index. Others stay possible (the question may come in a language that no document
     has) but need fifty times the evidence.
     """
-    head = text[:_HEAD]
+    head = _head(text)
     script = _script(head)
     if script == COMMON:
         return ((UNKNOWN, 1.0),)
@@ -101,6 +102,11 @@ def identify_query(text: str, among: Sequence[str] | None = None) -> tuple[tuple
     kept = [(lang, weight) for lang, weight in ranked if weight >= _LEAST_CANDIDATE * ranked[0][1]]
     total = sum(weight for _, weight in kept)
     return tuple((lang, weight / total) for lang, weight in kept) if total > 0 else ((UNKNOWN, 1.0),)
+
+
+def _head(text: str) -> str:
+    # Profiles know composed letters.
+    return unicodedata.normalize("NFC", text[:_HEAD])
 
 
 def _allowed(among: Iterable[str] | None) -> frozenset[str] | None:

@@ -18,9 +18,6 @@ from xsearch.storage.manifest import MANIFEST, STORE, FileEntry, Manifest, file_
 from xsearch.storage.reader import StoreReader
 from xsearch.storage.rows import store_problems
 
-REWRITTEN_BELOW = 64 * 1024
-"""Files smaller than this are hashed at every commit: a library may rewrite one in place (tantivy its `meta.json`)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -32,14 +29,13 @@ class Problem:
 
 
 def hash_files(folder: Path, names: Iterable[str], previous: Mapping[str, FileEntry]) -> dict[str, FileEntry]:
-    """Size and checksum of the files `names`, paths relative to the index folder. Files of ours never change under
-    their name, so one of `previous` (the last manifest's) that has its size is not read again, if it is large."""
+    """Size and checksum of the files `names`, paths relative to the index folder. A file that a manifest has named
+    never changes, so one of `previous` (the last manifest's) that has its size is not read again."""
     entries = {}
     for name in sorted(names):
         known = previous.get(name)
-        path = folder / name
-        trusted = known is not None and known.size >= REWRITTEN_BELOW and path.stat().st_size == known.size
-        entries[name] = known if known is not None and trusted else file_entry(path)
+        unchanged = known is not None and (folder / name).stat().st_size == known.size
+        entries[name] = known if known is not None and unchanged else file_entry(folder / name)
     return entries
 
 

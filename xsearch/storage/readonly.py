@@ -3,11 +3,14 @@
 SQLite's readers in WAL mode create and change the files ``-wal`` and ``-shm``. To leave no trace, and to work on
 read-only media, a store is read in the first of three ways that fits:
 
-still   No write-ahead log, or an empty one: the file is opened as immutable. Reads are optimistic: only when file and
-        log are afterwards as they were before is the result used; else it is read again in the way that fits then.
-aside   A log left by a writer that died: with the shared-memory file opened read-only SQLite keeps an index of the
-        log in its own memory.
+still   No write-ahead log, or an empty one: the file is opened as immutable.
+aside   A log that nobody is writing to, as a writer that died leaves it: without shared memory, SQLite keeps an index
+        of the log in its own. (Opening the shared memory read-only instead would leave a writer of the same process
+        with read-only shared memory: SQLite has one per process.)
 shared  A writer is at work: the ordinary way; the folder is being written to anyway.
+
+In the first two, reads are optimistic: only when file and log are afterwards as they were before is the result used;
+else it is read again in the way that fits then.
 """
 
 from __future__ import annotations
@@ -32,17 +35,19 @@ GRAIN_SECONDS = 0.02
 long, the next write to it gets another time."""
 
 STILL = "mode=ro&immutable=1"
-ASIDE = "mode=ro&readonly_shm=1"
+ASIDE = "mode=ro&vfs=unix-none"
 SHARED = "mode=ro"
 
 
 class Stamp(NamedTuple):
-    """What changes when a store is written to: inode, size and time of the file, and whether its log holds anything."""
+    """What changes when a store is written to: inode, size and time of the file, size and time of its log (0 where
+    there is none, or an empty one)."""
 
     inode: int
     size: int
     mtime_ns: int
-    log: bool
+    log_size: int
+    log_mtime_ns: int
 
 
 class ReadOnlyDatabase:
@@ -59,6 +64,7 @@ class ReadOnlyDatabase:
         self._connection: sqlite3.Connection | None = None
         self._stamp: Stamp | None = None
         self._refusal: sqlite3.Error | None = None
+        self._writer_seen = False
         try:
             self._hold = GenerationHold(path.parent)
         except OSError as error:
@@ -101,18 +107,20 @@ class ReadOnlyDatabase:
                 else:
                     if self._undisturbed():
                         return result
+                self._writer_seen = True
                 self._disconnect()
 
     def _open(self) -> sqlite3.Connection:
         """Connect in the first way that shows this reader's commit."""
         while True:
             stamp = _settled_stamp(self._path)
-            if stamp is not None and not stamp.log:
+            if stamp is not None and not stamp.log_size:
                 connection = self._attempt(STILL, stamp)
                 if connection is None and self._undisturbed():
                     break
             else:
-                connection = self._attempt(ASIDE, None) or self._attempt(SHARED, None)
+                quiet = stamp is not None and not self._writer_seen
+                connection = (self._attempt(ASIDE, stamp) if quiet else None) or self._attempt(SHARED, None)
                 if connection is None:
                     break
             if connection is not None:
@@ -128,6 +136,8 @@ class ReadOnlyDatabase:
         self._refusal = None
         try:
             self._connection = connect(self._path, way)
+            if way == ASIDE:
+                self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             if examine(self._connection, self._path)["commit"] >= self._commit:
                 return self._connection
         except sqlite3.Error as error:
@@ -153,10 +163,12 @@ def _stamp(path: Path) -> Stamp | None:
     except FileNotFoundError:
         return None
     try:
-        log = os.stat(f"{path}-wal").st_size > 0
+        log = os.stat(f"{path}-wal")
     except FileNotFoundError:
-        log = False
-    return Stamp(status.st_ino, status.st_size, status.st_mtime_ns, log)
+        log = None
+    if log is None or log.st_size == 0:
+        return Stamp(status.st_ino, status.st_size, status.st_mtime_ns, 0, 0)
+    return Stamp(status.st_ino, status.st_size, status.st_mtime_ns, log.st_size, log.st_mtime_ns)
 
 
 def _settled_stamp(path: Path) -> Stamp | None:
@@ -165,8 +177,8 @@ def _settled_stamp(path: Path) -> Stamp | None:
         stamp = _stamp(path)
         if stamp is None:
             raise IndexDamaged(f"{path} is missing: restore the index from a backup, or index the documents again")
-        age = time.time() - stamp.mtime_ns / 1e9
-        if stamp.log or not 0 <= age < GRAIN_SECONDS:
+        age = time.time() - max(stamp.mtime_ns, stamp.log_mtime_ns) / 1e9
+        if not 0 <= age < GRAIN_SECONDS:
             return stamp
         time.sleep(GRAIN_SECONDS - age)
     return None

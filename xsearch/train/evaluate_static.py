@@ -10,49 +10,36 @@ from typing import Any
 
 import numpy as np
 
-from xsearch.core import FloatArray
+from xsearch.core import BadInput, FloatArray
 from xsearch.encode import StaticEncoder
 from xsearch.train.rows import read_records
 
-XTREME = [
-    "afr",
-    "ara",
-    "ben",
-    "bul",
-    "deu",
-    "ell",
-    "spa",
-    "est",
-    "eus",
-    "pes",
-    "fin",
-    "fra",
-    "heb",
-    "hin",
-    "hun",
-    "ind",
-    "ita",
-    "jpn",
-    "jav",
-    "kat",
-    "kaz",
-    "kor",
-    "mal",
-    "mar",
-    "nld",
-    "por",
-    "rus",
-    "swh",
-    "tam",
-    "tel",
-    "tgl",
-    "tha",
-    "tur",
-    "urd",
-    "vie",
-    "cmn",
-]
+XTREME = (
+    "afr", "ara", "ben", "bul", "deu", "ell", "spa", "est", "eus", "pes", "fin", "fra",
+    "heb", "hin", "hun", "ind", "ita", "jpn", "jav", "kat", "kaz", "kor", "mal", "mar",
+    "nld", "por", "rus", "swh", "tam", "tel", "tgl", "tha", "tur", "urd", "vie", "cmn",
+)  # fmt: skip
 """The Tatoeba languages of XTREME (Hu et al. 2020, table 15)."""
+
+
+def score_folder(encoder: StaticEncoder, folder: Path) -> dict[str, float]:
+    """The figures of the collection in `folder`, by name.
+
+    ``docs.jsonl*`` and ``topics.jsonl*`` give nDCG@10 across languages, in the same language, from English and in one
+    mixed list; ``pairs.jsonl*`` gives accuracies, foreign to English: the mean over its languages and over those of
+    XTREME. Raises `BadInput` where there is neither.
+    """
+    if pairs := sorted(folder.glob("pairs.jsonl*")):
+        by_language = tatoeba_accuracy(encoder, (record for path in pairs for _, record in read_records(path)))
+        return {
+            f"accuracy-{len(by_language)}": _mean(by_language.values()),
+            "accuracy-xtreme": _mean(by_language[lang] for lang in XTREME if lang in by_language),
+        }
+    collection = read_collection(folder)
+    if not collection.documents or not collection.topics:
+        raise BadInput("holds neither pairs.jsonl nor docs.jsonl and topics.jsonl", str(folder))
+    found = retrieval_scores(encoder, collection)
+    return {"cross": found.cross, "same": found.same, "from-english": found.from_english, "mixed": found.mixed}
 
 
 def tatoeba_accuracy(encoder: StaticEncoder, pairs: Iterable[dict[str, Any]]) -> dict[str, float]:
@@ -111,12 +98,12 @@ def retrieval_scores(encoder: StaticEncoder, collection: Collection) -> Retrieva
         rows = np.flatnonzero(topic_langs == lang)
         scores = _best_windows(queries[rows], windows.vectors, windows.owners, len(documents))
         relevant = topic_ids[rows][:, None] == document_ids
-        mixed += _ndcg(scores, relevant).tolist()
+        mixed += ndcg(scores, relevant).tolist()
         for other in np.unique(document_langs):
             pool = document_langs == other
             answered = relevant[:, pool].any(axis=1)
             if answered.any():
-                by_pair[str(lang), str(other)] = float(_ndcg(scores[:, pool], relevant[:, pool])[answered].mean())
+                by_pair[str(lang), str(other)] = float(ndcg(scores[:, pool], relevant[:, pool])[answered].mean())
     return RetrievalScores(
         cross=_mean(v for (a, b), v in by_pair.items() if a != b),
         same=_mean(v for (a, b), v in by_pair.items() if a == b),
@@ -134,7 +121,7 @@ def _best_windows(queries: FloatArray, vectors: FloatArray, owners: Any, documen
     return scores
 
 
-def _ndcg(scores: FloatArray, relevant: Any, depth: int = 10) -> FloatArray:
+def ndcg(scores: FloatArray, relevant: Any, depth: int = 10) -> FloatArray:
     """nDCG@10 with binary grades of every row; equal scores by place, 0 for a row without relevant documents."""
     order = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
     discounts = 1 / np.log2(np.arange(2, order.shape[1] + 2))
