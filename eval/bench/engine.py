@@ -20,27 +20,48 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LANGUAGES = "en de fr es it pt nl pl ru uk tr ar fa hi zh ja ko vi id sv".split()
+LANGUAGES = [
+    "en",
+    "de",
+    "fr",
+    "es",
+    "it",
+    "pt",
+    "nl",
+    "pl",
+    "ru",
+    "uk",
+    "tr",
+    "ar",
+    "fa",
+    "hi",
+    "zh",
+    "ja",
+    "ko",
+    "vi",
+    "id",
+    "sv",
+]
 WORDS = 60
 SEED = 7
 
 
-def sentences(data: Path, lang: str) -> Iterator[str]:
-    """Distinct sentences of a language, over all files of parallel text."""
-    seen: set[str] = set()
+def sentences(data: Path) -> dict[str, list[str]]:
+    """Distinct sentences of each language, over all files of parallel text."""
+    found: dict[str, dict[str, None]] = {lang: {} for lang in LANGUAGES}
     for path in sorted(data.glob("*.jsonl.xz")):
         if path.name.endswith(".sections.jsonl.xz"):
             continue
         with lzma.open(path, "rt", encoding="utf-8") as lines:
             for line in lines:
-                text = json.loads(line).get(lang)
-                if isinstance(text, str) and text not in seen:
-                    seen.add(text)
-                    yield text
+                row = json.loads(line)
+                for lang in LANGUAGES:
+                    if isinstance(text := row.get(lang), str):
+                        found[lang][text] = None
+    return {lang: list(texts) for lang, texts in found.items()}
 
 
 def make_documents(data: Path, count: int, target: Path) -> None:
@@ -48,8 +69,7 @@ def make_documents(data: Path, count: int, target: Path) -> None:
     rng = random.Random(SEED)
     each = -(-count // len(LANGUAGES))
     rows = []
-    for lang in LANGUAGES:
-        pool = list(sentences(data, lang))
+    for lang, pool in sentences(data).items():
         made, at = 0, len(pool)
         while made < each:
             if at >= len(pool) - 1:
@@ -72,11 +92,11 @@ def make_documents(data: Path, count: int, target: Path) -> None:
 def measure_index(documents: Path, folder: Path) -> dict[str, float]:
     """Index through the public command's path: read, identify, analyze, encode, store, commit."""
     import xsearch
-    from xsearch.engine import index_paths
+    from xsearch.engine import IngestOptions, index_paths
 
     started = time.perf_counter()
     index = xsearch.create(folder)
-    report = index_paths(index, [documents])
+    report = index_paths(index, [documents], IngestOptions(workers=os.cpu_count() or 1))
     seconds = time.perf_counter() - started
     return {"seconds": seconds, "documents_per_second": report.documents / seconds}
 
@@ -141,7 +161,7 @@ def sizes(folder: Path, count: int) -> dict[str, float]:
 def in_process(step: str, documents: Path, folder: Path) -> dict[str, float]:
     """Run one measurement in a fresh interpreter; adds its peak memory."""
     command = [sys.executable, __file__, "--step", step, "--input", str(documents), "--folder", str(folder)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
 

@@ -110,9 +110,13 @@ def test_same_seed_same_encoder_and_another_seed_another(trained):
     assert train_static(recipe, data, data / "other", seed=6).fingerprint != card.fingerprint
 
 
-def test_data_without_pairs_is_an_error(tmp_path, data):
+def test_data_without_pairs_or_without_the_texts_to_exclude_is_an_error(tmp_path, data):
     (tmp_path / "parallel").mkdir()
     (tmp_path / "parallel/a.jsonl").write_text('{"en": "alone"}\n')
+    with pytest.raises(BadInput, match="exclude"):
+        train_static(load_recipe(data / "recipe.toml"), tmp_path, tmp_path / "out")
+    (tmp_path / "eval").mkdir()
+    (tmp_path / "eval/a.jsonl").write_text('{"id": "1", "text": "kept out"}\n')
     with pytest.raises(BadInput, match="two languages"):
         train_static(load_recipe(data / "recipe.toml"), tmp_path, tmp_path / "out")
 

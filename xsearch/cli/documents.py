@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,7 +59,7 @@ def index(
     report = index_paths(
         opened,
         paths,
-        IngestOptions(lang, strict, prune),
+        IngestOptions(lang, strict, prune, os.cpu_count() or 1),
         Listener(message, lambda documents, files: progress.update(documents, f", {files:,} files")),
         sys.stdin.buffer,
     )

@@ -93,10 +93,14 @@ class Index:
     def _follow(self) -> None:
         self.refresh()
 
-    def writer(self) -> IndexWriter:
+    def writer(self, workers: int = 1) -> IndexWriter:
         """The index's writer: `with index.writer() as w: w.add(document)`. Raises `IndexLocked` while another
-        one is open."""
-        return IndexWriter(self.path, lambda: read_manifest(self.path), self._files, self._clock, self._follow)
+        one is open.
+
+        workers: processes that prepare documents once there are many; a script that asks for more than one must be
+        importable (``if __name__ == "__main__":``), as for multiprocessing at large.
+        """
+        return IndexWriter(self.path, lambda: read_manifest(self.path), self._files, self._clock, self._follow, workers)
 
     def search(
         self,

@@ -22,11 +22,12 @@ COMMIT_EVERY = 200_000
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
     """lang: every document's language. strict: a bad record ends the run. prune: files that vanished lose their
-    documents. read: limits and formats of the readers."""
+    documents. workers: processes for a large run (see `Index.writer`). read: limits of the readers."""
 
     lang: str | None = None
     strict: bool = False
     prune: bool = False
+    workers: int = 1
     read: ReadOptions = field(default_factory=ReadOptions)
 
 
@@ -77,7 +78,7 @@ class _Run:
     def over(self, paths: Sequence[str | Path], stdin: BinaryIO | None) -> IngestReport:
         files = [path for path in paths if str(path) != "-"]
         sources = scan(files, self._skip) if files else iter(())
-        with self.index.writer() as writer:
+        with self.index.writer(self.options.workers) as writer:
             known = writer.sources()
             seen = set()
             for source in sources:

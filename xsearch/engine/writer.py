@@ -7,32 +7,34 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from xsearch.core import Document, UsageError, Windows
+from xsearch.core import Document, UsageError
 from xsearch.engine.clock import command
 from xsearch.engine.encoder import index_encoder
 from xsearch.engine.generation import GenerationWriter
 from xsearch.engine.layout import sweep_files, sweep_generations
-from xsearch.engine.prepare import Prepared, prepare
 from xsearch.engine.recipe import parse_stored
+from xsearch.engine.workers import InProcesses, InThisProcess, Preparation, Ready
 from xsearch.storage import Files, Manifest, SourceState, write_lock, write_manifest
 from xsearch.storage.failpoints import reach
 
 BATCH = 256
-"""Documents prepared at once: large enough for the encoder's threads, small enough to keep a few in memory."""
-IN_FLIGHT = 3
+"""Documents prepared at once: large enough for the encoder's threads, small enough to keep several in memory."""
+MANY_BATCHES = 16
+"""From here on processes of their own pay for their start (about a second)."""
 
 
 class IndexWriter:
     """The one writer of an index: `add`, `delete`, then `commit`, or leave the `with` block.
 
-    Preparation runs in the caller's thread, encoding in a second, storing in a third, so that two cores are busy;
-    batches keep their order, so the same documents give the same index. An error in a background step is raised by
-    the next call, and the writer is closed. Leaving the block by an exception commits nothing. Raises `IndexLocked`
-    when another writer is at work.
+    Documents are prepared and encoded in batches (`workers` > 1: in processes of their own, once there are many) and
+    stored in a thread; batches keep their order, so the same documents give the same index. An error in a background
+    step is raised by the next call, and the writer is closed. Leaving the block by an exception commits nothing.
+    Raises `IndexLocked` when another writer is at work.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class IndexWriter:
         files: Files,
         clock: Callable[[], datetime],
         committed: Callable[[], None] = lambda: None,
+        workers: int = 1,
     ) -> None:
         self.root, self.files, self.clock, self._committed = root, files, clock, committed
         with contextlib.ExitStack() as held:
@@ -53,10 +56,13 @@ class IndexWriter:
             self.encoder = index_encoder(self.manifest, root) if "dense" in self.recipe.retrievers else None
             self.generation = GenerationWriter(root, self.manifest, files)
             held.callback(self.generation.close)
-            self._threads = (ThreadPoolExecutor(1, "xsearch-encode"), ThreadPoolExecutor(1, "xsearch-store"))
-            for pool in self._threads:
-                held.callback(pool.shutdown, wait=True, cancel_futures=True)
+            self._store_thread = ThreadPoolExecutor(1, "xsearch-store")
+            held.callback(self._store_thread.shutdown, wait=True, cancel_futures=True)
+            self._preparation: Preparation = InThisProcess(self.recipe.passages.max_words, self.encoder)
+            held.callback(lambda: self._preparation.close())
             self._held = held.pop_all()
+        self._workers = workers
+        self._batches = 0
         self._buffer: list[Document] = []
         self._sources: list[str | None] = []
         self._pending: deque[Future[None]] = deque()
@@ -141,22 +147,25 @@ class IndexWriter:
         self._buffer, self._sources = [], []
         try:
             reach("add.prepare")
-            prepared = prepare(batch, sources, self.recipe.passages.max_words)
-            encode, store = self._threads
-            vectors = encode.submit(self._encode, prepared)
-            self._pending.append(store.submit(self._store, prepared, vectors))
-            self._wait(IN_FLIGHT - 1)
+            self._batches += 1
+            if self._batches == MANY_BATCHES and self._workers > 1:
+                self._to_processes()
+            ready = self._preparation.submit((batch, sources))
+            self._pending.append(self._store_thread.submit(self._store, ready))
+            self._wait(self._preparation.in_flight - 1)
         except BaseException:
             # What came before may be half stored: only the last commit is sure.
             self.close()
             raise
 
-    def _encode(self, prepared: Prepared) -> Windows | None:
-        reach("add.encode")
-        return self.encoder.encode_passages(prepared.texts, prepared.groups) if self.encoder else None
+    def _to_processes(self) -> None:
+        self._wait(0)
+        self._preparation.close()
+        load = partial(index_encoder, self.manifest, self.root) if self.encoder else None
+        self._preparation = InProcesses(self._workers, self.recipe.passages.max_words, load)
 
-    def _store(self, prepared: Prepared, vectors: Future[Windows | None]) -> None:
-        self.generation.add(prepared, vectors.result())
+    def _store(self, ready: Future[Ready]) -> None:
+        self.generation.add(*ready.result())
 
     def _drain(self) -> None:
         self._check_open()

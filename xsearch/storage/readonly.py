@@ -135,9 +135,7 @@ class ReadOnlyDatabase:
         self._stamp = stamp
         self._refusal = None
         try:
-            self._connection = connect(self._path, way)
-            if way == ASIDE:
-                self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._connection = connect(self._path, way, "EXCLUSIVE" if way == ASIDE else "NORMAL")
             if examine(self._connection, self._path)["commit"] >= self._commit:
                 return self._connection
         except sqlite3.Error as error:

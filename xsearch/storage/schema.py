@@ -72,7 +72,7 @@ CHUNK = 500
 """Parameters bound to one statement: within every build's limit, and few enough that its plan stays cached."""
 
 
-def connect(path: Path, how: str) -> sqlite3.Connection:
+def connect(path: Path, how: str, locking_mode: str = "NORMAL") -> sqlite3.Connection:
     """A connection to the file `path`, opened as the URI parameters `how` say, in autocommit mode; the caller sees to
     it that one thread at a time uses it."""
     connection = sqlite3.connect(
@@ -82,7 +82,13 @@ def connect(path: Path, how: str) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    try:
+        # First, since the other reads the file, and how a log is read is settled then.
+        connection.execute(f"PRAGMA locking_mode = {locking_mode}")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -59,8 +59,7 @@ def train_static(
     """
     seed = recipe.seed if seed is None else seed
     on_progress(Progress("read"))
-    excluded = read_excluded([path for glob in recipe.exclude for path in sorted(data.glob(glob))])
-    parallel = read_parallel(data, recipe.sources, excluded)
+    parallel = read_parallel(data, recipe.sources, read_excluded(_excluded_files(recipe, data)))
     if not len(parallel.rows):
         raise BadInput("no row has texts in two languages", str(data))
     on_progress(Progress("vocabulary"))
@@ -102,7 +101,9 @@ def source_notes(data: Path, files: list[str], recipe: StaticRecipe) -> tuple[So
     `origin`) where it is there, else the licence the recipe states."""
     path = data / "sources.json"
     listed = {entry["file"]: entry for entry in msgspec.json.decode(path.read_bytes())} if path.is_file() else {}
-    stated = {file: source.licence for source in recipe.sources for file in files if Path(file).match(source.files)}
+    stated = {
+        file: source.licence for source in reversed(recipe.sources) for file in files if Path(file).match(source.files)
+    }
     return tuple(
         SourceNote(
             name=file,
@@ -111,6 +112,19 @@ def source_notes(data: Path, files: list[str], recipe: StaticRecipe) -> tuple[So
         )
         for file in files
     )
+
+
+def _excluded_files(recipe: StaticRecipe, data: Path) -> list[Path]:
+    """The files whose texts must stay out. A glob without files is an error: nothing would be kept out, unnoticed."""
+    found: list[Path] = []
+    for glob in recipe.exclude:
+        files = sorted(data.glob(glob))
+        if not files:
+            raise BadInput(
+                f"no file matches '{glob}' of `exclude`: without it evaluation text may be learnt", str(data)
+            )
+        found += files
+    return found
 
 
 def _tokenise(

@@ -1,0 +1,99 @@
+"""Preparing and encoding batches: in this process for a few documents, in processes of their own for many.
+
+Identification and analysis are Python and hold its lock, so more threads would not use more cores.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from typing import Protocol
+
+from xsearch.core import Document, Windows
+from xsearch.encode import Encoder
+from xsearch.engine.prepare import Prepared, prepare
+from xsearch.storage.failpoints import reach
+
+Batch = tuple[Sequence[Document], Sequence[str | None]]
+"""Documents, and the file each came from."""
+Ready = tuple[Prepared, Windows | None]
+
+
+class Preparation(Protocol):
+    """Where batches are prepared and encoded. Futures come in the order of the calls, whatever finishes first."""
+
+    in_flight: int
+
+    def submit(self, batch: Batch) -> Future[Ready]:
+        """Begin with a batch."""
+
+    def close(self) -> None:
+        """Stop; batches not begun are dropped."""
+
+
+class InThisProcess:
+    """Prepares in the caller's thread and encodes in one other, which mostly computes outside Python's lock."""
+
+    in_flight = 3
+
+    def __init__(self, max_words: int, encoder: Encoder | None) -> None:
+        self._max_words, self._encoder = max_words, encoder
+        self._thread = ThreadPoolExecutor(1, "xsearch-encode")
+
+    def submit(self, batch: Batch) -> Future[Ready]:
+        """Prepare `batch` now; its vectors come later."""
+        prepared = prepare(*batch, self._max_words)
+        return self._thread.submit(lambda: (prepared, encode(self._encoder, prepared)))
+
+    def close(self) -> None:
+        """Wait for the batch at work."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+
+class InProcesses:
+    """Prepares and encodes in `count` processes; they start when the first batch comes."""
+
+    def __init__(self, count: int, max_words: int, load: Callable[[], Encoder] | None) -> None:
+        self.in_flight = 2 * count + 1
+        self._pool: Executor = ProcessPoolExecutor(
+            # Spawned, not forked: this process has threads.
+            count, mp_context=get_context("spawn"), initializer=_start, initargs=(max_words, load)
+        )  # fmt: skip
+
+    def submit(self, batch: Batch) -> Future[Ready]:
+        """Hand `batch` to a process."""
+        return self._pool.submit(_work, batch)
+
+    def close(self) -> None:
+        """Wait for the batches at work."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def encode(encoder: Encoder | None, prepared: Prepared) -> Windows | None:
+    """The vectors of a prepared batch, None for an index without."""
+    reach("add.encode")
+    return encoder.encode_passages(prepared.texts, prepared.groups) if encoder else None
+
+
+class _Worker:
+    """What a worker process holds."""
+
+    max_words: int
+    encoder: Encoder | None
+
+
+def _start(max_words: int, load: Callable[[], Encoder] | None) -> None:
+    # Ctrl-C is for the parent, which drops what is under way.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _Worker.max_words = max_words
+    _Worker.encoder = load() if load else None
+
+
+def _work(batch: Batch) -> Ready:
+    prepared = prepare(*batch, _Worker.max_words)
+    windows = encode(_Worker.encoder, prepared)
+    # The texts have done their service; they would only travel back.
+    prepared.texts.clear()
+    return prepared, windows
