@@ -37,13 +37,13 @@ def lines(text: str) -> list[str]:
     [
         (["query", ""], 2, "empty"),
         (["query", "river", "-k", "0"], 2, "k must be"),
-        (["query", "river", "-k", "many"], 2, "many"),
+        (["query", "river", "-k", "many"], 2, "integer"),
         (["query", "river", "--lang", "klingonish"], 2, "klingonish"),
         (["query", "river", "--to", "de,xx-nonsense-1"], 2, "nonsense"),
-        (["query", "river", "--filter", "year >"], 2, "year"),
-        (["query", "river", "--filter", "__import__('os').system('true')"], 2, "filter"),
-        (["query", "river", "--filter", "(" * 5000 + ")" * 5000], 2, "filter"),
-        (["query", "river", "--filter", "x" * 200_000], 2, "filter"),
+        (["query", "river", "--filter", "year >"], 2, "parse"),
+        (["query", "river", "--filter", "__import__('os').system('true')"], 2, "functions"),
+        (["query", "river", "--filter", "(" * 5000 + ")" * 5000], 2, "nested"),
+        (["query", "river", "--filter", "x" * 100_000], 2, "100,000"),
         (["query", "river", "--retrievers", "bm25,colbert"], 2, "colbert"),
         (["query", "river", "--fusion", "best"], 2, "best"),
         (["query", "river", "--format", "xml"], 2, "xml"),
@@ -73,8 +73,9 @@ def test_one_line_and_the_right_code(made, arguments, code, says):
     assert (done.code, done.out) == (code, "")
     assert says in done.err
     assert "Traceback" not in done.err
-    if not done.err.startswith("Usage"):
-        assert len(lines(done.err)) == 1 or says in lines(done.err)[-1]
+    if done.err.startswith("xsearch: "):
+        # One line says it; a filter's is followed by the place and examples.
+        assert says in lines(done.err)[0]
 
 
 def test_an_empty_folder(tmp_path):
@@ -123,16 +124,21 @@ def test_a_folder_of_hard_cases(home):
     (docs / ".git" / "config").write_text("river")
     (docs / "out.txt").symlink_to(home / "a.txt")
     (docs / "loop").symlink_to(docs)
-    (docs / "ids.jsonl").write_text(json.dumps({"id": "with blank\tand tab", "text": "A river in a record."}))
+    (docs / "ids.jsonl").write_text(
+        json.dumps({"id": "with blank", "text": "A river in a record."})
+        + "\n"
+        + json.dumps({"id": "with\ttab", "text": "A river in another."})
+    )
     with gzip.open(docs / "z.txt.gz", "wt") as packed:
         packed.write("A river in a compressed file.")
     done = xsearch("index", "docs", cwd=home)
     assert done.code == 0, done.err
     assert "Traceback" not in done.err
     assert "\x1b" not in done.err
+    assert "ids.jsonl:2" in done.err
     found = xsearch("query", "river", "-k", "50", "--retrievers", "bm25", "--format", "json", cwd=home)
     ids = {hit["id"] for hit in json.loads(found.out)["hits"]}
-    assert ids >= {"bom.txt", "broken.txt", "escape.txt", "with blank\tand tab", "z.txt.gz"}
+    assert ids >= {"bom.txt", "broken.txt", "escape.txt", "with blank", "z.txt.gz"}
     assert not any(name in id for id in ids for name in (".env", ".git", "out.txt", "junk", "loop"))
     table = xsearch("query", "river", "-k", "50", "--retrievers", "bm25", cwd=home).out
     assert "\x1b" not in table

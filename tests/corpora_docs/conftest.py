@@ -9,6 +9,7 @@ import pytest
 from xsearch.core import Document
 from xsearch.corpora import ReadOptions, read, scan
 
+
 @dataclass
 class Outcome:
     documents: list[Document]

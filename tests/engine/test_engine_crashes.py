@@ -1,4 +1,4 @@
-"""Nothing committed is lost, nothing half done is seen: at every failpoint, at a power cut, and when killed at random."""
+"""Nothing committed is lost, nothing half done is seen: at every failpoint, at a power cut, killed at random."""
 
 import json
 import os

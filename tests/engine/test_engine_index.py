@@ -57,9 +57,14 @@ def test_a_passage_number_is_never_used_again(folder):
 
 def test_leaving_the_block_by_an_error_commits_nothing(folder):
     index = filled(folder, 1)
-    with pytest.raises(RuntimeError), index.writer() as writer:
-        apply(writer, 2)
-        raise RuntimeError
+
+    def fail() -> None:
+        with index.writer() as writer:
+            apply(writer, 2)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert problems(observed(index), [1]) == ""
     with index.writer() as writer:
         apply(writer, 2)

@@ -79,9 +79,11 @@ def test_the_editable_install_runs_the_demo(tmp_path):
     assert Path(where).is_relative_to(ROOT)
 
 
-@pytest.mark.parametrize("code", ["import xsearch", "import sys; sys.argv = ['xsearch', '--help']; import xsearch.cli.app"])
+@pytest.mark.parametrize(
+    "code", ["import xsearch", "import sys; sys.argv = ['xsearch', '--help']; import xsearch.cli.app"]
+)
 def test_importing_loads_nothing_heavy(code):
-    script = f"{code}\nimport sys\nprint(sorted(m for m in {HEAVY + ('numpy',)!r} if m in sys.modules))"
+    script = f"{code}\nimport sys\nprint(sorted(m for m in {(*HEAVY, 'numpy')!r} if m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -105,4 +107,4 @@ def test_the_public_names():
     for name in xsearch.__all__:
         assert getattr(xsearch, name) is not None
     with pytest.raises(AttributeError):
-        xsearch.nothing
+        _ = xsearch.nothing

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import msgspec
 
-from xsearch.core import Document, Hit, Run, ScoredDoc, Topic
+from xsearch.core import Document, Hit, IndexDamaged, Run, ScoredDoc, Topic
 from xsearch.encode import load_encoder
 from xsearch.engine.clock import command, utc_now
 from xsearch.engine.encoder import encoder_name, encoder_record
@@ -51,7 +51,7 @@ class Index:
             try:
                 snapshot = Snapshot(self.path, manifest)
                 break
-            except FileNotFoundError:
+            except (FileNotFoundError, IndexDamaged):
                 if read_manifest(self.path).commit == manifest.commit:
                     raise
         snapshot.check_analyzers()

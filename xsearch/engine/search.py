@@ -117,12 +117,7 @@ def _covers(wanted: str, code: str) -> bool:
 def filter_mask(snapshot: Snapshot, expression: str) -> Mask:
     """Passages of the documents that satisfy `expression`, bool (high-water mark,). Raises `FilterError`."""
     condition = compile_filter(expression, languages.normalize_code)
-    numbers = snapshot.store.select(condition.sql, condition.parameters)
-    documents = snapshot.columns.documents
-    inside = np.zeros(int(documents.max(initial=-1)) + 2, dtype=np.bool_)
-    inside[numbers[numbers < len(inside) - 1]] = True
-    # A passage that compaction removed has document -1: the last element, which stays false.
-    return inside[documents]
+    return snapshot.filter_mask(condition.sql, tuple(condition.parameters))
 
 
 def retrieve(snapshot: Snapshot, name: str, query: Query, depth: int, scope: Scope) -> Candidates:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from xsearch.retrieve import BM25, Dense
 from xsearch.storage import Liveness, Manifest, PassageColumns, StoreReader, generation_folder
 
 Retriever = BM25 | Dense
+REMEMBERED_MASKS = 8
 
 
 class Snapshot:
@@ -36,6 +38,7 @@ class Snapshot:
             for name in self.recipe.retrievers
         }
         self.groups, self.group_of_language = _groups(manifest.languages)
+        self._masks: dict[tuple[str, tuple[Any, ...]], Mask] = {}
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -61,6 +64,23 @@ class Snapshot:
     def group_of(self, passages: NDArray[np.int64]) -> NDArray[np.int32]:
         """Index into `groups` of each passage's language, int32 (n,)."""
         return self.group_of_language[self.columns.language_of(passages)]
+
+    def filter_mask(self, sql: str, parameters: tuple[Any, ...]) -> Mask:
+        """Passages of the documents for which an SQL condition holds, bool (high-water mark,). The last few are
+        remembered: a filter reads every document's metadata."""
+        key = (sql, parameters)
+        mask = self._masks.get(key)
+        if mask is None:
+            numbers = self.store.select(sql, parameters)
+            documents = self.columns.documents
+            inside = np.zeros(int(documents.max(initial=-1)) + 2, dtype=np.bool_)
+            inside[numbers[numbers < len(inside) - 1]] = True
+            # A passage that compaction removed has document -1: the last element, which stays false.
+            mask = inside[documents]
+            if len(self._masks) >= REMEMBERED_MASKS:
+                self._masks = {}
+            self._masks[key] = mask
+        return mask
 
     def close(self) -> None:
         """Let go of the files."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -199,16 +200,21 @@ def analyzer(lang: str, variant: str | None = None) -> Analyzer:
 def coverage(lang: str, text: str) -> float:
     """The share of a text's letters that end up in terms, 0 to 1; 1 for a text without letters.
 
-    Well below 1, the analyzer drops a script that the text is written in.
+    Well below 1, the analyzer drops a script that the text is written in. Code points for private use, or of scripts
+    that this Python's Unicode does not know yet, count as letters: somebody writes with them.
     """
-    letters = sum(map(str.isalpha, text))
+    letters = sum(map(_is_letter, text))
     if not letters:
         return 1.0
     reached = bytearray(len(text))
     for terms, start, end in analyzer(lang).tokens(text):
         if terms:
             reached[start:end] = b"\1" * (end - start)
-    return sum(1 for char, kept in zip(text, reached, strict=True) if kept and char.isalpha()) / letters
+    return sum(1 for char, kept in zip(text, reached, strict=True) if kept and _is_letter(char)) / letters
+
+
+def _is_letter(char: str) -> bool:
+    return char.isalpha() or unicodedata.category(char) in ("Co", "Cn")
 
 
 @cache

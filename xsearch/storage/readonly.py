@@ -35,6 +35,8 @@ GRAIN_SECONDS = 0.02
 long, the next write to it gets another time."""
 
 STILL = "mode=ro&immutable=1"
+# Closing such a connection releases this process's POSIX locks on the file. A writer's are there to keep strangers from
+# folding its log in; other writers of ours are kept out by `write_lock`.
 ASIDE = "mode=ro&vfs=unix-none"
 SHARED = "mode=ro"
 
