@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -19,12 +19,13 @@ from xsearch.encode import load_encoder
 from xsearch.engine.clock import command, utc_now
 from xsearch.engine.encoder import encoder_name, encoder_record
 from xsearch.engine.hits import make_hits
-from xsearch.engine.layout import new_index
 from xsearch.engine.recipe import Recipe, load_recipe
 from xsearch.engine.search import Found, SearchOptions, search
 from xsearch.engine.snapshot import Snapshot
-from xsearch.engine.writer import IndexWriter
 from xsearch.storage import DiskFiles, Files, Manifest, read_manifest
+
+if TYPE_CHECKING:
+    from xsearch.engine.writer import IndexWriter
 
 
 class Index:
@@ -191,6 +192,8 @@ def create_index(
     the recipe's. Raises `BadInput` when something is there already.
     """
     folder = Path(path)
+    from xsearch.engine.layout import new_index
+
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     if encoder is not None:
         chosen = msgspec.structs.replace(chosen, encoder=encoder_name(encoder))

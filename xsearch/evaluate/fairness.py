@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,6 +126,25 @@ def pair_matrix(pairs: Mapping[str, float]) -> tuple[list[str], list[str], NDArr
         a, b = split[name]
         matrix[rows.index(a), columns.index(b)] = value
     return rows, columns, matrix
+
+
+def pair_means(pairs: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Means over pairs, each in its own pool and all weighing alike: "same" language and "cross" language, by measure,
+    with how many "pairs" they are over. Two scripts or regions of one language (zh-zh-Hant) are in neither.
+
+    pairs: measures by pair, as ``evaluate(by="pair")`` gives them.
+    """
+    kinds: dict[str, list[Mapping[str, float]]] = {}
+    for name, values in pairs.items():
+        asked, written = _split_pair(name)
+        if asked == written:
+            kinds.setdefault("same", []).append(values)
+        elif asked.partition("-")[0] != written.partition("-")[0]:
+            kinds.setdefault("cross", []).append(values)
+    return {
+        kind: {"pairs": len(found), **{name: fmean(values[name] for values in found) for name in found[0]}}
+        for kind, found in sorted(kinds.items())
+    }
 
 
 def _split_pair(name: str) -> tuple[str, str]:

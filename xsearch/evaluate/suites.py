@@ -23,6 +23,7 @@ from xsearch.engine import Index, create_index
 from xsearch.engine.clock import utc_now
 from xsearch.engine.runs import run_topic_ids
 from xsearch.evaluate.evaluation import Confidence, Evaluation, evaluate
+from xsearch.evaluate.fairness import pair_means
 from xsearch.evaluate.provenance import provenance
 
 SUITES = "eval/suites"
@@ -47,7 +48,8 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A suite's TOML. measures: the collection's own where empty. topic_langs: wordings to use, all where empty.
-    by: breakdowns (see `evaluate`). k: documents per topic."""
+    by: breakdowns (see `evaluate`). k: documents per topic. sample: about so many wordings, see `sampled`; 0 for all.
+    """
 
     name: str
     title: str
@@ -57,6 +59,7 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     topic_langs: tuple[str, ...] = ()
     by: tuple[Literal["pair", "query_lang", "doc_lang"], ...] = ("query_lang",)
     k: int = 1000
+    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ def run_suite(name: str | Path | Suite, options: SuiteOptions | None = None) -> 
     """Index every collection under every recipe, search, score.
 
     A row holds suite, collection, system, recipe and search options, "measures", "by", "topics" and "intervals" as
-    `Evaluation.to_json` has them, "documents", "index_seconds", "index_bytes", "search_seconds", "ms_per_query" (wall
+    `Evaluation.to_json` has them (by pair the first measure alone), "pairs" as `pair_means` has it, "documents", "index_seconds", "index_bytes", "search_seconds", "ms_per_query" (wall
     clock over queries, all threads), the seed, and what `provenance` tells. Rows are appended to ``options.results``
     as they come. Raises `BadInput` when a collection's files are missing, saying how to get them.
     """
@@ -122,7 +125,7 @@ def run_suite(name: str | Path | Suite, options: SuiteOptions | None = None) -> 
 def _run_collection(suite: Suite, name: str, systems: list[System], options: SuiteOptions) -> Iterator[Row]:
     found = collection(name, options.root if name != "demo" else None, options.on_note)
     qrels = found.qrels()
-    asked = judged_topics(found.topics(), qrels, suite.topic_langs)
+    asked = sampled(judged_topics(found.topics(), qrels, suite.topic_langs), suite.sample)
     if not asked:
         raise BadInput(f"{name}: no judged topics in {', '.join(suite.topic_langs) or 'any language'}")
     for recipe, encoder in dict.fromkeys((system.recipe, system.encoder) for system in systems):
@@ -138,6 +141,15 @@ def judged_topics(topics: list[Topic], qrels: Qrels, langs: tuple[str, ...]) -> 
     """The topics that have judgments, in `langs` (all languages where it is empty)."""
     judged = {row.topic for row in qrels}
     return [topic for topic in topics if topic.id in judged and (not langs or topic.lang in langs)]
+
+
+def sampled(topics: list[Topic], number: int) -> list[Topic]:
+    """Every n-th topic in all its wordings, n such that about `number` wordings are left; all where it is 0 or there
+    are no more."""
+    ids = list(dict.fromkeys(topic.id for topic in topics))
+    step = max(1, round(len(topics) / number)) if number else 1
+    kept = set(ids[::step])
+    return [topic for topic in topics if topic.id in kept]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +246,23 @@ def result_row(names: tuple[str, str, str], settings: Mapping[str, Any], result:
 
 def _figures(result: Evaluation) -> Row:
     form = result.to_json()
-    return {key: form[key] for key in ("measures", "by", "topics", "intervals", "notes") if key in form}
+    row = {key: form[key] for key in ("measures", "by", "topics", "intervals", "notes") if key in form}
+    if "pair" in row["by"]:
+        row["pairs"] = pair_means(row["by"]["pair"])
+        # There may be thousands of pairs: each keeps the first measure alone.
+        first = next(iter(row["measures"]))
+        by_pair = {pair: {first: values[first]} for pair, values in row["by"]["pair"].items() if first in values}
+        row["by"] = {**row["by"], "pair": by_pair}
+    return {key: _rounded(value) for key, value in row.items()}
+
+
+def _rounded(value: Any) -> Any:
+    """Floats with four digits, throughout a form."""
+    if isinstance(value, Mapping):
+        return {key: _rounded(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(part) for part in value]
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def append_row(path: Path, row: Row) -> None:
