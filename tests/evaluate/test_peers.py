@@ -37,4 +37,5 @@ def test_bm25s_on_a_folder(tmp_path):
     assert (row["collection"], row["system"], row["documents"]) == ("tiny", "bm25s", 3)
     assert row["peer"].startswith("bm25s ")
     assert row["measures"]["nDCG@10"] == 1.0
-    assert row["by"]["pair"] == {"en-en": row["measures"]}
+    assert row["by"]["pair"] == {"en-en": {"nDCG@10": 1.0}}
+    assert row["pairs"]["same"]["nDCG@10"] == 1.0

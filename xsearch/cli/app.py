@@ -12,6 +12,7 @@ from xsearch.cli.encoders import app as encoder_commands
 from xsearch.cli.evaluation import register as add_evaluation_commands
 from xsearch.cli.maintenance import register as add_maintenance_commands
 from xsearch.cli.searching import register as add_search_commands
+from xsearch.cli.suites import register as add_result_commands
 from xsearch.cli.training import app as training_commands
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ add_document_commands(app)
 add_search_commands(app)
 add_maintenance_commands(app)
 add_evaluation_commands(app)
+add_result_commands(app)
 app.add_typer(encoder_commands, name="encoders")
 app.add_typer(training_commands, name="train")
 

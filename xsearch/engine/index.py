@@ -101,6 +101,8 @@ class Index:
         workers: processes that prepare documents once there are many; a script that asks for more than one must be
         importable (``if __name__ == "__main__":``), as for multiprocessing at large.
         """
+        from xsearch.engine.writer import IndexWriter
+
         return IndexWriter(self.path, lambda: read_manifest(self.path), self._files, self._clock, self._follow, workers)
 
     def search(

@@ -13,6 +13,8 @@ from xsearch.core.extras import need
 from xsearch.evaluate.fairness import pair_matrix
 
 Row = dict[str, Any]
+MOST_GROUPS = 100
+"""A breakdown into more groups than a reader takes in is shown as a heat map only."""
 
 
 def latest(rows: Sequence[Row]) -> list[Row]:
@@ -38,8 +40,12 @@ def _section(name: str, rows: Sequence[Row]) -> str:
     for row in rows:
         cells = [_cell(row, measure, best[measure]) for measure in measures]
         table.append([str(row["system"]), *cells, _number(row.get("ms_per_query"), 1), _megabytes(row)])
-    text = f"## {name}\n\n{rows[0]['topics']} topics, {rows[0].get('documents', '?')} documents\n\n{_table(table)}"
+    text = (
+        f"## {name}\n\n{rows[0]['topics']} topics, {rows[0].get('documents', '?')} documents\n\n{markdown_table(table)}"
+    )
     for by in dict.fromkeys(by for row in rows for by in row.get("by", {})):
+        if max(len(row.get("by", {}).get(by, {})) for row in rows) > MOST_GROUPS:
+            continue
         text += f"\n\n### {name}, {measures[0]} by {by.replace('_', ' ')}\n\n{_breakdown(rows, by, measures[0])}"
     return text
 
@@ -48,7 +54,7 @@ def _breakdown(rows: Sequence[Row], by: str, measure: str) -> str:
     groups = sorted({group for row in rows for group in row["by"].get(by, {})})
     table = [[by.replace("_", " "), *(str(row["system"]) for row in rows)]]
     values = [[_number(row["by"].get(by, {}).get(group, {}).get(measure), 3) for row in rows] for group in groups]
-    return _table([*table, *([group, *cells] for group, cells in zip(groups, values, strict=True))])
+    return markdown_table([*table, *([group, *cells] for group, cells in zip(groups, values, strict=True))])
 
 
 def _cell(row: Row, measure: str, best: float) -> str:
@@ -69,7 +75,9 @@ def _megabytes(row: Row) -> str:
     return "–" if size is None else f"{size / 1e6:.1f}"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, the first row as its head, every column but the first flush right."""
+
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
@@ -78,8 +86,8 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def plot_all(rows: Sequence[Row], folder: str | Path, measure: str) -> list[Path]:
-    """Draw what the rows hold into `folder` as SVG: for each collection effectiveness against latency, bars by query
-    and by document language, and a heat map of pairs a system. Returns the files. Raises `MissingExtra` without
+    """Draw what the rows hold into `folder` as PNG: for each collection effectiveness against latency, bars by query
+    and by document language, and a heat map of the pairs of its best system. Returns the files. Raises `MissingExtra` without
     matplotlib, `UsageError` when no row has `measure`."""
     rows = [row for row in latest(rows) if measure in row["measures"]]
     if not rows:
@@ -90,9 +98,9 @@ def plot_all(rows: Sequence[Row], folder: str | Path, measure: str) -> list[Path
     for name in dict.fromkeys(str(row["collection"]) for row in rows):
         own = [row for row in rows if row["collection"] == name]
         for what, figure in _figures(own, measure):
-            path = folder / f"{name}.{what}.svg".replace("/", "-").replace(":", "-")
-            # Without a date in it the same figures give the same file.
-            figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
+            path = folder / f"{name}.{what}.png".replace("/", "-").replace(":", "-")
+            # Without its version in it matplotlib gives the same file for the same figures.
+            figure.savefig(path, metadata={"Software": None}, bbox_inches="tight", dpi=80)
             made.append(path)
     return made
 
@@ -103,14 +111,14 @@ def _figures(rows: Sequence[Row], measure: str) -> Iterator[tuple[str, Any]]:
     for by in ("query_lang", "doc_lang"):
         if any(by in row.get("by", {}) for row in rows):
             yield by, _bars(rows, by, measure)
-    for row in rows:
-        if "pair" in row.get("by", {}):
-            yield f"pairs.{row['system']}", _heat_map(row, measure)
+    paired = [row for row in rows if "pair" in row.get("by", {})]
+    if paired:
+        best = max(paired, key=lambda row: row["measures"][measure])
+        yield "pairs", _heat_map(best, measure)
 
 
 def _new_figure(width: float, height: float) -> tuple[Any, Any]:
     # The object interface: no global state, no display.
-    need("matplotlib", "plots", "drawing results").rcParams["svg.hashsalt"] = "xsearch"
     figure: Any = need("matplotlib.figure", "plots", "drawing results").Figure(figsize=(width, height))
     return figure, figure.add_subplot()
 

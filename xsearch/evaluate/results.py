@@ -1,0 +1,124 @@
+"""A folder of results as a page for people: a summary, a table a collection, plots; and a check that it is current."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from xsearch.core import BadInput
+from xsearch.evaluate.report import Row, latest, markdown, markdown_table, plot_all
+from xsearch.evaluate.suites import read_rows
+
+PAGE = "README.md"
+MEASURE = "nDCG@10"
+START, END = "<!-- results -->", "<!-- /results -->"
+
+
+def read_results(folder: str | Path) -> list[Row]:
+    """The newest row of each collection and system in a folder's ``*.jsonl``, files by name, ``peers.jsonl`` last.
+    Raises `BadInput` where there is none."""
+    files = sorted(Path(folder).glob("*.jsonl"), key=lambda path: (path.stem == "peers", path.name))
+    rows = latest([row for path in files for row in read_rows(path)])
+    if not rows:
+        raise BadInput("no results (*.jsonl) in this folder", where=str(folder))
+    return rows
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """A Markdown table, a line a collection and system: nDCG@10 within a language and across languages, each pair in
+    its own pool; in the pool of all languages; and which part of the first ten is in the question's own language."""
+    table = [["collection", "system", "same language", "across languages", "all in one pool", "own language in top 10",
+              "ms/query"]]  # fmt: skip
+    for name in dict.fromkeys(str(row["collection"]) for row in rows):
+        for row in rows:
+            if row["collection"] == name:
+                pairs = row.get("pairs", {})
+                table.append([
+                    name,
+                    str(row["system"]),
+                    _figure(pairs.get("same", {}).get(MEASURE)),
+                    _figure(pairs.get("cross", {}).get(MEASURE)),
+                    _figure(row["measures"].get(MEASURE)),
+                    _share(row["measures"].get("share_same@10")),
+                    f"{row['ms_per_query']:.1f}" if "ms_per_query" in row else "–",
+                ])  # fmt: skip
+    return markdown_table(table)
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0%}"
+
+
+def page(folder: str | Path) -> str:
+    """The whole page of a results folder, Markdown; plots are shown where they stand in the folder."""
+    folder = Path(folder)
+    rows = read_results(folder)
+    parts = [
+        "# Results",
+        "Made from the JSON lines in this folder by `xsearch results`; do not edit. nDCG@10 is a mean: *same language* "
+        "and *across languages* over language pairs, each with a pool of its own (questions in a, documents in b); "
+        "*all in one pool* over all questions, with documents of all languages ranked in one list. Parallel "
+        "collections hold every document in every language, so that in one pool a ranking without preference has few "
+        "documents of the question's own language among its first ten.",
+        summary(rows),
+        *_origins(rows),
+        markdown(rows).strip(),
+    ]
+    pictures = sorted(path.name for path in folder.glob("*.png"))
+    if pictures:
+        parts += ["## Plots", *(f"![{name.removesuffix('.png').replace('.', ', ')}]({name})" for name in pictures)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _origins(rows: Sequence[Row]) -> Iterator[str]:
+    """Where the figures come from, a sentence a machine and commit."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for row in rows:
+        key = (str(row.get("commit")), str(row.get("machine")), str(row.get("date", ""))[:10])
+        found.setdefault(key, []).append(f"{row['collection']} {row['system']}")
+    for (commit, machine, date), names in found.items():
+        yield f"{date}, commit {commit}, {machine}: {', '.join(names)}."
+
+
+def render(folder: str | Path, plots: bool = True) -> Path:
+    """Draw the plots and write the page; returns its path. Without matplotlib (extra ``plots``) the page is written
+    and the plots stay as they are."""
+    folder = Path(folder)
+    if plots:
+        _draw(folder)
+    target = folder / PAGE
+    target.write_text(page(folder), encoding="utf-8")
+    return target
+
+
+def _draw(folder: Path) -> None:
+    from importlib.util import find_spec
+
+    rows = read_results(folder)
+    if find_spec("matplotlib") and any(MEASURE in row["measures"] for row in rows):
+        plot_all(rows, folder, MEASURE)
+
+
+def with_summary(folder: str | Path, readme: str | Path) -> str:
+    """The text of `readme` with the summary between its markers. Raises `BadInput` when it has none."""
+    text = Path(readme).read_text(encoding="utf-8")
+    before, start, rest = text.partition(START)
+    _, end, after = rest.partition(END)
+    if not start or not end:
+        raise BadInput(f"no place for the table: put the lines {START} and {END} where it goes", where=str(readme))
+    return f"{before}{START}\n{summary(read_results(folder))}\n{END}{after}"
+
+
+def drifted(folder: str | Path, readme: str | Path | None = None) -> list[Path]:
+    """The pages that are not what the results say: the folder's own, and `readme` where given."""
+    own = Path(folder) / PAGE
+    stale = []
+    if not own.is_file() or own.read_text(encoding="utf-8") != page(folder):
+        stale.append(own)
+    if readme is not None and Path(readme).read_text(encoding="utf-8") != with_summary(folder, readme):
+        stale.append(Path(readme))
+    return stale
