@@ -20,7 +20,7 @@ from xsearch.engine.clock import utc_now
 from xsearch.engine.runs import run_topic_ids
 from xsearch.evaluate import Confidence, evaluate
 from xsearch.evaluate.provenance import provenance
-from xsearch.evaluate.suites import Costs, append_row, judged_topics, result_row
+from xsearch.evaluate.suites import Costs, append_row, judged_topics, load_suite, result_row, sampled
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "results" / "peers.jsonl"
@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("collection")
     parser.add_argument("--root", type=Path)
     parser.add_argument("--python", default=sys.executable, help="the interpreter that has the peer")
+    parser.add_argument("--suite", help="take breakdowns, measures, depth and sample of topics from this suite")
     parser.add_argument("--by", nargs="*", default=["query_lang"], help="pair, query_lang, doc_lang")
     parser.add_argument("-k", type=int, default=1000)
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -53,8 +54,12 @@ def main() -> None:
     end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     given, theirs = parser.parse_args(sys.argv[1:end]), sys.argv[end + 1 :]
     source = collection(given.collection, given.root)
+    measures, sample = source.about.measures, 0
+    if given.suite:
+        suite = load_suite(given.suite)
+        measures, given.by, given.k, sample = suite.measures, suite.by, suite.k, suite.sample
     qrels = source.qrels()
-    asked = judged_topics(source.topics(), qrels, ())
+    asked = sampled(judged_topics(source.topics(), qrels, ()), sample)
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder) / name for name in ("docs.jsonl", "topics.jsonl", "run", "times.json")}
         languages = export_documents(source, paths["docs.jsonl"])
@@ -70,7 +75,6 @@ def main() -> None:
         subprocess.run([*command, *theirs], check=True, env=_environment())
         run = read_run(paths["run"])
         times = json.loads(paths["times.json"].read_text())
-    measures = source.about.measures
     result = evaluate(run, qrels, measures, by=given.by, doc_langs=languages, topics=asked, confidence=Confidence())
     costs = Costs(
         len(languages), times["index_seconds"], times.get("index_bytes", 0), len(asked), times["search_seconds"]

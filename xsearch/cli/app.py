@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
+from xsearch.cli.bias import register as add_bias_command
 from xsearch.cli.documents import register as add_document_commands
 from xsearch.cli.encoders import app as encoder_commands
 from xsearch.cli.evaluation import register as add_evaluation_commands
+from xsearch.cli.judging import register as add_judging_command
 from xsearch.cli.maintenance import register as add_maintenance_commands
 from xsearch.cli.searching import register as add_search_commands
 from xsearch.cli.suites import register as add_result_commands
 from xsearch.cli.training import app as training_commands
+from xsearch.cli.trec_files import register as add_file_groups
 
 app = typer.Typer(
     name="xsearch",
@@ -30,6 +33,9 @@ add_search_commands(app)
 add_maintenance_commands(app)
 add_evaluation_commands(app)
 add_result_commands(app)
+add_bias_command(app)
+add_judging_command(app)
+add_file_groups(app)
 app.add_typer(encoder_commands, name="encoders")
 app.add_typer(training_commands, name="train")
 

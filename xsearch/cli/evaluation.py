@@ -109,6 +109,7 @@ def _scored(
     lang: str | None,
     intervals: bool,
 ) -> Evaluation:
+    from xsearch.core import Run
     from xsearch.corpora.formats.qrels import read_qrels
     from xsearch.corpora.formats.topics import read_topics
     from xsearch.corpora.formats.trec_run import read_run
@@ -117,13 +118,12 @@ def _scored(
     parse_measures(measures)  # A misspelt name should be told before an hour of searching.
     judged = read_qrels(qrels, say)
     asked = None if topics is None else _judged_only(read_topics(topics, lang), judged)
-    given = None if run is None else read_run(run, say)
-    languages = None
+    given = read_run(run, say) if run is not None else None
+    languages: dict[str, str] = {}
     if index is not None:
         given, languages = _ask_index(index, given, asked, judged, k)
-    assert given is not None
     return evaluate(
-        given,
+        given or Run("none", ()),
         judged,
         measures,
         by=by,  # type: ignore[arg-type]  # `evaluate` names the known ones itself
@@ -141,9 +141,7 @@ def _judged_only(topics: list[Topic], qrels: Qrels) -> list[Topic]:
         say(f"{len(topics) - len(kept):,} of {len(topics):,} topics have no judgments and are left out")
     unasked = judged - {topic.id for topic in topics}
     if unasked:
-        say(
-            f"{len(unasked):,} judged topics are not among the topics and are left out: {', '.join(sorted(unasked)[:5])}"
-        )
+        say(f"{len(unasked):,} judged topics are not asked and are left out: {', '.join(sorted(unasked)[:5])}")
     return kept
 
 
@@ -158,7 +156,7 @@ def _ask_index(
         unknown = unknown_documents(qrels, languages)
         if unknown:
             say(f"{len(unknown):,} relevant documents are not in {folder}: {', '.join(unknown[:5])}")
-        return run or answers(opened, topics or [], k), languages
+        return answers(opened, topics or [], k) if run is None else run, languages
 
 
 def _holds(form: dict[str, Any], baseline: Path, tolerance: float) -> bool:

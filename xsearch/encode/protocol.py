@@ -22,3 +22,7 @@ class Encoder(Protocol):
 
     def supports(self, lang: str) -> float:
         """How well the encoder knows a language, 0 (not at all) to 1."""
+
+    def word_weights(self, words: Sequence[str]) -> FloatArray:
+        """How much each word says, float32 (len(words),), 0 or more: function words stay below 1. An encoder that
+        does not know says 1 of every word."""

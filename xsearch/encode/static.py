@@ -84,6 +84,14 @@ class StaticEncoder:
             for (number, start, end), weight in zip(found, weights, strict=True)
         ]
 
+    def word_weights(self, words: Sequence[str]) -> FloatArray:
+        """The sum of each word's token weights, float32 (len(words),); 1 for a word without tokens. What was learnt to
+        matter little for meaning (articles, prepositions, conjunctions) stays below 1 in every language."""
+        bags = self.token_bags(words)
+        weights = np.linalg.norm(self.token_vectors(bags.tokens), axis=1)
+        sums = np.add.reduceat(np.append(weights, 0.0), bags.starts[:-1]) if len(words) else np.zeros(0)
+        return np.where(np.diff(bags.starts) > 0, sums, 1.0).astype(np.float32)
+
     def supports(self, lang: str) -> float:
         """How well the encoder knows a language, 0..1: the card's score, 0 for one it does not list or barely knows.
         A code with a script (`sr-Latn`) that is not listed counts as its language."""

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from xsearch import lang as languages
 from xsearch.core import AnalyzedClause, Clause, Query
+from xsearch.encode import Encoder
 from xsearch.engine.parse import parse_query
 from xsearch.engine.snapshot import Snapshot
+
+FUNCTION_WORD = 0.9
+"""Weight below which the encoder takes a word for an article, a preposition or the like, in any language."""
 
 
 def build_query(
@@ -16,26 +21,44 @@ def build_query(
     """The query for `text`, and remarks about it for the user. `lang` None has its language identified.
 
     A word is analyzed under each language's analyzer, not the query's alone: a name or a loan word in an English
-    question is looked up in the German index in the form that German documents have it in.
+    question is looked up in the German index in the form that German documents have it in. Words that say little
+    (`FUNCTION_WORD`) are looked up in the query's own languages only: Spanish "y" is in French a rare word.
     """
     parsed = parse_query(text)
     if lang is not None:
         langs: tuple[tuple[str, float], ...] = ((languages.normalize_code(lang), 1.0),)
     else:
         langs = languages.identify_query(parsed.text, among=snapshot.manifest.languages)
-    analyzed = {}
+    analyzed: dict[str, tuple[AnalyzedClause, ...]] = {}
     if "bm25" in retrievers:
-        by_analyzer: dict[str, tuple[AnalyzedClause, ...]] = {}
+        own = {languages.base_language(code) for code, _ in langs}
+        abroad = content_clauses(parsed.clauses, snapshot.encoder) if snapshot.has_encoder else parsed.clauses
+        done: dict[tuple[str, bool], tuple[AnalyzedClause, ...]] = {}
         for group in groups:
             analyzer = languages.analyzer(group)
-            if analyzer.fingerprint not in by_analyzer:
-                by_analyzer[analyzer.fingerprint] = analyze_clauses(parsed.clauses, analyzer)
-            analyzed[group] = by_analyzer[analyzer.fingerprint]
+            key = (analyzer.fingerprint, group in own)
+            if key not in done:
+                done[key] = analyze_clauses(parsed.clauses if group in own else abroad, analyzer)
+            analyzed[group] = done[key]
     vectors = {}
     if "dense" in retrievers:
         best = langs[0][0] if langs else "und"
         vectors["dense"] = snapshot.encoder.encode_queries([parsed.text], [best])[0]
     return Query(parsed.text, langs, parsed.clauses, analyzed, vectors), parsed.notes
+
+
+def content_clauses(clauses: tuple[Clause, ...], encoder: Encoder) -> tuple[Clause, ...]:
+    """The clauses without plain words that say little; required, excluded and quoted words stay."""
+    kept = []
+    for clause in clauses:
+        words = clause.text.split()
+        if clause.occur == "should" and not clause.phrase and words:
+            weights = encoder.word_weights(words)
+            words = [word for word, weight in zip(words, weights, strict=True) if weight >= FUNCTION_WORD]
+            clause = replace(clause, text=" ".join(words))
+        if clause.text:
+            kept.append(clause)
+    return tuple(kept)
 
 
 def analyze_clauses(clauses: tuple[Clause, ...], analyzer: languages.Analyzer) -> tuple[AnalyzedClause, ...]:

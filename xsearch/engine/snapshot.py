@@ -45,6 +45,11 @@ class Snapshot:
         """The encoder the index was built with, loaded when first needed. Raises `EncoderMismatch` for another."""
         return index_encoder(self.manifest, self.folder)
 
+    @property
+    def has_encoder(self) -> bool:
+        """Whether the index was built with an encoder."""
+        return self.manifest.encoder is not None
+
     @cached_property
     def all_live(self) -> bool:
         """Whether no passage below the high-water mark is dead: then searches need no mask."""

@@ -87,8 +87,8 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
 
 def plot_all(rows: Sequence[Row], folder: str | Path, measure: str) -> list[Path]:
     """Draw what the rows hold into `folder` as PNG: for each collection effectiveness against latency, bars by query
-    and by document language, and a heat map of the pairs of its best system. Returns the files. Raises `MissingExtra` without
-    matplotlib, `UsageError` when no row has `measure`."""
+    and by document language, and a heat map of the pairs of its best system. Returns the files.
+    Raises `MissingExtra` without matplotlib, `UsageError` when no row has `measure`."""
     rows = [row for row in latest(rows) if measure in row["measures"]]
     if not rows:
         raise UsageError(f"no result has the measure '{measure}'")

@@ -110,9 +110,10 @@ def run_suite(name: str | Path | Suite, options: SuiteOptions | None = None) -> 
     """Index every collection under every recipe, search, score.
 
     A row holds suite, collection, system, recipe and search options, "measures", "by", "topics" and "intervals" as
-    `Evaluation.to_json` has them (by pair the first measure alone), "pairs" as `pair_means` has it, "documents", "index_seconds", "index_bytes", "search_seconds", "ms_per_query" (wall
-    clock over queries, all threads), the seed, and what `provenance` tells. Rows are appended to ``options.results``
-    as they come. Raises `BadInput` when a collection's files are missing, saying how to get them.
+    `Evaluation.to_json` has them (by pair the first measure alone), "pairs" as `pair_means` has it, "documents",
+    "index_seconds", "index_bytes", "search_seconds", "ms_per_query" (wall clock over queries, all threads), the seed,
+    and what `provenance` tells. Rows are appended to ``options.results`` as they come. Raises `BadInput` when a
+    collection's files are missing, saying how to get them.
     """
     options = options or SuiteOptions()
     suite = name if isinstance(name, Suite) else load_suite(name)
@@ -246,7 +247,7 @@ def result_row(names: tuple[str, str, str], settings: Mapping[str, Any], result:
 
 def _figures(result: Evaluation) -> Row:
     form = result.to_json()
-    row = {key: form[key] for key in ("measures", "by", "topics", "intervals", "notes") if key in form}
+    row: Row = {key: form[key] for key in ("measures", "by", "topics", "intervals", "notes") if key in form}
     if "pair" in row["by"]:
         row["pairs"] = pair_means(row["by"]["pair"])
         # There may be thousands of pairs: each keeps the first measure alone.

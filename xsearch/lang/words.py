@@ -8,6 +8,7 @@ marks in Thai, Lao, Khmer and Burmese. What an analyzer makes of a run is its ow
 from __future__ import annotations
 
 import re
+import sys
 from functools import cache
 
 from xsearch.lang.scripts import script_ranges
@@ -29,6 +30,10 @@ UNIT_SCRIPTS = (
 _VARIATION_SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
 # Marks of voiced kana and the long vowel, which Unicode shares between scripts.
 _KANA_MARKS = "\u3099-\u309c\u30fc-\u30fc\uff70-\uff70\uff9e-\uff9f"
+
+_LAST_IN_TABLE = 0xFFFF
+_BEYOND_TABLE = "(?=[\U00010000-\U0010ffff])"
+_NO_ASCII_SIGN = r"(?=[^\x00-/:-@\[-`{-\x7f])"
 
 # A unit is what a reader would not cut: a leading vowel goes with its consonant (Thai, Lao, New Tai Lue), marks and
 # the consonants stacked below go with theirs (Khmer coeng, Burmese virama, a final killed by asat), voiced kana in two
@@ -58,8 +63,8 @@ def _unit_classes() -> tuple[str, ...]:
 
 
 @cache
-def _spaced_class() -> str:
-    """Word characters that belong to no unit script, as the inside of a character class."""
+def _spaced_class(lowest: int = 0, highest: int = sys.maxunicode) -> str:
+    """Word characters that belong to no unit script, as the inside of a character class; some code points' only."""
     taken = sorted(
         (ord(match[1]), ord(match[2]))
         for inside in _unit_classes()
@@ -75,7 +80,8 @@ def _spaced_class() -> str:
             first = high + 1
         if first <= last:
             pieces.append((first, last))
-    return "".join(f"{chr(a)}-{chr(b)}" for a, b in pieces)
+    inside = [(max(first, lowest), min(last, highest)) for first, last in pieces]
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in inside if first <= last)
 
 
 @cache
@@ -84,11 +90,13 @@ def word_pattern(joiners: str = "") -> re.Pattern[str]:
 
     A trailing ``++`` or ``#`` stays with its word, which keeps C++ and C# apart from C.
     """
-    spaced = f"[{_spaced_class()}]+"
+    # The regular expression engine looks a character up in a table below U+10000 and tries range by range above. So
+    # ranges above are tried where such a character stands, and nothing is tried where ASCII says that no word begins.
+    spaced = f"(?:[{_spaced_class(0, _LAST_IN_TABLE)}]++|{_BEYOND_TABLE}[{_spaced_class(_LAST_IN_TABLE + 1)}]++)++"
     if joiners:
         spaced += f"(?:[{re.escape(joiners)}]{spaced})*"
     runs = "|".join(f"[{inside}{_VARIATION_SELECTORS}]+" for inside in _unit_classes())
-    return re.compile(rf"{spaced}(?:\+\+|#(?![^\W_]))?|{runs}")
+    return re.compile(rf"{_NO_ASCII_SIGN}(?:{spaced}(?:\+\+|#(?![^\W_]))?|{runs})")
 
 
 @cache
