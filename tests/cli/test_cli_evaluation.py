@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from doubles.command_line import xsearch
+from typer.testing import CliRunner
 
-from xsearch.core import Document
+from xsearch.cli.app import app
+from xsearch.core import BadInput, Document, UsageError
 from xsearch.engine import create_index
 
 pytest.importorskip("ir_measures")
@@ -49,6 +51,11 @@ def home(tmp_path_factory):
 def scores(outcome):
     assert outcome.code == 0, outcome.err
     return json.loads(outcome.out)
+
+
+def failed(*arguments):
+    """The error that a command ends with, in this process: what it means for the exit code is `main`'s."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments]).exception
 
 
 def test_wordings_without_an_answer_count_as_nothing_once_the_topics_are_known(home):
@@ -123,10 +130,18 @@ def test_check_holds_figures_against_a_baseline(home):
 def test_bad_input_is_told_with_file_and_line(home, tmp_path, name, text, message):
     (tmp_path / "bad.txt").write_text(text)
     files = {"run": home / "run.txt", "qrels": home / "qrels.txt", name: tmp_path / "bad.txt"}
-    done = xsearch("evaluate", files["run"], "--qrels", files["qrels"], "-m", "RR", cwd=tmp_path)
-    assert done.code in (2, 3)
-    assert re.search(message, done.err), done.err
+    error = failed("evaluate", files["run"], "--qrels", files["qrels"], "-m", "RR")
+    assert isinstance(error, BadInput | UsageError)
+    assert re.search(message, str(error))
+
+
+def test_an_error_is_a_line_and_an_exit_code(home):
+    (home / "bad.txt").write_text("t0 0 0.de high\n")
+    done = xsearch("evaluate", "run.txt", "--qrels", "bad.txt", cwd=home)
+    assert (done.code, done.out) == (3, "")
+    assert "bad.txt:1: the grade 'high' is not an integer" in done.err
     assert "Traceback" not in done.err
+    assert xsearch("evaluate", cwd=home).code == 2
 
 
 @pytest.mark.parametrize(
@@ -142,10 +157,11 @@ def test_bad_input_is_told_with_file_and_line(home, tmp_path, name, text, messag
         (("runs", "fuse", "run.txt", "--output", "x", "--weights", "much"), "not numbers such as 1,0.5"),
     ],
 )  # fmt: skip
-def test_wrong_usage_is_told(home, command, message):
-    done = xsearch(*command, cwd=home)
-    assert done.code == 2
-    assert message in done.err
+def test_wrong_usage_is_told(home, monkeypatch, command, message):
+    monkeypatch.chdir(home)
+    error = failed(*command)
+    assert isinstance(error, UsageError)
+    assert message in str(error)
 
 
 def test_bias_of_an_index_and_of_a_run(home):
@@ -273,7 +289,7 @@ def test_the_pages_that_ship_say_what_the_results_say():
 
 
 @pytest.mark.parametrize("command", ["evaluate", "compare", "bias", "judge", "results", "runs fuse", "qrels subset"])
-def test_help_shows_an_example(home, command):
-    done = xsearch(*command.split(), "--help", cwd=home)
-    assert done.code == 0
-    assert re.search(rf"^ *xsearch {command} ", done.out, re.MULTILINE)
+def test_help_shows_an_example(command):
+    done = CliRunner().invoke(app, [*command.split(), "--help"])
+    assert done.exit_code == 0
+    assert re.search(rf"^ *xsearch {command} ", done.output, re.MULTILINE)
