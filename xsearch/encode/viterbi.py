@@ -1,0 +1,167 @@
+"""The most probable segmentation of many words at once: Viterbi's algorithm, all words in step.
+
+Words are laid end to end. From every place the trie of pieces is descended, a character a round, by all places that
+are still in it; each piece met is an edge from where it begins to where it ends. Edges are then followed by how far
+into its word each begins: two that begin equally far end in different places, so a round is a few array operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xsearch.encode.bags import TokenBags
+
+CHARACTER_BITS = np.uint64(21)
+SPREAD = np.uint64(0x9E3779B97F4A7C15)
+"""2^64 by the golden ratio: multiplied by it, keys that differ little fall far apart (Knuth 1998, section 6.4)."""
+NONE = np.uint64(2**64 - 1)
+NO_PIECE = -1
+
+Integers = NDArray[np.int64]
+Keys = NDArray[np.uint64]
+
+
+class KeyTable:
+    """Numbers of distinct keys, by open addressing with linear probing: key i has number i."""
+
+    def __init__(self, keys: Keys) -> None:
+        bits = max(3, (4 * len(keys)).bit_length())
+        self._shift, self._last = np.uint64(64 - bits), (1 << bits) - 1
+        self._keys = np.full(1 << bits, NONE)
+        self._numbers = np.zeros(1 << bits, dtype=np.int64)
+        waiting, slots = np.arange(len(keys)), self._slots(keys)
+        while len(waiting):
+            free = self._keys[slots] == NONE
+            # Of several keys for a slot, one gets it.
+            self._numbers[slots[free]] = waiting[free]
+            self._keys[slots[free]] = keys[waiting[free]]
+            left = self._keys[slots] != keys[waiting]
+            waiting, slots = waiting[left], (slots[left] + 1) & self._last
+
+    def find(self, keys: Keys) -> Integers:
+        """The number of every key, -1 for one that is not there."""
+        found = np.full(len(keys), -1)
+        waiting, slots = np.arange(len(keys)), self._slots(keys)
+        while len(waiting):
+            held = self._keys[slots]
+            here = held == keys[waiting]
+            found[waiting[here]] = self._numbers[slots[here]]
+            left = ~here & (held != NONE)
+            waiting, slots = waiting[left], (slots[left] + 1) & self._last
+        return found
+
+    def _slots(self, keys: Keys) -> Integers:
+        return ((keys * SPREAD) >> self._shift).astype(np.int64)
+
+
+class Lattice:
+    """All segmentations of words into pieces, and the best of them.
+
+    pieces: spellings; where one stands twice, the last counts. scores: log probability of each. unknown: what a
+    character that no piece is alone costs, and `unknown_piece` the piece it becomes.
+    """
+
+    def __init__(self, pieces: Sequence[str], scores: Sequence[float], unknown: float, unknown_piece: int) -> None:
+        self._scores = np.append(np.array(scores, dtype=np.float64), unknown)
+        self._piece_numbers = np.append(np.arange(len(pieces)), unknown_piece)
+        self._unknown_edge = len(pieces)
+        codes, lengths = _codes(pieces)
+        starts = np.cumsum(lengths) - lengths
+        at = np.zeros(len(pieces), dtype=np.int64)
+        inside = np.flatnonzero(lengths > 0)
+        keys: list[Keys] = []
+        ends: list[tuple[Integers, Integers]] = []
+        made = 0
+        depth = 0
+        while len(inside):
+            wanted = _keys(at[inside], codes[starts[inside] + depth])
+            new, place = np.unique(wanted, return_inverse=True)
+            keys.append(new)
+            # Node 0 is the root.
+            at[inside] = place + made + 1
+            made += len(new)
+            depth += 1
+            over = lengths[inside] == depth
+            ends.append((at[inside[over]], inside[over]))
+            inside = inside[~over]
+        self._children = KeyTable(np.concatenate([np.empty(0, np.uint64), *keys]))
+        self._piece_of = np.full(made + 1, NO_PIECE)
+        for nodes, numbers in ends:
+            self._piece_of[nodes] = numbers
+
+    def segment(self, words: Sequence[str]) -> TokenBags:
+        """The pieces of the best segmentation of every word; none of a word is empty."""
+        codes, lengths = _codes(words)
+        first = np.cumsum(lengths) - lengths
+        begins, sizes, pieces = self._edges(codes, np.repeat(first + lengths, lengths))
+        piece_at, size_at = self._best(begins, sizes, pieces, first, lengths)
+        return _traced(self._piece_numbers[piece_at], size_at, first, lengths)
+
+    def _edges(self, codes: NDArray[np.uint32], limits: Integers) -> tuple[Integers, Integers, Integers]:
+        """(begin, size, edge piece) of every piece in the text, and of every character that no piece is alone."""
+        places = np.arange(len(codes))
+        nodes = np.zeros(len(codes), dtype=np.int64)
+        found = []
+        size = 0
+        while len(places):
+            nodes = self._children.find(_keys(nodes, codes[places + size])) + 1
+            size += 1
+            pieces = self._piece_of[nodes]
+            if size == 1:
+                pieces = np.where((nodes == 0) | (pieces == NO_PIECE), self._unknown_edge, pieces)
+            ending = pieces != NO_PIECE
+            found.append((places[ending], np.full(np.count_nonzero(ending), size), pieces[ending]))
+            going_on = (nodes > 0) & (places + size < limits[places])
+            places, nodes = places[going_on], nodes[going_on]
+        begins, sizes, edges = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return begins, sizes, edges
+
+    def _best(
+        self, begins: Integers, sizes: Integers, pieces: Integers, first: Integers, lengths: Integers
+    ) -> tuple[Integers, Integers]:
+        """For every end of an edge, less one: piece and size of the edge by which the best way arrives there."""
+        total = int(lengths.sum())
+        offset = begins - np.repeat(first, lengths)[begins]
+        order = np.argsort(offset, kind="stable")
+        rounds = np.searchsorted(offset[order], np.arange(int(lengths.max(initial=0)) + 1))
+        # best[p] belongs to the way that ends before place p of the text; a word's first place is its beginning.
+        best = np.full(total, -np.inf)
+        piece_at = np.zeros(total, dtype=np.int64)
+        size_at = np.ones(total, dtype=np.int64)
+        for low, high in zip(rounds[:-1].tolist(), rounds[1:].tolist(), strict=True):
+            edges = order[low:high]
+            begin, size, piece = begins[edges], sizes[edges], pieces[edges]
+            before = best[begin - 1] if low else 0.0
+            last = begin + size - 1
+            score = before + self._scores[piece]
+            better = score > best[last]
+            last = last[better]
+            best[last], piece_at[last], size_at[last] = score[better], piece[better], size[better]
+        return piece_at, size_at
+
+
+def _traced(piece_at: Integers, size_at: Integers, first: Integers, lengths: Integers) -> TokenBags:
+    """The pieces on the way to the end of every word, in order."""
+    chosen = np.zeros(len(piece_at), dtype=np.bool_)
+    last = first + lengths - 1
+    begin = first
+    while len(last):
+        chosen[last] = True
+        last = last - size_at[last]
+        inside = last >= begin
+        last, begin = last[inside], begin[inside]
+    counted = np.concatenate(([0], np.cumsum(chosen)))
+    return TokenBags(piece_at[chosen], counted[np.append(first, len(piece_at))])
+
+
+def _codes(texts: Sequence[str]) -> tuple[NDArray[np.uint32], Integers]:
+    """The code points of texts laid end to end, and the length of each."""
+    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    return np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4"), lengths
+
+
+def _keys(nodes: Integers, codes: NDArray[np.uint32]) -> Keys:
+    return (nodes.astype(np.uint64) << CHARACTER_BITS) | codes
