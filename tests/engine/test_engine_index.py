@@ -6,11 +6,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from doubles.engine_model import apply, expected, observed, problems
+from doubles.engine_model import apply, document, expected, observed, problems
 
 import xsearch
 from xsearch.core import Document, Topic
+from xsearch.core.data import data_path
 from xsearch.engine import compact
+from xsearch.engine import writer as writer_module
 from xsearch.storage import check_index
 
 
@@ -253,3 +255,57 @@ def test_another_encoder_is_refused(folder):
         xsearch.open(folder).writer()
     compact(folder)
     assert problems(observed(xsearch.open(folder)), [1]) == ""
+
+
+def test_processes_that_prepare_give_the_same_index(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer_module, "BATCH", 16)
+    monkeypatch.setattr(writer_module, "MANY_BATCHES", 3)
+    answers = []
+    for workers in (1, 2):
+        index = xsearch.create(tmp_path / str(workers))
+        with index.writer(workers) as writer:
+            for number in range(160):
+                writer.add(document(number, number % 5))
+            writer.delete(["doc 7"])
+        stored = [(d.id, d.first, d.spans) for d in index.snapshot.store.documents()]
+        answers.append((stored, [(h.id, h.score) for h in index.search("река и мост", k=200)]))
+    assert answers[0] == answers[1]
+    assert len(answers[0][0]) == 159
+
+
+def test_a_batch_that_cannot_be_prepared_ends_the_writer_and_commits_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer_module, "BATCH", 16)
+    monkeypatch.setattr(writer_module, "MANY_BATCHES", 2)
+    index = xsearch.create(tmp_path / "idx")
+
+    def fill() -> None:
+        with index.writer(2) as writer:
+            for number in range(80):
+                lang = "no such language" if number == 70 else "en"
+                writer.add(Document(str(number), "a river", lang=lang))
+
+    with pytest.raises(xsearch.UnknownLanguage):
+        fill()
+    assert len(index) == 0
+    with index.writer() as writer:
+        writer.add(Document("a", "a river"))
+    assert [hit.id for hit in index.search("river")] == ["a"]
+
+
+def test_an_encoder_given_by_path_is_found_again(tmp_path):
+    card = data_path("encoders") / "xsearch-static-v1.toml"
+    index = xsearch.create(tmp_path / "idx", encoder=card)
+    with index.writer() as writer:
+        writer.add(Document("a", "Ein Fluss in den Bergen.", lang="de"))
+    compact(tmp_path / "idx")
+    assert [hit.id for hit in xsearch.open(tmp_path / "idx").search("a river", retrievers=["dense"])] == ["a"]
+
+
+def test_function_words_match_in_their_own_language_only(tmp_path):
+    index = xsearch.create(tmp_path / "idx")
+    with index.writer() as writer:
+        writer.add(Document("fr", "Il y a une école.", lang="fr"))
+        writer.add(Document("es", "La casa y el patio.", lang="es"))
+    hits = index.search("vino y queso", lang="es", retrievers=["bm25"])
+    assert [hit.id for hit in hits] == ["es"]
+    assert [hit.id for hit in index.search("école y casa", lang="es", retrievers=["bm25"], to=["fr"])] == ["fr"]
