@@ -125,7 +125,7 @@ def test_an_interrupted_run_goes_on_where_it_was(home):
     topics.write_text("".join(f"q{i}\triver {i}\n" for i in range(6)))
     assert xsearch("query", "--topics", "many.tsv", "--output", "whole.txt", cwd=home).code == 0
     whole = (home / "whole.txt").read_bytes()
-    options = {"to": None, "filter": None, "retrievers": None, "fusion": None, "depth": None}
+    options = {"to": None, "filter": None, "retrievers": None, "fusion": None, "depth": None, "balance": False}
     line = part_settings(open_index(home / ".xsearch"), 1000, options)
     rows = [r.split() for r in whole.decode().splitlines() if r.startswith("q0 ")]
     done = json.dumps(["q0", [[r[2], float(r[4])] for r in rows]])

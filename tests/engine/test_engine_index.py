@@ -309,3 +309,27 @@ def test_function_words_match_in_their_own_language_only(tmp_path):
     hits = index.search("vino y queso", lang="es", retrievers=["bm25"])
     assert [hit.id for hit in hits] == ["es"]
     assert [hit.id for hit in index.search("école y casa", lang="es", retrievers=["bm25"], to=["fr"])] == ["fr"]
+
+
+def test_balance_gives_every_language_its_share(tmp_path):
+    index = xsearch.create(tmp_path / "idx")
+    with index.writer() as writer:
+        for number in range(12):
+            writer.add(Document(f"en{number}", f"A river flows by house number {number}.", lang="en"))
+        writer.add(Document("de1", "Ein Fluss im Tal.", lang="de"))
+        writer.add(Document("ru1", "Река течёт в долине.", lang="ru"))
+    assert {hit.lang for hit in index.search("river", k=6, lang="en", balance=True)} == {"en", "de", "ru"}
+    assert len(index.search("river", k=6, lang="en", balance=True)) == 6
+
+
+def test_an_encoder_of_somebody_else_enters_by_its_entry_point(monkeypatch):
+    from importlib.metadata import EntryPoint
+
+    from xsearch.core import registry
+    from xsearch.encode import load_encoder
+
+    point = EntryPoint("theirs", "xsearch.encode:load_encoder", "xsearch.encoders")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "xsearch.encoders" else [])
+    assert load_encoder("theirs").card.name == "xsearch-static-v1"
+    with pytest.raises(xsearch.UsageError, match="known are xsearch-static-v1"):
+        load_encoder("xsearch-static")

@@ -30,6 +30,7 @@ def query(
     retrievers: Annotated[str | None, typer.Option(metavar="bm25,dense", help="Only these retrievers.")] = None,
     fusion: Annotated[str | None, typer.Option(metavar="NAME", help="fair, rrf, zscore, minmax, roundrobin.")] = None,
     depth: Annotated[int | None, typer.Option(help="Passages per retriever and language before fusion.")] = None,
+    balance: Annotated[bool, typer.Option("--balance", help="An equal share for every language found.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show each retriever's rank, score and support.")] = False,
     format: Annotated[str, typer.Option("--format", metavar="NAME", help="table, json, jsonl, trec.")] = "table",
     topics: Annotated[
@@ -59,6 +60,7 @@ def query(
         "retrievers": listed(retrievers),
         "fusion": fusion,
         "depth": depth,
+        "balance": balance,
     }
     if topics is not None:
         if output is None:

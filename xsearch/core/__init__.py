@@ -1,10 +1,10 @@
-"""The nouns every part shares (Document, Passage, Query, Ranking, Run, Qrels, Hit), errors, registry, optional imports.
+"""The nouns every part shares (Document, Query, Ranking, Run, Qrels, Hit), errors, registry, optional imports.
 
 Imports nothing of xsearch, and of other packages numpy only.
 """
 
 from xsearch.core.batch import FloatArray, IntArray, Mask, PassageBatch, Windows
-from xsearch.core.document import Document, Passage
+from xsearch.core.document import Document
 from xsearch.core.errors import (
     BadInput,
     CannotWrite,
@@ -40,7 +40,6 @@ __all__ = [
     "Judgment",
     "Mask",
     "MissingExtra",
-    "Passage",
     "PassageBatch",
     "Qrels",
     "Query",

@@ -1,4 +1,4 @@
-"""What is searched: documents as they come in, passages as they are kept."""
+"""What is searched: documents as they come in."""
 
 from __future__ import annotations
 
@@ -28,23 +28,3 @@ class Document:
             raise BadInput(f"a document's id must be a non-empty string, not {self.id!r}")
         if not isinstance(self.text, str):
             raise BadInput(f"document {self.id!r}: text must be a string, not {type(self.text).__name__}")
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A stretch of a document's text, ``document.text[start:end]``, in one language.
-
-    `number` is unique in the index and never used again (D1); `ordinal` counts passages within the document.
-    Offsets are in code points of the text as it was given.
-    """
-
-    number: int
-    document: int
-    ordinal: int
-    start: int
-    end: int
-    lang: str
-    script: str
-    confidence: float
-    text: str
-    title: str | None = None

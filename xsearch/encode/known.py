@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 from xsearch.core import UsageError
+from xsearch.core.registry import resolve
 from xsearch.encode.card import EncoderCard, card_files, read_card
-from xsearch.encode.static import StaticEncoder, load_static
+from xsearch.encode.protocol import Encoder
+from xsearch.encode.static import load_static
 
 DEFAULT = "xsearch-static-v1"
 KINDS = {"static": load_static}
@@ -20,18 +21,22 @@ def known_encoders() -> list[EncoderCard]:
 
 
 def card(name: str) -> EncoderCard:
-    """The card of a shipped encoder. Raises `UsageError` for a name nobody knows."""
-    return read_card(_card_file(name))
+    """The card of an encoder. Raises `UsageError` for a name nobody knows."""
+    path = _card_file(name)
+    return read_card(path) if path else _registered(name).card
 
 
-def load_encoder(name_or_path: str | Path | None = None) -> StaticEncoder:
+def load_encoder(name_or_path: str | Path | None = None) -> Encoder:
     """The encoder with a name, or of a card file (``.toml``), or of a folder that holds one card; None for the
-    shipped default.
+    shipped default. A name that does not ship is looked up among the entry points ``xsearch.encoders``, whose objects
+    are called without arguments.
 
     Raises `UsageError` for a name nobody knows, `BadInput` for a card that cannot be read, `IndexDamaged` for files
     that cannot.
     """
     path = _card_file(DEFAULT if name_or_path is None else name_or_path)
+    if path is None:
+        return _registered(str(name_or_path))
     found = read_card(path)
     loader = KINDS.get(found.kind)
     if loader is None:
@@ -39,7 +44,13 @@ def load_encoder(name_or_path: str | Path | None = None) -> StaticEncoder:
     return loader(found, path.parent / found.files)
 
 
-def _card_file(name: str | Path) -> Path:
+def _registered(name: str) -> Encoder:
+    encoder: Encoder = resolve("encoder", name, dict.fromkeys(card_files(), ""))()
+    return encoder
+
+
+def _card_file(name: str | Path) -> Path | None:
+    """Where a name, a file or a folder leads; None for a name that does not ship."""
     path = Path(name)
     if path.suffix == ".toml" and path.is_file():
         return path
@@ -48,9 +59,4 @@ def _card_file(name: str | Path) -> Path:
         if len(cards) != 1:
             raise UsageError(f"{path}: holds {len(cards)} cards (*.toml) where one is expected: name the card itself")
         return cards[0]
-    known = card_files()
-    if str(name) in known:
-        return known[str(name)]
-    near = difflib.get_close_matches(str(name), known, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
-    raise UsageError(f"unknown encoder '{name}': known are {', '.join(known)}{hint}")
+    return card_files().get(str(name))

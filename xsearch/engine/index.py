@@ -116,15 +116,17 @@ class Index:
         retrievers: Sequence[str] | None = None,
         fusion: str | None = None,
         depth: int | None = None,
+        balance: bool = False,
         explain: bool = False,
     ) -> list[Hit]:
         """The best `k` documents for `text`, whatever their language.
 
         lang: the query's language (identified when None). to: only documents in these languages. filter: an
-        expression over metadata, e.g. ``year >= 2020 and lang in ["de", "fa"]``. explain: fill `Hit.explain`.
+        expression over metadata, e.g. ``year >= 2020 and lang in ["de", "fa"]``. balance: an equal share for every
+        language found. explain: fill `Hit.explain`.
         Raises `UsageError`, `UnknownLanguage`, `FilterError`.
         """
-        options = SearchOptions(k, lang, to, filter, retrievers, fusion, depth)
+        options = SearchOptions(k, lang, to, filter, retrievers, fusion, depth, balance)
         snapshot = self._snapshot
         return make_hits(snapshot, search(snapshot, text, options), explain)
 

@@ -12,7 +12,7 @@ from xsearch.core import FloatArray, IntArray, Mask, Query, Ranking, UsageError
 from xsearch.engine.filters import compile_filter
 from xsearch.engine.query import build_query
 from xsearch.engine.snapshot import Snapshot
-from xsearch.rank import Candidates, Fused, fuse, max_passage
+from xsearch.rank import Candidates, Fused, balance, fuse, max_passage
 
 MAX_K = 100_000
 
@@ -22,7 +22,8 @@ class SearchOptions:
     """What a search may be told. None stands for the recipe's setting, or for no restriction.
 
     k: documents wanted. lang: the query's language. to: languages of the documents. filter: an expression over
-    metadata. depth: passages per retriever and language before fusion.
+    metadata. depth: passages per retriever and language before fusion. balance: an equal share of the answer for
+    every language that has documents to show.
     """
 
     k: int = 10
@@ -32,6 +33,7 @@ class SearchOptions:
     retrievers: Sequence[str] | None = None
     fusion: str | None = None
     depth: int | None = None
+    balance: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= MAX_K:
@@ -77,7 +79,9 @@ def search(snapshot: Snapshot, text: str, options: SearchOptions) -> Found:
         if len(documents) >= options.k or not any(_cut(c, depth) for c in candidates):
             break
         depth *= 4
-    keep = slice(0, options.k)
+    keep: slice | IntArray = slice(0, options.k)
+    if options.balance:
+        keep = balance(snapshot.group_of(passages[rows]), options.k)
     rows = rows[keep]
     return Found(query, documents[keep], passages[rows], scores[keep], rows, fused, notes)
 

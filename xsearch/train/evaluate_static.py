@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from xsearch.core import BadInput, FloatArray
-from xsearch.encode import StaticEncoder
+from xsearch.encode import Encoder
 from xsearch.train.rows import read_records
 
 XTREME = (
@@ -22,7 +22,7 @@ XTREME = (
 """The Tatoeba languages of XTREME (Hu et al. 2020, table 15)."""
 
 
-def score_folder(encoder: StaticEncoder, folder: Path) -> dict[str, float]:
+def score_folder(encoder: Encoder, folder: Path) -> dict[str, float]:
     """The figures of the collection in `folder`, by name.
 
     ``docs.jsonl*`` and ``topics.jsonl*`` give nDCG@10 across languages, in the same language, from English and in one
@@ -42,7 +42,7 @@ def score_folder(encoder: StaticEncoder, folder: Path) -> dict[str, float]:
     return {"cross": found.cross, "same": found.same, "from-english": found.from_english, "mixed": found.mixed}
 
 
-def tatoeba_accuracy(encoder: StaticEncoder, pairs: Iterable[dict[str, Any]]) -> dict[str, float]:
+def tatoeba_accuracy(encoder: Encoder, pairs: Iterable[dict[str, Any]]) -> dict[str, float]:
     """By language, the share of sentences whose nearest English sentence of that language's pool is the translation
     (Artetxe and Schwenk 2019). A record has `lang`, `text`, `en`; a pool may hold equal English sentences."""
     by_language: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -83,7 +83,7 @@ class RetrievalScores:
     by_pair: dict[tuple[str, str], float]
 
 
-def retrieval_scores(encoder: StaticEncoder, collection: Collection) -> RetrievalScores:
+def retrieval_scores(encoder: Encoder, collection: Collection) -> RetrievalScores:
     """nDCG@10 of a document's best window (MaxP), every language pair in a pool of that document language."""
     documents, topics = collection.documents, collection.topics
     windows = encoder.encode_passages([f"{d.get('title') or ''}\n{d['text']}" for d in documents])
