@@ -8,9 +8,9 @@ import time
 import pytest
 from doubles.command_line import xsearch
 
-from xsearch.core import Document
+from xsearch.core import Document, Topic
 from xsearch.engine import create_index, diagnose, open_index
-from xsearch.engine.runs import part_settings
+from xsearch.engine.runs import part_settings, row_key
 
 DOCUMENTS = {
     "berlin.md": "# Die Elbe\n\nDie Elbe ist ein Fluss in Deutschland und Tschechien. Sie fließt durch Dresden.\n",
@@ -128,7 +128,7 @@ def test_an_interrupted_run_goes_on_where_it_was(home):
     options = {"to": None, "filter": None, "retrievers": None, "fusion": None, "depth": None, "balance": False}
     line = part_settings(open_index(home / ".xsearch"), 1000, options)
     rows = [r.split() for r in whole.decode().splitlines() if r.startswith("q0 ")]
-    done = json.dumps(["q0", [[r[2], float(r[4])] for r in rows]])
+    done = json.dumps([row_key(Topic("q0", "river 0")), [[r[2], float(r[4])] for r in rows]])
     (home / "half.txt.part").write_text(f'{line}\n{done}\n["q1", [["river.t')
     resumed = xsearch("query", "--topics", "many.tsv", "--output", "half.txt", cwd=home)
     assert "1 of them done before" in resumed.err

@@ -10,7 +10,8 @@ from doubles.command_line import xsearch
 from typer.testing import CliRunner
 
 from xsearch.cli.app import app
-from xsearch.core import BadInput, Document, UsageError
+from xsearch.core import BadInput, Document, Run, ScoredDoc, UsageError
+from xsearch.corpora.formats.trec_run import read_run, write_run
 from xsearch.engine import create_index
 
 pytest.importorskip("ir_measures")
@@ -218,6 +219,16 @@ def test_runs_from_form_to_form(home, tmp_path):
     # Reciprocal rank fusion with 60: x has 1/63 + 1/61, z 1/61, y and w.fr 1/62 each (ids descending).
     assert [row[2] for row in fused] == ["x", "z", "y", "w.fr"]
     assert float(fused[0][4]) == pytest.approx(1 / 63 + 1 / 61)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".xz", ".zst"])
+def test_runs_are_packed_as_their_name_says(tmp_path, suffix):
+    run = Run.of([ScoredDoc("t", f"d{i}", float(i)) for i in range(2000)], "mine")
+    for name in ("plain", "packed" + suffix, "again" + suffix):
+        write_run(tmp_path / name, run)
+    assert read_run(tmp_path / f"packed{suffix}") == run
+    assert (tmp_path / f"packed{suffix}").stat().st_size < (tmp_path / "plain").stat().st_size / 3
+    assert (tmp_path / f"packed{suffix}").read_bytes() == (tmp_path / f"again{suffix}").read_bytes()
 
 
 def test_judging_keeps_every_answer_and_goes_on_where_it_was_left(home, tmp_path):

@@ -259,7 +259,7 @@ def test_another_encoder_is_refused(folder):
 
 def test_processes_that_prepare_give_the_same_index(tmp_path, monkeypatch):
     monkeypatch.setattr(writer_module, "BATCH", 16)
-    monkeypatch.setattr(writer_module, "MANY_BATCHES", 3)
+    monkeypatch.setattr(writer_module, "MANY", 48)
     answers = []
     for workers in (1, 2):
         index = xsearch.create(tmp_path / str(workers))
@@ -275,7 +275,7 @@ def test_processes_that_prepare_give_the_same_index(tmp_path, monkeypatch):
 
 def test_a_batch_that_cannot_be_prepared_ends_the_writer_and_commits_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(writer_module, "BATCH", 16)
-    monkeypatch.setattr(writer_module, "MANY_BATCHES", 2)
+    monkeypatch.setattr(writer_module, "MANY", 32)
     index = xsearch.create(tmp_path / "idx")
 
     def fill() -> None:
@@ -333,3 +333,56 @@ def test_an_encoder_of_somebody_else_enters_by_its_entry_point(monkeypatch):
     assert load_encoder("theirs").card.name == "xsearch-static-v1"
     with pytest.raises(xsearch.UsageError, match="known are xsearch-static-v1"):
         load_encoder("xsearch-static")
+
+
+def test_what_is_required_and_excluded_binds_every_retriever(tmp_path):
+    index = xsearch.create(tmp_path / "idx")
+    with index.writer() as writer:
+        writer.add(Document("a", "The election in Iran was held on Friday. Many people voted.", lang="en"))
+        writer.add(Document("b", "Die Wahlen im Iran fanden am Freitag statt.", lang="de", title="Wahlen"))
+        writer.add(Document("c", "Iran is a country. " * 200 + "On Friday it rained.", lang="en"))
+
+    def ids(text: str) -> set[str]:
+        return {hit.id for hit in index.search(text)}
+
+    assert ids("iran election") == {"a", "b", "c"}
+    assert ids("iran -freitag") == {"a", "c"}
+    assert ids("+friday iran") == {"a", "c"}
+    assert ids('+"many people" iran') == {"a"}
+    assert ids("title:wahlen iran") == {"b"}
+    assert ids("+zzzz iran") == set()
+    assert ids('iran -"many people" -wahlen') == {"c"}
+
+
+def test_a_closed_index_says_so(folder):
+    index = filled(folder, 1)
+    index.close()
+    index.close()
+    with pytest.raises(xsearch.UsageError, match="closed"):
+        index.search("river")
+
+
+def open_files(folder: Path) -> int:
+    links = (link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink())
+    return sum(str(target).startswith(str(folder)) for target in links)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files by /proc, which Linux has")
+def test_refreshing_again_and_again_keeps_no_files_open(folder):
+    index = filled(folder, 4)
+    reader = xsearch.open(folder)
+    counts = []
+    for number in range(12):
+        with index.writer() as writer:
+            writer.delete([f"doc {number}"])
+        reader.refresh()
+        reader.search("river")
+        counts.append(open_files(folder))
+    assert max(counts) == counts[0]
+    compact(folder)
+    index.refresh()
+    reader.refresh()
+    assert open_files(folder / "gen-000001") == 0
+    with index.writer():
+        pass
+    assert [path.name for path in folder.glob("gen-*")] == ["gen-000002"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -61,6 +62,10 @@ def _options(
 
 def main() -> None:
     """Run a command; an error of ours becomes one line on stderr and its exit code (DESIGN D11)."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # Started with the stream closed, as a daemon may be.
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # A file name that is not UTF-8 must not end the run when it is printed.
@@ -69,9 +74,11 @@ def main() -> None:
     try:
         app()
     except SystemExit as stop:
-        sys.exit(130 if _interrupted(stop) else stop.code)
+        if _interrupted(stop):
+            _end_interrupted()
+        sys.exit(stop.code)
     except KeyboardInterrupt:
-        sys.exit(130)
+        _end_interrupted()
     except BrokenPipeError:
         # The reader of our output (head, less) has had enough.
         sys.stderr.close()
@@ -84,6 +91,11 @@ def main() -> None:
             raise
         typer.echo(f"xsearch: {clean(str(error))}", err=True)
         sys.exit(error.exit_code if isinstance(error, XSearchError) else 3)
+
+
+def _end_interrupted() -> NoReturn:
+    typer.echo("xsearch: interrupted; what was committed stays", err=True)
+    sys.exit(130)
 
 
 def _interrupted(stop: BaseException) -> bool:

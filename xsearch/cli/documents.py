@@ -61,7 +61,7 @@ def index(
         paths,
         IngestOptions(lang, strict, prune, os.cpu_count() or 1),
         Listener(message, lambda documents, files: progress.update(documents, f", {files:,} files")),
-        sys.stdin.buffer,
+        sys.stdin.buffer if "-" in paths else None,
     )
     progress.clear()
     if shown > SHOWN_MESSAGES:

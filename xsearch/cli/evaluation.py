@@ -27,7 +27,7 @@ Format = Annotated[str, typer.Option("--format", metavar="NAME", help="table or 
 
 
 def evaluate(
-    run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A TREC run.")] = None,
+    run: Annotated[Path | None, typer.Argument(metavar="RUN", help="A TREC run.")] = None,
     qrels: QrelsFile = None,
     topics: TopicsFile = None,
     index: Annotated[

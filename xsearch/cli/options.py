@@ -17,4 +17,9 @@ def listed(value: str | None) -> list[str] | None:
     """``"de, fa"`` as a list; None stays None."""
     if value is None:
         return None
-    return [part.strip() for part in value.split(",") if part.strip()]
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    if not parts:
+        from xsearch.core.errors import UsageError
+
+        raise UsageError(f"an empty list: {value!r}")
+    return parts

@@ -137,8 +137,12 @@ def _run_topics(folder: Path, topics: Path, output: Path, k: int, lang: str | No
     from xsearch.corpora.formats.topics import read_topics
     from xsearch.engine import open_index
     from xsearch.engine.runs import resume_run
+    from xsearch.lang import normalize_code
 
-    asked = read_topics(topics, lang)
+    asked = read_topics(topics, normalize_code(lang) if lang else None)
+    for topic in asked:
+        if topic.lang:
+            normalize_code(topic.lang)
     progress = Progress("topics", len(asked))
     index = open_index(folder)
     done = resume_run(index, asked, output, k, options, progress.update)

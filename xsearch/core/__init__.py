@@ -15,6 +15,7 @@ from xsearch.core.errors import (
     MissingExtra,
     UnknownLanguage,
     UsageError,
+    WorkerDied,
     XSearchError,
 )
 from xsearch.core.hit import Explanation, Hit
@@ -50,5 +51,6 @@ __all__ = [
     "UnknownLanguage",
     "UsageError",
     "Windows",
+    "WorkerDied",
     "XSearchError",
 ]

@@ -82,7 +82,7 @@ def _folder(root: Path, on_skip: OnSkip) -> Iterator[Source]:
         except OSError as error:
             on_skip(path, f"cannot be opened: {error.strerror or error}")
             continue
-        if path != root and {"manifest.json", "store.db"} <= set(names):
+        if path != root and "manifest.json" in names and any(name.startswith("gen-") for name in names):
             on_skip(path, "an index")
             continue
         stack.extend(path / name for name in reversed(names))

@@ -99,6 +99,7 @@ def compact(
         finally:
             generation.close()
         reach("compact.after_manifest")
+        files.remove(folder / live_name(old.commit))
         sweep_generations(files, root, manifest)
         return manifest
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from xsearch import lang as languages
@@ -15,9 +18,10 @@ from xsearch.storage import StoredPassage
 def make_hits(snapshot: Snapshot, found: Found, explain: bool) -> list[Hit]:
     """The hits of a search, best first."""
     passages = snapshot.store.passages(found.passages)
+    snippets = make_snippets(snapshot, found.query, passages)
     hits = []
-    for rank, (passage, score, row) in enumerate(zip(passages, found.scores, found.rows, strict=True), start=1):
-        text, spans = make_snippet(snapshot, found.query, passage)
+    ranked = zip(passages, snippets, found.scores, found.rows, strict=True)
+    for rank, (passage, (text, spans), score, row) in enumerate(ranked, start=1):
         hits.append(
             Hit(
                 rank=rank,
@@ -37,20 +41,39 @@ def make_hits(snapshot: Snapshot, found: Found, explain: bool) -> list[Hit]:
     return hits
 
 
-def make_snippet(snapshot: Snapshot, query: Query, passage: StoredPassage) -> tuple[str, list[tuple[int, int]]]:
-    """The sentence of a passage that answers best, and the words in it that the query's terms matched.
+def make_snippets(
+    snapshot: Snapshot, query: Query, passages: Sequence[StoredPassage]
+) -> list[tuple[str, list[tuple[int, int]]]]:
+    """Of each passage the sentence that answers best, and the words in it that the query's terms matched.
 
     Where no word of the query stands in the passage (it is in another language), the encoder says which sentence
     is nearest to the query.
     """
+    views = [_view(snapshot, query, passage) for passage in passages]
+    nearness = _nearness(snapshot, query.vectors["dense"], views) if "dense" in query.vectors else [None] * len(views)
+    return [
+        snippet(view.text, view.sentences, view.tokens, view.terms, near)
+        for view, near in zip(views, nearness, strict=True)
+    ]
+
+
+class _View(NamedTuple):
+    """A passage as `snippet` takes it. matched: whether a word of the query stands in it."""
+
+    text: str
+    lang: str
+    sentences: list[tuple[int, int]]
+    tokens: list[tuple[tuple[str, ...], int, int]]
+    terms: dict[str, float]
+    matched: bool
+
+
+def _view(snapshot: Snapshot, query: Query, passage: StoredPassage) -> _View:
     text = passage.text or passage.title or ""
     terms = query_terms(snapshot, query, passage.lang)
     tokens = [(t.terms, t.start, t.end) for t in languages.analyzer(passage.lang).tokens(text)] if terms else []
-    sentences = languages.sentences(text, passage.lang)
-    nearness = None
-    if not any(term in terms for token in tokens for term in token[0]) and "dense" in query.vectors:
-        nearness = _nearness(snapshot, query.vectors["dense"], text, sentences, passage.lang)
-    return snippet(text, sentences, tokens, terms, nearness)
+    matched = any(term in terms for token in tokens for term in token[0])
+    return _View(text, passage.lang, languages.sentences(text, passage.lang), tokens, terms, matched)
 
 
 def query_terms(snapshot: Snapshot, query: Query, lang: str) -> dict[str, float]:
@@ -62,14 +85,17 @@ def query_terms(snapshot: Snapshot, query: Query, lang: str) -> dict[str, float]
     return {term: 1.0 for clause in clauses if clause.occur != "must_not" for term in clause.terms}
 
 
-def _nearness(
-    snapshot: Snapshot, vector: FloatArray, text: str, sentences: list[tuple[int, int]], lang: str
-) -> FloatArray | None:
-    if len(sentences) < 2:
-        return None
-    vectors = snapshot.encoder.encode_queries([text[a:b] for a, b in sentences], [lang] * len(sentences))
-    scores: FloatArray = np.asarray(vectors @ vector, dtype=np.float32)
-    return scores
+def _nearness(snapshot: Snapshot, vector: FloatArray, views: Sequence[_View]) -> list[FloatArray | None]:
+    """Cosines of each view's sentences with the query, None where words say more or there is one sentence alone."""
+    asked = [len(view.sentences) if len(view.sentences) > 1 and not view.matched else 0 for view in views]
+    # All sentences at once: the encoder takes as long for one as for ten.
+    chosen = [(view, span) for view, count in zip(views, asked, strict=True) if count for span in view.sentences]
+    if not chosen:
+        return [None] * len(views)
+    texts = [view.text[start:end] for view, (start, end) in chosen]
+    vectors = snapshot.encoder.encode_queries(texts, [view.lang for view, _ in chosen])
+    scores = np.split(np.asarray(vectors @ vector, dtype=np.float32), np.cumsum(asked)[:-1])
+    return [part if count else None for part, count in zip(scores, asked, strict=True)]
 
 
 def explanations(snapshot: Snapshot, fused: Fused, row: int) -> tuple[Explanation, ...]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from xsearch.core import Document, Hit, IndexDamaged, Run, ScoredDoc, Topic
+from xsearch.core import Document, Hit, IndexDamaged, Run, ScoredDoc, Topic, UsageError
 from xsearch.encode import load_encoder
 from xsearch.engine.clock import command, utc_now
 from xsearch.engine.encoder import encoder_name, encoder_record
@@ -43,6 +43,7 @@ class Index:
         self._files = files or DiskFiles()
         self._clock = clock
         self._lock = threading.Lock()
+        self._closed = False
         self._snapshot = self._read()
 
     def _read(self) -> Snapshot:
@@ -67,18 +68,21 @@ class Index:
         self.close()
 
     def close(self) -> None:
-        """Release the files. Searches still running keep theirs until they end."""
+        """Release the files; a search from now on raises `UsageError`. May be called again."""
+        self._closed = True
         self._snapshot.close()
 
     @property
     def snapshot(self) -> Snapshot:
-        """The committed state that searches see now."""
+        """The committed state that searches see now. Raises `UsageError` once the index is closed."""
+        if self._closed:
+            raise UsageError(f"the index at {self.path} is closed: open it again")
         return self._snapshot
 
     @property
     def manifest(self) -> Manifest:
         """The manifest of that state."""
-        return self._snapshot.manifest
+        return self.snapshot.manifest
 
     def __len__(self) -> int:
         return self.manifest.documents
@@ -127,12 +131,12 @@ class Index:
         Raises `UsageError`, `UnknownLanguage`, `FilterError`.
         """
         options = SearchOptions(k, lang, to, filter, retrievers, fusion, depth, balance)
-        snapshot = self._snapshot
+        snapshot = self.snapshot
         return make_hits(snapshot, search(snapshot, text, options), explain)
 
     def find(self, text: str, options: SearchOptions | None = None) -> tuple[Snapshot, Found]:
         """A search before its hits are made, with the snapshot it ran on."""
-        snapshot = self._snapshot
+        snapshot = self.snapshot
         return snapshot, search(snapshot, text, options or SearchOptions())
 
     async def asearch(self, text: str, k: int = 10, **options: Any) -> list[Hit]:
@@ -155,7 +159,7 @@ class Index:
         `lang` is not given. on_topic: called with each topic's rows in the order of `queries`, as they are done.
         """
         topics = [q if isinstance(q, Topic) else Topic(str(i), q) for i, q in enumerate(queries, start=1)]
-        snapshot = self._snapshot
+        snapshot = self.snapshot
         lang = options.pop("lang", None)
 
         def one(topic: Topic) -> list[ScoredDoc]:
@@ -173,7 +177,7 @@ class Index:
 
     def document(self, id: str) -> Document | None:
         """A document as it was added, or None."""
-        found = self._snapshot.store.document(id)
+        found = self.snapshot.store.document(id)
         return Document(found.id, found.text, found.title, found.lang, found.metadata) if found else None
 
 

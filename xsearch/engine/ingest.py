@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from xsearch import lang as languages
-from xsearch.core import Document, UnknownLanguage
+from xsearch.core import BadInput, Document, UnknownLanguage
 from xsearch.corpora import BadRecord, ReadOptions, Source, file_hash, read, read_stdin, scan
 from xsearch.engine.index import Index
 from xsearch.engine.writer import IndexWriter
@@ -74,47 +74,79 @@ class _Run:
         self.read_options = replace(options.read, strict=options.strict)
         # Hashes, not ids: millions of them must fit. Two ids of one hash would only miscount.
         self.seen: set[int] = set()
+        self.gone: list[str] = []
+        self.known: dict[str, SourceState] = {}
+        self.documented: set[str] = set()
 
     def over(self, paths: Sequence[str | Path], stdin: BinaryIO | None) -> IngestReport:
         files = [path for path in paths if str(path) != "-"]
         sources = scan(files, self._skip) if files else iter(())
         with self.index.writer(self.options.workers) as writer:
-            known = writer.sources()
+            self.known, self.documented = writer.sources(), writer.documented_sources()
+            unchanged: dict[str, Source] = {}
             seen = set()
             for source in sources:
                 seen.add(source_key(source))
-                self._file(writer, source, known.get(source_key(source)))
+                if not self._file(writer, source):
+                    unchanged[source_key(source)] = source
             if stdin is not None and len(files) < len(paths):
                 self._documents(writer, read_stdin(stdin, self.read_options, self._bad, self._note), None)
-            self._vanished(writer, [Path(path) for path in files], known, seen)
+            self._vanished(writer, [Path(path) for path in files], seen)
+            self._others(writer, unchanged)
         return self.report
 
-    def _file(self, writer: IndexWriter, source: Source, known: SourceState | None) -> None:
+    def _file(self, writer: IndexWriter, source: Source) -> bool:
+        """Bring a file's documents up to date; whether there was anything to do."""
+        known = self.known.get(source_key(source))
         if known and (known.size, known.mtime_ns) == (source.size, source.mtime_ns):
             self.report.unchanged += 1
-            return
-        state = SourceState(source.size, source.mtime_ns, file_hash(source))
+            return False
+        try:
+            state = SourceState(source.size, source.mtime_ns, file_hash(source))
+        except BadInput as error:
+            if self.options.strict:
+                raise
+            self._bad(BadRecord(source.name, str(error)))
+            return True
         if known and known.hash == state.hash:
             writer.set_source(source_key(source), state)
             self.report.unchanged += 1
-            return
-        old = set(writer.ids_of_source(source_key(source))) if known else set()
+            return False
+        self._read(writer, source, state)
+        return True
+
+    def _read(self, writer: IndexWriter, source: Source, state: SourceState) -> None:
+        key = source_key(source)
+        old = set(writer.ids_of_source(key)) if key in self.documented else set()
         self.report.files += 1
         documents = read(source, self.read_options, self._bad, self._note)
-        new = self._documents(writer, documents, source_key(source))
+        self._documents(writer, documents, key, old)
         # Records that the changed file no longer holds; the ones it still holds are replaced, not removed.
-        gone = sorted(old - new)
-        if gone:
-            writer.delete(gone)
-            self.report.removed += len(gone)
+        if old:
+            self._remove(writer, sorted(old))
         reach("ingest.file_done")
-        writer.set_source(source_key(source), state)
+        writer.set_source(key, state)
 
-    def _documents(self, writer: IndexWriter, documents: Iterable[Document], source: str | None) -> set[str]:
-        ids = set()
+    def _remove(self, writer: IndexWriter, ids: list[str]) -> None:
+        writer.delete(ids)
+        self.report.removed += len(ids)
+        self.gone += ids
+
+    def _others(self, writer: IndexWriter, unchanged: dict[str, Source]) -> None:
+        """Read files again that are unchanged but hold an id which the file that had overtaken them has lost."""
+        if self.gone:
+            for path in sorted(writer.former_sources(self.gone) & set(unchanged)):
+                self.report.unchanged -= 1
+                self._read(writer, unchanged[path], self.known[path])
+
+    def _documents(
+        self, writer: IndexWriter, documents: Iterable[Document], source: str | None, old: set[str] | None = None
+    ) -> None:
+        """Add `documents`, taking their ids out of `old`."""
         for document in self._in_language(documents):
             writer.add(document, source)
-            ids.add(document.id)
+            if old:
+                old.discard(document.id)
             self.report.duplicates += hash(document.id) in self.seen
             self.seen.add(hash(document.id))
             self.report.documents += 1
@@ -122,7 +154,6 @@ class _Run:
                 self.listener.on_progress(self.report.documents, self.report.files)
             if self.report.documents % COMMIT_EVERY == 0:
                 writer.commit()
-        return ids
 
     def _in_language(self, documents: Iterable[Document]) -> Iterator[Document]:
         for document in documents:
@@ -141,15 +172,17 @@ class _Run:
             self.listener.on_message(f"document {document.id!r}: {error}; its language is identified instead")
             return None
 
-    def _vanished(self, writer: IndexWriter, roots: list[Path], known: dict[str, SourceState], seen: set[str]) -> None:
+    def _vanished(self, writer: IndexWriter, roots: list[Path], seen: set[str]) -> None:
         folders = [root.resolve() for root in roots]
-        for path in sorted(set(known) - seen):
+        for path in sorted((set(self.known) | self.documented) - seen):
             inside = any(Path(path).is_relative_to(folder) for folder in folders)
             # A file that was skipped (a package to read it is missing) is still there.
-            if inside and not Path(path).exists():
+            if inside and not Path(path).is_file():
                 self.report.vanished.append(path)
                 if self.options.prune:
-                    self.report.removed += len(writer.remove_source(path))
+                    ids = writer.remove_source(path)
+                    self.report.removed += len(ids)
+                    self.gone += ids
 
     def _bad(self, record: BadRecord) -> None:
         self.report.bad += 1

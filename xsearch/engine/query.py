@@ -62,9 +62,11 @@ def content_clauses(clauses: tuple[Clause, ...], encoder: Encoder) -> tuple[Clau
 
 
 def analyze_clauses(clauses: tuple[Clause, ...], analyzer: languages.Analyzer) -> tuple[AnalyzedClause, ...]:
-    """The clauses in one language's terms; one that leaves no term (a lone sign) is dropped."""
+    """The clauses in one language's terms, all of them wanted: what is required and excluded has become a mask
+    (`engine.constraints`). One that leaves no term (a lone sign) is dropped."""
     done = (
-        AnalyzedClause(tuple(analyzer.terms(clause.text)), clause.occur, clause.field, clause.phrase)
+        AnalyzedClause(tuple(analyzer.terms(clause.text)), "should", clause.field, clause.phrase)
         for clause in clauses
+        if clause.occur != "must_not"
     )
     return tuple(clause for clause in done if clause.terms)

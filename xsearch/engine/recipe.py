@@ -9,6 +9,7 @@ import msgspec
 
 from xsearch.core.data import data_path
 from xsearch.core.errors import BadInput, UsageError
+from xsearch.rank.fusion import METHODS
 
 RETRIEVERS = ("bm25", "dense")
 
@@ -52,6 +53,12 @@ def parse_recipe(text: str, where: str) -> Recipe:
     unknown = [name for name in recipe.retrievers if name not in RETRIEVERS]
     if unknown or not recipe.retrievers:
         raise BadInput(f"retrievers are {', '.join(RETRIEVERS)}; the recipe asks for {unknown or 'none'}", where)
+    if recipe.passages.max_words < 1 or recipe.fusion.depth < 1:
+        raise BadInput("passages.max_words and fusion.depth must be at least 1", where)
+    if recipe.fusion.method not in METHODS:
+        raise BadInput(f"unknown fusion '{recipe.fusion.method}': known are {', '.join(METHODS)}", where)
+    if any(not weight >= 0 for weight in recipe.fusion.weights.values()):
+        raise BadInput("weights are 0 or more", where)
     return recipe
 
 

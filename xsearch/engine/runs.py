@@ -12,6 +12,7 @@ from typing import Any
 from xsearch.core import Run, ScoredDoc, Topic
 from xsearch.corpora.formats.trec_run import write_run
 from xsearch.engine.index import Index
+from xsearch.storage.files import refusals
 
 TAG = "xsearch"
 
@@ -50,28 +51,42 @@ def resume_run(
     part = output.with_name(output.name + ".part")
     settings = part_settings(index, k, options)
     done = _read_part(part, settings)
+    done = {topic.id: rows for topic in named if (rows := done.get(row_key(topic))) is not None}
     left = [topic for topic in named if topic.id not in done]
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("a" if done else "w", encoding="utf-8") as stream:
+    keys = {topic.id: row_key(topic) for topic in named}
+    with refusals(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+    with refusals(part), part.open("a" if done else "w", encoding="utf-8") as stream:
         if not done:
             stream.write(settings + "\n")
 
         def keep(topic: str, rows: list[ScoredDoc]) -> None:
-            stream.write(json.dumps([topic, [[row.document, row.score] for row in rows]], ensure_ascii=False) + "\n")
+            stream.write(
+                json.dumps([keys[topic], [[row.document, row.score] for row in rows]], ensure_ascii=False) + "\n"
+            )
             done[topic] = rows
             on_progress(len(done))
 
         index.search_many(left, k, on_topic=keep, **options)
     run = Run.of((row for topic in named for row in done[topic.id]), TAG)
-    write_run(output, run)
-    part.unlink()
+    with refusals(output):
+        write_run(output, run)
+        part.unlink()
     return RunDone(len(named), len(run), len(named) - len(left))
 
 
 def part_settings(index: Index, k: int, options: Mapping[str, Any]) -> str:
     """The first line of a ``.part`` file: what its rows were found with."""
-    found_with = {"index": str(index.path.resolve()), "commit": index.manifest.commit, "k": k, **options}
-    return json.dumps(found_with, sort_keys=True)
+    manifest = index.manifest
+    state = {"index": str(index.path.resolve()), "commit": manifest.commit, "updated": manifest.updated}
+    return json.dumps(
+        {**state, "created": manifest.created, "encoder": manifest.encoder, "k": k, **options}, sort_keys=True
+    )
+
+
+def row_key(topic: Topic) -> str:
+    """How a ``.part`` file knows a topic: another wording, or language, under the same id is another question."""
+    return json.dumps([topic.id, topic.lang, topic.text], ensure_ascii=False)
 
 
 def _read_part(path: Path, settings: str) -> dict[str, list[ScoredDoc]]:
@@ -88,7 +103,7 @@ def _read_part(path: Path, settings: str) -> dict[str, list[ScoredDoc]]:
             topic, rows = json.loads(line)
         except ValueError:
             break
-        done[topic] = [ScoredDoc(topic, document, score) for document, score in rows]
+        done[topic] = [ScoredDoc(json.loads(topic)[0], document, score) for document, score in rows]
         kept.append(line)
     path.write_text("\n".join(kept) + "\n", encoding="utf-8")
     return done

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from xsearch import lang as languages
 from xsearch.core import FloatArray, IntArray, Mask, Query, Ranking, UsageError
+from xsearch.engine.constraints import constraint_mask
 from xsearch.engine.filters import compile_filter
 from xsearch.engine.query import build_query
 from xsearch.engine.snapshot import Snapshot
@@ -69,6 +70,7 @@ def search(snapshot: Snapshot, text: str, options: SearchOptions) -> Found:
     names = chosen_retrievers(snapshot, options.retrievers)
     scope = search_scope(snapshot, options)
     query, notes = build_query(snapshot, text, options.lang, names, scope.groups)
+    scope = _constrained(snapshot, query, scope)
     depth = max(options.depth or snapshot.recipe.fusion.depth, options.k)
     while True:
         candidates = [retrieve(snapshot, name, query, depth, scope) for name in names]
@@ -84,6 +86,13 @@ def search(snapshot: Snapshot, text: str, options: SearchOptions) -> Found:
         keep = balance(snapshot.group_of(passages[rows]), options.k)
     rows = rows[keep]
     return Found(query, documents[keep], passages[rows], scores[keep], rows, fused, notes)
+
+
+def _constrained(snapshot: Snapshot, query: Query, scope: Scope) -> Scope:
+    mask = constraint_mask(snapshot, query.clauses, scope.groups)
+    if mask is None:
+        return scope
+    return replace(scope, allowed=mask if scope.allowed is None else scope.allowed & mask)
 
 
 def chosen_retrievers(snapshot: Snapshot, names: Sequence[str] | None) -> list[str]:

@@ -63,8 +63,12 @@ class InProcesses:
         )  # fmt: skip
 
     def submit(self, batch: Batch) -> Future[Ready]:
-        """Hand `batch` to a process."""
-        return self._pool.submit(_work, batch)
+        """Hand `batch` to a process. A process that starts now inherits that Ctrl-C is not for it."""
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return self._pool.submit(_work, batch)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
     def close(self) -> None:
         """Wait for the batches at work."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from xsearch.core import Document, UsageError
+from xsearch.core import Document, UsageError, WorkerDied
 from xsearch.engine.clock import command
 from xsearch.engine.encoder import index_encoder
 from xsearch.engine.generation import GenerationWriter
@@ -24,8 +24,8 @@ from xsearch.storage.failpoints import reach
 
 BATCH = 256
 """Documents prepared at once: large enough for the encoder's threads, small enough to keep several in memory."""
-MANY_BATCHES = 16
-"""From here on processes of their own pay for their start (about a second)."""
+MANY = 4096
+"""Documents from which on processes of their own pay for their start (about a second)."""
 
 
 class IndexWriter:
@@ -62,7 +62,7 @@ class IndexWriter:
             held.callback(lambda: self._preparation.close())
             self._held = held.pop_all()
         self._workers = workers
-        self._batches = 0
+        self._submitted = 0
         self._buffer: list[Document] = []
         self._sources: list[str | None] = []
         self._pending: deque[Future[None]] = deque()
@@ -92,16 +92,20 @@ class IndexWriter:
 
     def delete(self, ids: Sequence[str]) -> list[str]:
         """Remove documents by id. Returns the ids that the index does not hold."""
+        if isinstance(ids, str):
+            raise UsageError(f"ids to delete come in a list: [{ids!r}]")
         self._drain()
         missing = self.generation.delete(ids)
         self._changed |= len(missing) < len(set(ids))
         return missing
 
     def set_source(self, path: str, state: SourceState) -> None:
-        """Remember what a file looked like when it was read."""
-        self._drain()
+        """Remember what a file looked like when it was read; takes effect with the documents added before."""
+        self._check_open()
         self._changed = True
-        self.generation.store.set_source(path, state, self.generation.commit_number)
+        store, commit = self.generation.store, self.generation.commit_number
+        # Behind the batches at work, without waiting for them: a folder of small files must not go one by one.
+        self._pending.append(self._store_thread.submit(store.set_source, path, state, commit))
 
     def remove_source(self, path: str) -> list[str]:
         """Forget a file and remove the documents that came from it; returns their ids."""
@@ -116,10 +120,20 @@ class IndexWriter:
         self._drain()
         return self.generation.store.ids_of_source(path)
 
+    def former_sources(self, ids: Sequence[str]) -> set[str]:
+        """Files that once gave documents of these ids."""
+        self._drain()
+        return self.generation.store.former_sources(ids)
+
     def sources(self) -> dict[str, SourceState]:
         """What the index knows of the files it was made from."""
         self._drain()
         return self.generation.store.sources()
+
+    def documented_sources(self) -> set[str]:
+        """The files that documents came from, also those of a run that did not get to the file's end."""
+        self._drain()
+        return self.generation.store.documented_sources()
 
     def commit(self) -> Manifest:
         """Make everything since the last commit durable and visible, at once or not at all. Where nothing changed,
@@ -147,8 +161,8 @@ class IndexWriter:
         self._buffer, self._sources = [], []
         try:
             reach("add.prepare")
-            self._batches += 1
-            if self._batches == MANY_BATCHES and self._workers > 1:
+            self._submitted += len(batch)
+            if self._workers > 1 and self._submitted >= MANY and isinstance(self._preparation, InThisProcess):
                 self._to_processes()
             ready = self._preparation.submit((batch, sources))
             self._pending.append(self._store_thread.submit(self._store, ready))
@@ -178,8 +192,14 @@ class IndexWriter:
             raise
 
     def _wait(self, left: int) -> None:
-        while len(self._pending) > left:
-            self._pending.popleft().result()
+        try:
+            while len(self._pending) > left:
+                self._pending.popleft().result()
+        except BrokenExecutor as error:
+            raise WorkerDied(
+                "a process that prepared documents ended, perhaps for lack of memory: run the command again; "
+                "what was committed before is unharmed"
+            ) from error
 
     def _check_open(self) -> None:
         if not self._open:

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import socket
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,20 +65,19 @@ def writer_of(folder: Path) -> Holder | None:
 
 class GenerationHold:
     """Keeps a generation's folder from being removed while a reader reads it: a shared lock on the folder itself,
-    which writes nothing. `close` lets go."""
+    which writes nothing. `close` lets go, and so does being forgotten: a snapshot that nobody searches any more."""
 
     def __init__(self, folder: Path) -> None:
-        self._descriptor: int | None = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(folder, os.O_RDONLY)
+        self._close = weakref.finalize(self, os.close, descriptor)
         # A file system without locks on folders: readers there must refresh before a compaction removes their files.
         # Waiting is for `in_use`, which looks for a moment.
         with contextlib.suppress(OSError):
-            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
 
     def close(self) -> None:
         """Let go; twice is once."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        self._close()
 
 
 def in_use(folder: Path) -> bool:

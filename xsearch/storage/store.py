@@ -192,6 +192,28 @@ class Store:
             )
             return [id for (id,) in rows]
 
+    def documented_sources(self) -> set[str]:
+        """The files that live documents came from, whether `set_source` was reached for them or not."""
+        with store_errors(self._path, writing=False):
+            rows = self._db.execute(
+                "SELECT path FROM paths WHERE number IN "
+                "(SELECT DISTINCT source FROM documents WHERE source IS NOT NULL AND removed IS NULL)"
+            )
+            return {decode_path(path) for (path,) in rows}
+
+    def former_sources(self, ids: Sequence[str]) -> set[str]:
+        """The files whose documents of these ids were replaced or removed, as far back as the last compaction."""
+        found: set[str] = set()
+        with store_errors(self._path, writing=False):
+            for marks, piece in chunks(ids):
+                rows = self._db.execute(
+                    "SELECT DISTINCT p.path FROM documents d JOIN paths p ON p.number = d.source "
+                    f"WHERE d.id IN ({marks}) AND d.removed IS NOT NULL",
+                    piece,
+                )
+                found.update(decode_path(path) for (path,) in rows)
+        return found
+
     def commit(self, commit: int) -> None:
         """Make everything so far durable, as part of the commit numbered `commit`. Readers see it once a manifest
         says so; call it as often as the transaction grows large."""

@@ -1,0 +1,100 @@
+"""Files and the documents that came from them, through changes of both."""
+
+import json
+
+import pytest
+
+import xsearch
+from xsearch.engine import IngestOptions, index_paths, ingest
+
+
+@pytest.fixture
+def home(tmp_path):
+    (tmp_path / "f").mkdir()
+    return tmp_path
+
+
+def write(path, *records):
+    path.write_text("".join(json.dumps({"id": id, "text": text}) + "\n" for id, text in records))
+
+
+def texts(index):
+    index.refresh()
+    return {stored.id: stored.text for stored in index.snapshot.store.documents()}
+
+
+def test_an_id_in_two_files_survives_the_change_of_either(home):
+    write(home / "f" / "a.jsonl", ("1", "from a"))
+    write(home / "f" / "b.jsonl", ("1", "from b"), ("2", "two"))
+    index = xsearch.create(home / "i")
+    index_paths(index, [home / "f"])
+    assert texts(index) == {"1": "from b", "2": "two"}
+    write(home / "f" / "b.jsonl", ("2", "two again"))
+    index_paths(index, [home / "f"])
+    assert texts(index) == {"1": "from a", "2": "two again"}
+    write(home / "f" / "b.jsonl", ("1", "from b, later"))
+    index_paths(index, [home / "f"])
+    assert texts(index) == {"1": "from b, later"}
+    (home / "f" / "b.jsonl").unlink()
+    index_paths(index, [home / "f"], IngestOptions(prune=True))
+    assert texts(index) == {"1": "from a"}
+
+
+def test_a_long_run_that_was_interrupted_leaves_nothing_behind(home, monkeypatch):
+    monkeypatch.setattr(ingest, "COMMIT_EVERY", 10)
+    path = home / "f" / "r.jsonl"
+    write(path, *((str(i), f"record {i}") for i in range(25)))
+    index = xsearch.create(home / "i")
+
+    def interrupt(documents: int) -> None:
+        if documents == 21:
+            raise KeyboardInterrupt
+
+    seen = 0
+
+    def count(document: xsearch.Document) -> None:
+        nonlocal seen
+        seen += 1
+        interrupt(seen)
+
+    original = xsearch.engine.IndexWriter.add
+    with monkeypatch.context() as patched:
+        patched.setattr(xsearch.engine.IndexWriter, "add", lambda w, d, s=None: (count(d), original(w, d, s)))
+        with pytest.raises(KeyboardInterrupt):
+            index_paths(index, [home / "f"])
+    assert len(texts(index)) == 20
+    write(path, *((str(i), f"record {i}") for i in range(15, 25)))
+    index_paths(index, [home / "f"])
+    assert set(texts(index)) == {str(i) for i in range(15, 25)}
+
+
+def test_an_interrupted_file_that_vanishes_is_pruned(home, monkeypatch):
+    index = xsearch.create(home / "i")
+    with index.writer() as writer:
+        writer.add(xsearch.Document("x", "half a file"), str((home / "f" / "gone.jsonl").resolve()))
+    report = index_paths(index, [home / "f"], IngestOptions(prune=True))
+    assert report.removed == 1
+    assert texts(index) == {}
+
+
+def test_a_file_that_cannot_be_read_does_not_end_the_run(home, monkeypatch):
+    (home / "f" / "a.txt").write_text("a river")
+    (home / "f" / "b.txt").write_text("a bridge")
+
+    def refuse(source):
+        if source.path.name == "a.txt":
+            raise xsearch.BadInput("cannot be read: Permission denied")
+        return "hash"
+
+    monkeypatch.setattr(ingest, "file_hash", refuse)
+    index = xsearch.create(home / "i")
+    assert index_paths(index, [home / "f"]).bad == 1
+    assert set(texts(index)) == {"b.txt"}
+
+
+def test_an_index_in_the_folder_is_no_document(home):
+    (home / "f" / "a.txt").write_text("a river")
+    index = xsearch.create(home / "f" / "idx")
+    for _ in range(2):
+        index_paths(index, [home / "f"])
+        assert set(texts(index)) == {"a.txt"}
