@@ -97,6 +97,12 @@ class ReadOnlyDatabase:
             self._disconnect()
             self._hold.close()
 
+    def __del__(self) -> None:
+        # A connection is a reference cycle with its own cache: forgotten, it would keep its files until the collector
+        # comes by, and one is forgotten at every refresh.
+        with contextlib.suppress(AttributeError):
+            self.close()
+
     def _read(self, action: Callable[[sqlite3.Connection], T]) -> T:
         with self._lock, store_errors(self._path, writing=False):
             while True:
