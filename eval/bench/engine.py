@@ -4,7 +4,8 @@
 
 Documents are made of distinct sentences of parallel text in 20 languages, about 60 words each (unspaced scripts:
 the sentences that are 60 words in English). Each measurement runs in a process of its own, so that peak memory is
-that of one thing. Appends a row to `eval/results/engine.jsonl`.
+that of one thing. Appends a row to `eval/results/engine.jsonl`; `load` is the machine's average number of busy
+processes in the minute before, and `cpu_seconds` what a busy machine does not change much.
 """
 
 from __future__ import annotations
@@ -24,26 +25,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = [
-    "en",
-    "de",
-    "fr",
-    "es",
-    "it",
-    "pt",
-    "nl",
-    "pl",
-    "ru",
-    "uk",
-    "tr",
-    "ar",
-    "fa",
-    "hi",
-    "zh",
-    "ja",
-    "ko",
-    "vi",
-    "id",
-    "sv",
+    *("en", "de", "fr", "es", "it", "pt", "nl", "pl", "ru", "uk"),
+    *("tr", "ar", "fa", "hi", "zh", "ja", "ko", "vi", "id", "sv"),
 ]
 WORDS = 60
 SEED = 7
@@ -166,6 +149,14 @@ def in_process(step: str, documents: Path, folder: Path) -> dict[str, float]:
     return result
 
 
+def peak_kib() -> int:
+    """Most memory this process held. What `getrusage` says includes what its parent held when it was started."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "parallel")
@@ -178,12 +169,15 @@ def main() -> None:
     if given.step:
         step = {"index": measure_index, "bm25s": measure_bm25s, "queries": measure_queries}[given.step]
         result = step(given.input, given.folder)
-        result["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+        result["cpu_seconds"] = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+        result["peak_mib"] = peak_kib() / 1024
         print(json.dumps(result))
         return
     if not given.data.is_dir():
         sys.exit(f"no parallel text at {given.data}: point at it with --data")
     with tempfile.TemporaryDirectory() as scratch:
+        load = os.getloadavg()[0]
         documents = Path(scratch) / "documents.jsonl"
         make_documents(given.data, given.documents, documents)
         row: dict[str, object] = {"bench": "engine", "documents": given.documents, "languages": len(LANGUAGES)}
@@ -196,8 +190,9 @@ def main() -> None:
     row |= {
         "commit": commit.stdout.strip(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "load": round(load, 1),
         "date": time.strftime("%Y-%m-%d"),
-        "command": "python eval/bench/engine.py " + " ".join(sys.argv[1:]),
+        "command": f"python eval/bench/engine.py --documents {given.documents}",
     }
     given.results.parent.mkdir(parents=True, exist_ok=True)
     with given.results.open("a", encoding="utf-8") as out:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from xsearch.encode.folding import fold
+from xsearch.encode.folding import fold, fold_all
 
 
 def words(text):
@@ -68,3 +68,9 @@ def test_composition_does_not_matter(text):
 def test_folding_again_changes_nothing(text):
     once = words(text)
     assert [again for word in once for again in words(word)] == once
+
+
+@given(st.lists(st.text().map(lambda text: "".join(text.split()))))
+@example(["2019年", "a\u0301\u0323b", "\u0301", "", "ʼn", "مُحَمَّد", "ｶﾞ", "x\u200d1", "\ud800a"])
+def test_many_stretches_fold_as_each_does(stretches):
+    assert fold_all(stretches) == [words(stretch) for stretch in stretches]

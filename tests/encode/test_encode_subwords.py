@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from xsearch.encode import unigram
 from xsearch.encode.subwords import Subwords
 from xsearch.encode.unigram import START, UNKNOWN_PENALTY, Unigram
+from xsearch.encode.viterbi import KeyTable
 
 ALPHABET = "abcß語"
 rng = np.random.default_rng(11)
@@ -48,21 +49,40 @@ def model():
     return Unigram(PIECES)
 
 
-@given(st.lists(st.text(ALPHABET, min_size=1, max_size=20), min_size=1))
-def test_few_words_and_many_words_give_the_same_pieces(words):
-    assert model().segment_all(words) == by_library(words)
+def lists(bags):
+    return [bags.tokens[begin:end].tolist() for begin, end in pairwise(bags.starts)]
 
 
-def by_library(words):
+@given(st.lists(st.text(ALPHABET, min_size=1, max_size=20)))
+def test_few_words_and_many_words_give_the_pieces_of_the_library(words):
     many = Unigram(PIECES)
-    many._tokenizer = unigram.unigram_tokenizer(PIECES)
-    return many.segment_all(words)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unigram, "MANY_WORDS", 0)
+        patch.setattr(unigram, "FEW_WORDS", 0)
+        together = lists(many.segment_all(words))
+    encoded = library().encode_batch([START + word for word in words], add_special_tokens=False)
+    silent = (0, [piece for piece, _ in PIECES].index(START))
+    assert together == [[piece for piece in found.ids if piece not in silent] for found in encoded]
+    assert together == lists(model().segment_all(words))
+
+
+@cache
+def library():
+    return unigram.unigram_tokenizer(PIECES)
+
+
+@given(st.lists(st.integers(0, 2**64 - 2), unique=True), st.lists(st.integers(0, 2**64 - 2)))
+def test_a_table_knows_its_keys_and_no_others(keys, others):
+    table = KeyTable(np.array(keys, dtype=np.uint64))
+    places = {key: number for number, key in enumerate(keys)}
+    asked = keys + others
+    assert table.find(np.array(asked, dtype=np.uint64)).tolist() == [places.get(key, -1) for key in asked]
 
 
 @given(st.text(ALPHABET, min_size=1, max_size=12))
 def test_spelling_covers_what_is_known_in_order(word):
     spelled = model().spell(word)
-    assert [piece for piece, _, _ in spelled] == model().segment_all([word])[0]
+    assert [piece for piece, _, _ in spelled] == model().segment_all([word]).tokens.tolist()
     ends = 0
     for piece, begin, end in spelled:
         assert begin >= ends

@@ -6,9 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from xsearch.core import BadInput, UsageError
+from xsearch.core import BadInput, Topic, UsageError
+from xsearch.evaluate.fairness import pair_means
 from xsearch.evaluate.report import latest, markdown, plot_all
-from xsearch.evaluate.suites import Suite, SuiteOptions, System, known_suites, load_suite, read_rows, run_suite
+from xsearch.evaluate.results import read_results, summary
+from xsearch.evaluate.suites import (
+    Suite,
+    SuiteOptions,
+    System,
+    known_suites,
+    load_suite,
+    read_rows,
+    run_suite,
+    sampled,
+)
 
 pytest.importorskip("ir_measures")
 
@@ -65,6 +76,33 @@ def test_one_language_of_topics_and_one_system(folder):
     assert [row["system"] for row in rows] == ["again"]
     assert rows[0]["topics"] == 3
     assert rows[0]["by"]["query_lang"].keys() == {"de"}
+
+
+def test_a_sample_takes_every_nth_topic_in_all_its_wordings():
+    topics = [Topic(f"t{i}", "?", lang) for lang in ("de", "fr") for i in range(10)]
+    assert [(t.id, t.lang) for t in sampled(topics, 7)] == [
+        (f"t{i}", lang) for lang in ("de", "fr") for i in (0, 3, 6, 9)
+    ]  # 20 wordings, 7 wanted: every third topic
+    assert sampled(topics, 0) == sampled(topics, 500) == topics
+    assert sampled([], 5) == []
+
+
+def test_means_over_pairs_leave_out_scripts_of_one_language():
+    pairs = {"de-de": 0.9, "zh-Hant-zh-Hant": 0.5, "zh-Hant-zh": 0.1, "de-zh-Hant": 0.2, "zh-Hant-de": 0.4}
+    means = pair_means({name: {"nDCG@10": value} for name, value in pairs.items()})
+    assert means["same"] == {"pairs": 2, "nDCG@10": pytest.approx(0.7)}
+    assert means["cross"] == {"pairs": 2, "nDCG@10": pytest.approx(0.3)}
+
+
+def test_rows_of_speed_stand_beside_scores(tmp_path):
+    (tmp_path / "engine.jsonl").write_text('{"bench": "engine"}\n')
+    with pytest.raises(BadInput, match="no results"):
+        read_results(tmp_path)
+    (tmp_path / "a.jsonl").write_text(json.dumps(row("old", 0.1)) + "\n" + json.dumps(row("old", 0.3)) + "\n")
+    (tmp_path / "peers.jsonl").write_text(json.dumps(row("peer", 0.2)) + "\n")
+    found = read_results(tmp_path)
+    assert [(one["system"], one["measures"]["nDCG@10"]) for one in found] == [("old", 0.3), ("peer", 0.2)]
+    assert "| c\\|1 | peer | – | – | 0.200 | – | 2.0 |" in summary(found)
 
 
 def test_what_a_suite_lacks_is_named(tmp_path, folder):

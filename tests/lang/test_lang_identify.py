@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xsearch.lang import Identified, identify, identify_query, normalize_code
-from xsearch.lang.profiles import Profiles, features, learn, profiles, words_of
+from xsearch.lang.profiles import Profiles, features, features_of_all, learn, profiles, words_of
 
 TEXTS = {
     "en": "The government announced on Tuesday that elections will be held next spring.",
@@ -164,3 +164,11 @@ def test_word_sums_are_the_same_after_the_cache_was_emptied(monkeypatch):
     fresh = Profiles(shipped.langs, shipped._weights, shipped._scale)
     texts = [words_of(TEXTS[lang]) for lang in ("en", "de", "fr")]
     np.testing.assert_allclose(np.vstack([fresh.logits([t]) for t in texts]), shipped.logits(texts), rtol=1e-5)
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=()), max_size=24), min_size=1))
+def test_features_of_many_words_are_those_of_each(words):
+    found, counts = features_of_all(words, 1 << 16)
+    ends = np.cumsum(counts).tolist()
+    each = [sorted(found[end - count : end].tolist()) for end, count in zip(ends, counts.tolist(), strict=True)]
+    assert each == [sorted(features(word, 1 << 16)) for word in words]

@@ -1,13 +1,15 @@
-"""Streams of the bytes in a file, unpacked on the way and stopped when they unpack to more than they may."""
+"""Streams of the bytes in a file, unpacked on the way and stopped when they unpack to more than they may; and text
+packed as its file's name says."""
 
 from __future__ import annotations
 
 import gzip
 import io
 import lzma
-from collections.abc import Callable
-from pathlib import PurePath
-from typing import BinaryIO, Protocol, cast
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePath
+from typing import BinaryIO, Protocol, TextIO, cast
 
 from xsearch.core.errors import BadInput
 from xsearch.corpora.source import ReadOptions, mebibytes
@@ -168,3 +170,22 @@ def open_stream(
         kind, unpack = COMPRESSIONS[suffix]
         stream = _Stream(unpack(file), file, kind, options, owned)
     return io.BufferedReader(stream, BUFFER)
+
+
+@contextmanager
+def text_writer(path: Path) -> Iterator[TextIO]:
+    """A new UTF-8 file to write lines to, packed when its name ends in .gz, .xz or .zst. The same text gives the same
+    bytes."""
+    suffix = split_compression(path.name)[1]
+    with ExitStack() as opened:
+        packed: BinaryIO = opened.enter_context(path.open("wb"))
+        if suffix == ".gz":
+            # Neither the time nor the file's name stands in the header.
+            packed = cast(BinaryIO, opened.enter_context(gzip.GzipFile("", "wb", fileobj=packed, mtime=0)))
+        elif suffix == ".xz":
+            packed = cast(BinaryIO, opened.enter_context(lzma.LZMAFile(packed, "wb")))
+        elif suffix == ".zst":
+            import zstandard
+
+            packed = cast(BinaryIO, opened.enter_context(zstandard.ZstdCompressor().stream_writer(packed)))
+        yield opened.enter_context(io.TextIOWrapper(packed, encoding="utf-8", newline="\n"))

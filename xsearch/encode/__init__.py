@@ -1,10 +1,10 @@
 """Text → arrays: encoders, each described by a card."""
 
+from xsearch.encode.bags import TokenBags
 from xsearch.encode.card import EncoderCard, SourceNote, read_card, write_card
 from xsearch.encode.known import card, known_encoders, load_encoder
 from xsearch.encode.protocol import Encoder
 from xsearch.encode.static import StaticEncoder, Token
-from xsearch.encode.subwords import TokenBags
 
 __all__ = [
     "Encoder",

@@ -24,7 +24,7 @@ class TokenBags:
         starts = np.zeros(len(numbers) + 1, dtype=np.int64)
         np.cumsum(sizes, out=starts[1:])
         places = np.arange(starts[-1]) + np.repeat(self.starts[numbers] - starts[:-1], sizes)
-        return TokenBags(self.tokens[places].astype(np.int64, copy=False), starts)
+        return TokenBags(self.tokens[places], starts)
 
     def joined(self, counts: NDArray[np.int64]) -> TokenBags:
         """Bags made one: the first counts[0], the next counts[1], and so on."""

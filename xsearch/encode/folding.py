@@ -9,9 +9,15 @@ ASCII's. All of that happens character by character after NFC, so that every fol
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from threading import Lock
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 FOLDED_MARKS = re.compile(
     "["
@@ -93,6 +99,64 @@ def fold(text: str) -> list[Word]:
     if word:
         words.append(_recomposed(word, places))
     return words
+
+
+def fold_all(stretches: Sequence[str]) -> list[list[str]]:
+    """The texts of the folded words of every stretch, which holds no white space: what `fold` gives, ten times as fast.
+
+    All stretches are one text, in which kinds of characters are looked up together and folded by `str.translate`.
+    Stretches with characters that join, which depend on what precedes, are left to `fold`.
+    """
+    if not stretches:
+        return []
+    line = unicodedata.normalize("NFC", "\n".join(stretches))
+    codes = np.frombuffer(line.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    kinds = _KINDS.of(codes)
+    change = 1 + np.flatnonzero((kinds[1:] != kinds[:-1]) & (kinds[1:] >= _SCRIPTS) & (kinds[:-1] >= _SCRIPTS))
+    if len(change):
+        line = " ".join(line[begin:end] for begin, end in pairwise([0, *change.tolist(), len(line)]))
+    folded = unicodedata.normalize("NFC", line.translate(_FOLDED)).split("\n")
+    words = [part.split() for part in folded]
+    joined = np.searchsorted(np.flatnonzero(codes == ord("\n")), np.flatnonzero(kinds == _JOINS))
+    for number in set(joined.tolist()):
+        words[number] = [word.text for word in fold(stretches[number])]
+    return words
+
+
+_BREAKS, _JOINS, _SCRIPTS = 1, 2, 3
+
+
+class _Kinds:
+    """Kinds of characters as numbers: `_BREAKS`, `_JOINS`, from `_SCRIPTS` on one for each script."""
+
+    def __init__(self) -> None:
+        self._numbers = {BREAK: _BREAKS, JOIN: _JOINS}
+        self._kinds = np.zeros(sys.maxunicode + 1, dtype=np.uint16)
+        self._lock = Lock()
+
+    def of(self, codes: NDArray[np.uint32]) -> NDArray[np.uint16]:
+        """The kind of each code point."""
+        kinds = self._kinds[codes]
+        if not kinds.all():
+            with self._lock:
+                for code in np.unique(codes[kinds == 0]).tolist():
+                    script = CHARACTERS[chr(code)][0]
+                    self._kinds[code] = self._numbers.setdefault(script, len(self._numbers) + 1)
+            kinds = self._kinds[codes]
+        return kinds
+
+
+class _Folded(dict[int, str]):
+    """What `str.translate` puts for a code point: its folded form, a space for what is between words."""
+
+    def __missing__(self, code: int) -> str:
+        script, folded = CHARACTERS[chr(code)]
+        entry = self[code] = "\n" if code == ord("\n") else folded if script else " "
+        return entry
+
+
+_KINDS = _Kinds()
+_FOLDED = _Folded()
 
 
 def _recomposed(word: str, places: list[int]) -> Word:

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import EncoderMismatch, FloatArray, IndexDamaged, Windows
+from xsearch.encode.bags import TokenBags
 from xsearch.encode.card import EncoderCard
 from xsearch.encode.codes import CodedRows
 from xsearch.encode.pooling import sum_bags, unit_rows
-from xsearch.encode.subwords import Subwords, TokenBags
+from xsearch.encode.subwords import Subwords
 from xsearch.encode.unigram import Pieces
 
 LANGUAGE_FLOOR = 0.05

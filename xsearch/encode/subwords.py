@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from itertools import chain
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xsearch.encode.folding import fold
+from xsearch.encode.bags import TokenBags
+from xsearch.encode.folding import fold, fold_all
 from xsearch.encode.unigram import Pieces, Unigram
 
-REMEMBERED_LENGTH = 24
-REMEMBERED = 400_000
-
-
-@dataclass(frozen=True, eq=False)
-class TokenBags:
-    """Tokens of texts: those of text i are ``tokens[starts[i]:starts[i + 1]]``. Both int64."""
-
-    tokens: NDArray[np.int64]
-    starts: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
+REMEMBERED = 4_000_000
+"""Characters of stretches remembered, about half a million words."""
 
 
 class Subwords:
@@ -37,16 +27,27 @@ class Subwords:
     def __init__(self, pieces: Pieces, remembered: int = REMEMBERED) -> None:
         self._most_remembered = remembered
         self._unigram = Unigram(pieces)
-        self._remembered: dict[str, tuple[int, ...]] = {}
+        self._memory = _Memory()
+        self._lock = Lock()
 
     def bags(self, texts: Sequence[str]) -> TokenBags:
         """Tokens of every text, in order; what the vocabulary cannot spell is left out."""
         split = [text.split() for text in texts]
-        known = self._tokens_of(set(chain.from_iterable(split)))
-        found = [list(chain.from_iterable(map(known.__getitem__, stretches))) for stretches in split]
-        starts = np.zeros(len(texts) + 1, dtype=np.int64)
-        np.cumsum([len(tokens) for tokens in found], out=starts[1:])
-        return TokenBags(np.fromiter(chain.from_iterable(found), dtype=np.int64, count=starts[-1]), starts)
+        stretches = list(chain.from_iterable(split))
+        with self._lock:
+            if self._memory.characters > self._most_remembered:
+                self._memory = _Memory()
+            numbers = self._memory.numbers
+            # One look-up each, not two: in so large a table it is memory that takes the time.
+            known = list(map(numbers.get, stretches))
+            if None in known:
+                pairs = zip(stretches, known, strict=True)
+                missing = list(dict.fromkeys(stretch for stretch, number in pairs if number is None))
+                self._memory.add(missing, self._segmented(missing))
+                pairs = zip(stretches, known, strict=True)
+                known = [numbers[stretch] if number is None else number for stretch, number in pairs]
+            tokens = self._memory.bags.take(np.array(known, dtype=np.int64))
+        return tokens.joined(_column(map(len, split), len(split)))
 
     def places(self, text: str) -> list[tuple[int, int, int]]:
         """(token, start, end) of the tokens of `text`, in order; places are code points of the text."""
@@ -60,27 +61,47 @@ class Subwords:
             position += len(stretch)
         return found
 
-    def _tokens_of(self, stretches: set[str]) -> dict[str, tuple[int, ...]]:
-        """Tokens of every stretch: a mapping that holds these stretches and perhaps more."""
-        remembered = self._remembered
-        missing = [stretch for stretch in stretches if stretch not in remembered]
-        if not missing:
-            return remembered
-        fresh = self._segment_stretches(missing)
-        short = {stretch: tokens for stretch, tokens in fresh.items() if len(stretch) <= REMEMBERED_LENGTH}
-        known = {**{s: remembered[s] for s in stretches if s in remembered}, **fresh}
-        if len(remembered) + len(short) > self._most_remembered:
-            # A new table rather than an emptied one: another thread may be reading the old.
-            self._remembered = short
-        else:
-            remembered.update(short)
-        return known
+    def _segmented(self, stretches: Sequence[str]) -> TokenBags:
+        """The tokens of each stretch; a word that several hold is segmented once."""
+        words = fold_all(stretches)
+        numbers = {word: number for number, word in enumerate(dict.fromkeys(chain.from_iterable(words)))}
+        counts = _column(map(len, words), len(words))
+        rows = _column(map(numbers.__getitem__, chain.from_iterable(words)), int(counts.sum()))
+        return self._unigram.segment_all(list(numbers)).take(rows).joined(counts)
 
-    def _segment_stretches(self, stretches: list[str]) -> dict[str, tuple[int, ...]]:
-        words = [[word.text for word in fold(stretch)] for stretch in stretches]
-        different = list(dict.fromkeys(chain.from_iterable(words)))
-        tokens = dict(zip(different, self._unigram.segment_all(different), strict=True))
-        return {
-            stretch: tuple(chain.from_iterable(tokens[word] for word in found))
-            for stretch, found in zip(stretches, words, strict=True)
-        }
+
+class _Memory:
+    """Stretches, numbered as they came, and their bags. Arrays have room to spare, so that adding seldom copies."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+        self.characters = 0
+        self._tokens = np.zeros(1024, dtype=np.int64)
+        self._starts = np.zeros(1024, dtype=np.int64)
+
+    @property
+    def bags(self) -> TokenBags:
+        starts = self._starts[: len(self.numbers) + 1]
+        return TokenBags(self._tokens[: starts[-1]], starts)
+
+    def add(self, stretches: Sequence[str], bags: TokenBags) -> None:
+        """Remember new stretches and the bag of each."""
+        count = len(self.numbers)
+        first, last = int(self._starts[count]), int(self._starts[count] + bags.starts[-1])
+        self._tokens = _with_room(self._tokens, last)
+        self._tokens[first:last] = bags.tokens
+        self._starts = _with_room(self._starts, count + len(stretches) + 1)
+        self._starts[count + 1 : count + len(stretches) + 1] = first + bags.starts[1:]
+        self.numbers.update(zip(stretches, range(count, count + len(stretches)), strict=True))
+        self.characters += sum(map(len, stretches))
+
+
+def _with_room(held: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """The array, or a longer one that begins with it, of at least `size` elements."""
+    if size <= len(held):
+        return held
+    return np.concatenate((held, np.zeros(max(size, 2 * len(held)) - len(held), dtype=held.dtype)))
+
+
+def _column(values: Iterable[int], count: int) -> NDArray[np.int64]:
+    return np.fromiter(values, dtype=np.int64, count=count)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import chain, pairwise
+from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xsearch.encode.bags import TokenBags
+from xsearch.encode.viterbi import Lattice
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -15,8 +20,9 @@ START = "▁"
 UNKNOWN = 0
 UNKNOWN_PENALTY = 10.0
 MANY_WORDS = 4_000
-"""So many words pay for building the trie; they are also handed to it together, which is a sixth of the work of one by
-one, and more at once would leave the processor's cache."""
+"""So many words, all calls together, pay for building the trie."""
+FEW_WORDS = 50
+"""So few are segmented sooner one by one."""
 Pieces = Sequence[tuple[str, float]]
 
 
@@ -46,10 +52,10 @@ class Unigram:
         for piece, _ in pieces:
             if len(piece) > self._longest.get(piece[0], 0):
                 self._longest[piece[0]] = len(piece)
-        self._opens = [piece.startswith(START) for piece, _ in pieces]
         self._silent = np.zeros(len(pieces), dtype=np.bool_)
         self._silent[[UNKNOWN, self._numbers.get(START, UNKNOWN)]] = True
         self._lattice: Lattice | None = None
+        self._words_met = 0
 
     def segment_all(self, words: Sequence[str]) -> TokenBags:
         """The pieces of every word, those that mean something: neither `UNKNOWN` nor a lone `START`."""
@@ -69,7 +75,8 @@ class Unigram:
         return spelled
 
     def _segmented(self, words: Sequence[str]) -> TokenBags:
-        if self._lattice is None and len(words) < MANY_WORDS:
+        self._words_met += len(words)
+        if self._words_met < MANY_WORDS or len(words) < FEW_WORDS:
             found = [self._segment(word) for word in words]
             sizes = np.fromiter(map(len, found), dtype=np.int64, count=len(found))
             pieces = np.fromiter(chain.from_iterable(found), dtype=np.int64, count=int(sizes.sum()))

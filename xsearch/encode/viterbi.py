@@ -94,6 +94,8 @@ class Lattice:
 
     def segment(self, words: Sequence[str]) -> TokenBags:
         """The pieces of the best segmentation of every word; none of a word is empty."""
+        if not words:
+            return TokenBags(np.empty(0, np.int64), np.zeros(1, np.int64))
         codes, lengths = _codes(words)
         first = np.cumsum(lengths) - lengths
         begins, sizes, pieces = self._edges(codes, np.repeat(first + lengths, lengths))

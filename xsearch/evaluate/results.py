@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from xsearch.core import BadInput
@@ -16,9 +16,11 @@ START, END = "<!-- results -->", "<!-- /results -->"
 
 def read_results(folder: str | Path) -> list[Row]:
     """The newest row of each collection and system in a folder's ``*.jsonl``, files by name, ``peers.jsonl`` last.
-    Raises `BadInput` where there is none."""
+    Files that hold no measures at all (those of benchmarks of speed) are left alone. Raises `BadInput` where there is
+    no row."""
     files = sorted(Path(folder).glob("*.jsonl"), key=lambda path: (path.stem == "peers", path.name))
-    rows = latest([row for path in files for row in read_rows(path)])
+    scored = [path for path in files if '"measures"' in path.read_text(encoding="utf-8")]
+    rows = latest([row for path in scored for row in read_rows(path)])
     if not rows:
         raise BadInput("no results (*.jsonl) in this folder", where=str(folder))
     return rows
@@ -65,23 +67,23 @@ def page(folder: str | Path) -> str:
         "collections hold every document in every language, so that in one pool a ranking without preference has few "
         "documents of the question's own language among its first ten.",
         summary(rows),
-        *_origins(rows),
         markdown(rows).strip(),
     ]
     pictures = sorted(path.name for path in folder.glob("*.png"))
     if pictures:
         parts += ["## Plots", *(f"![{name.removesuffix('.png').replace('.', ', ')}]({name})" for name in pictures)]
+    parts += ["## Where the figures come from", _origins(rows)]
     return "\n\n".join(parts) + "\n"
 
 
-def _origins(rows: Sequence[Row]) -> Iterator[str]:
-    """Where the figures come from, a sentence a machine and commit."""
-    found: dict[tuple[str, str, str], list[str]] = {}
+def _origins(rows: Sequence[Row]) -> str:
+    """Where the figures come from: a line a collection and system."""
+    table = [["collection", "system", "date", "commit", "machine", "command"]]
     for row in rows:
-        key = (str(row.get("commit")), str(row.get("machine")), str(row.get("date", ""))[:10])
-        found.setdefault(key, []).append(f"{row['collection']} {row['system']}")
-    for (commit, machine, date), names in found.items():
-        yield f"{date}, commit {commit}, {machine}: {', '.join(names)}."
+        date, command = str(row.get("date", "–"))[:10], f"`{row.get('command', '–')}`"
+        place = [str(row.get(key, "–")) for key in ("commit", "machine")]
+        table.append([str(row["collection"]), str(row["system"]), date, *place, command])
+    return markdown_table(table)
 
 
 def render(folder: str | Path, plots: bool = True) -> Path:

@@ -109,18 +109,26 @@ def load_suite(name: str | Path) -> Suite:
 def run_suite(name: str | Path | Suite, options: SuiteOptions | None = None) -> list[Row]:
     """Index every collection under every recipe, search, score.
 
-    A row holds suite, collection, system, recipe and search options, "measures", "by", "topics" and "intervals" as
-    `Evaluation.to_json` has them (by pair the first measure alone), "pairs" as `pair_means` has it, "documents",
-    "index_seconds", "index_bytes", "search_seconds", "ms_per_query" (wall clock over queries, all threads), the seed,
-    and what `provenance` tells. Rows are appended to ``options.results`` as they come. Raises `BadInput` when a
-    collection's files are missing, saying how to get them.
+    A row holds suite, collection, system, recipe, encoder with its fingerprint and search options, "measures", "by",
+    "topics" and "intervals" as `Evaluation.to_json` has them (by pair the first measure alone), "pairs" as `pair_means`
+    has it, "documents", "index_seconds", "index_bytes", "search_seconds", "ms_per_query" (wall clock over queries, all
+    threads), the seed, and what `provenance` tells. Rows are appended to ``options.results`` as they come. Raises
+    `BadInput` when a collection's files are missing, saying how to get them.
     """
     options = options or SuiteOptions()
     suite = name if isinstance(name, Suite) else load_suite(name)
     wanted = [system for system in suite.systems if not options.systems or system.name in options.systems]
     if not wanted:
         raise UsageError(f"no such system in {suite.name}: it has {', '.join(s.name for s in suite.systems)}")
-    return [row for name in suite.collections for row in _run_collection(suite, name, wanted, options)]
+    # Once, at the start: that is the code which runs, whatever is committed meanwhile.
+    origin = provenance(options.clock(), threads=options.threads)
+    rows = []
+    for source in suite.collections:
+        for row in _run_collection(suite, source, wanted, options):
+            rows.append({**row, **origin})
+            if options.results is not None:
+                append_row(options.results, rows[-1])
+    return rows
 
 
 def _run_collection(suite: Suite, name: str, systems: list[System], options: SuiteOptions) -> Iterator[Row]:
@@ -208,12 +216,10 @@ def _score(
         confidence=Confidence(seed=SEED) if options.confidence else None,
     )
     settings = {key: value for key, value in msgspec.to_builtins(system).items() if key != "name" and value is not None}
+    if encoder := built.index.manifest.encoder:
+        settings["encoder"] = f"{encoder['name']} {encoder['fingerprint']}"
     costs = Costs(built.documents, built.seconds, built.size, len(named), seconds)
-    row = result_row((suite.name, source.name, system.name), settings, result, costs)
-    row |= provenance(options.clock(), threads=options.threads)
-    if options.results is not None:
-        append_row(options.results, row)
-    return row
+    return result_row((suite.name, source.name, system.name), settings, result, costs)
 
 
 @dataclass(frozen=True, slots=True)

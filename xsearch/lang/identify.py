@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -74,10 +74,15 @@ def identify(texts: Sequence[str], among: Sequence[str] | None = None) -> list[I
         if profiles(script):
             waiting.setdefault(script, []).append(i)
         elif script != COMMON:
-            found[i] = _best(script, _by_script(head, script, allowed))
+            probabilities = _by_script(head, script, allowed)
+            lang = max(probabilities, key=probabilities.__getitem__)
+            found[i] = _identified(script, lang, probabilities[lang])
     for script, places in waiting.items():
-        for i, probabilities in zip(places, _by_profiles([heads[i] for i in places], script, allowed), strict=True):
-            found[i] = _best(script, probabilities)
+        langs, rows, enough = _by_profiles([heads[i] for i in places], script, allowed)
+        best = rows.argmax(axis=1)
+        confidences = np.where(enough, rows[np.arange(len(rows)), best], 0.0)
+        for i, column, confidence in zip(places, best.tolist(), confidences.tolist(), strict=True):
+            found[i] = _identified(script, langs[column], confidence)
     return found
 
 
@@ -93,7 +98,8 @@ def identify_query(text: str, among: Sequence[str] | None = None) -> tuple[tuple
         return ((UNKNOWN, 1.0),)
     if profiles(script):
         letters = sum(scripts_of(head).values())
-        (probabilities,) = _by_profiles([head], script, None, letters / (letters + _HALF_EVIDENCE))
+        langs, (row,), (enough,) = _by_profiles([head], script, None, letters / (letters + _HALF_EVIDENCE))
+        probabilities = dict(zip(langs, row.tolist(), strict=True)) if enough else {}
     else:
         probabilities = _by_script(head, script, None)
     inside = _allowed(among)
@@ -158,20 +164,18 @@ def _han_costs(char: str) -> tuple[float, ...]:
 
 def _by_profiles(
     heads: Sequence[str], script: str, allowed: frozenset[str] | None, trust: float = 1.0
-) -> list[dict[str, float]]:
+) -> tuple[tuple[str, ...], FloatArray, list[bool]]:
+    """Languages, their probabilities for each head (heads, languages), and which heads have letters enough."""
     model = profiles(script)
     if model is None:
-        return [{} for _ in heads]
+        return (), np.zeros((len(heads), 0), dtype=np.float32), [False] * len(heads)
     words = [words_of(head)[:_MOST_WORDS] for head in heads]
     logits = model.logits(words)
     langs = model.langs
     if allowed and (columns := [i for i, lang in enumerate(langs) if _is_in(lang, allowed)]):
         logits, langs = logits[:, columns], tuple(langs[i] for i in columns)
     enough = [sum(map(len, w)) >= _FEWEST_LETTERS for w in words]
-    return [
-        dict(zip(langs, row, strict=True)) if known else {}
-        for known, row in zip(enough, _softmax(trust * logits).tolist(), strict=True)
-    ]
+    return langs, _softmax(trust * logits), enough
 
 
 def _softmax(logits: FloatArray) -> FloatArray:
@@ -180,9 +184,7 @@ def _softmax(logits: FloatArray) -> FloatArray:
     return odds
 
 
-def _best(script: str, probabilities: Mapping[str, float]) -> Identified:
-    lang = max(probabilities, key=probabilities.__getitem__, default=UNKNOWN)
-    confidence = probabilities.get(lang, 0.0)
+def _identified(script: str, lang: str, confidence: float) -> Identified:
     if lang == UNKNOWN or confidence < _LEAST_CONFIDENCE:
         return Identified(UNKNOWN, script, 0.0)
     shown = usual_script(lang) if script in ("Hani", "Hira", "Kana", "Hang") else script

@@ -26,6 +26,7 @@ _GRAMS = (1, 2, 3, 4, 5)
 _CACHED_WORDS = 1 << 16
 _LONGEST = 24
 _FLOOR = 1e-9
+_CRC_POLYNOMIAL = 0xEDB88320
 _WORD = re.compile(r"[^\W\d_][^\s!-&(-/:-@\[-`{-~«»„“”،。、؟।,]*")
 
 
@@ -40,6 +41,51 @@ def features(word: str, buckets: int) -> list[int]:
     padded = f"_{word}_".encode("utf-32-le", "surrogatepass")
     grams = [padded[i : i + 4 * n] for n in _GRAMS for i in range(0, len(padded) - 4 * n + 1, 4)]
     return [zlib.crc32(gram) & (buckets - 1) for gram in (*grams, b" " + padded)]
+
+
+def features_of_all(words: Sequence[str], buckets: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """`features` of every word, word after word, and how many each has; within a word they are in another order.
+
+    The hash is CRC-32, which takes a word's characters one after the other: all words' n-grams are hashed together,
+    those of n from those of n - 1, by tables for half a character each.
+    """
+    padded = [f"_{word}_" for word in words]
+    lengths = np.fromiter(map(len, padded), dtype=np.int64, count=len(padded))
+    text = "".join(padded).encode("utf-32-le", "surrogatepass")
+    codes = np.frombuffer(text, dtype="<u4")
+    ends = np.cumsum(lengths)
+    left = np.repeat(ends, lengths) - np.arange(len(codes))
+    # Column n: the n-gram that begins at the row's character; the first holds the hash of the word itself.
+    hashes = np.zeros((len(codes), 1 + len(_GRAMS)), dtype=np.uint32)
+    held = np.zeros(hashes.shape, dtype=np.bool_)
+    begins = ends - lengths
+    held[begins, 0] = True
+    hashes[begins, 0] = [
+        zlib.crc32(b" " + text[4 * begin : 4 * end]) for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)
+    ]
+    low, high = _crc_tables()
+    state = np.full(len(codes), 0xFFFFFFFF, dtype=np.uint32)
+    places = np.arange(len(codes))
+    for n in _GRAMS:
+        state ^= codes[places + n - 1]
+        state = low[state & 0xFFFF] ^ high[state >> 16]
+        hashes[places, n] = ~state
+        held[places, n] = True
+        longer = left[places] > n
+        places, state = places[longer], state[longer]
+    return hashes[held].astype(np.int64) & (buckets - 1), np.add.reduceat(held.sum(axis=1), begins)
+
+
+@cache
+def _crc_tables() -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """What the lower and the upper half of a four-byte word contribute to CRC-32's state after it."""
+    state = np.arange(1 << 16, dtype=np.uint32)
+    tables = []
+    for _ in range(4):
+        for _ in range(8):
+            state = np.where(state & 1, (state >> 1) ^ np.uint32(_CRC_POLYNOMIAL), state >> 1)
+        tables.append(state)
+    return tables[3], tables[1]
 
 
 class Profiles:
@@ -83,10 +129,9 @@ class Profiles:
             grown = np.zeros((max(needed, 2 * len(self._sums)), self._sums.shape[1]), dtype=np.float32)
             grown[:first] = self._sums[:first]
             self._sums = grown
-        buckets = [features(word, len(self._weights)) for word in words]
-        lengths = [len(b) for b in buckets]
-        rows = self._weights[np.fromiter(chain.from_iterable(buckets), dtype=np.int64, count=sum(lengths))]
-        sums = np.add.reduceat(rows, np.cumsum([0, *lengths[:-1]]), axis=0, dtype=np.float32)
+        buckets, lengths = features_of_all(words, len(self._weights))
+        rows = self._weights[buckets]
+        sums = np.add.reduceat(rows, np.cumsum(lengths) - lengths, axis=0, dtype=np.float32)
         self._sums[first:needed, :-1] = sums * self._scale
         self._sums[first:needed, -1] = lengths
         self._rows.update(zip(words, range(first, needed), strict=True))

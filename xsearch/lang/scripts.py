@@ -22,11 +22,22 @@ def _ranges() -> tuple[list[int], list[int], list[str]]:
     return firsts, lasts, names
 
 
+class _Scripts(dict[str, str]):
+    """Script by character, filled as characters are met."""
+
+    def __missing__(self, char: str) -> str:
+        firsts, lasts, names = _ranges()
+        at = bisect_right(firsts, ord(char)) - 1
+        self[char] = script = names[at] if at >= 0 and ord(char) <= lasts[at] else COMMON
+        return script
+
+
+_scripts = _Scripts()
+
+
 def script_of(char: str) -> str:
     """The script of one character, "Zyyy" for what is common to all."""
-    firsts, lasts, names = _ranges()
-    at = bisect_right(firsts, ord(char)) - 1
-    return names[at] if at >= 0 and ord(char) <= lasts[at] else COMMON
+    return _scripts[char]
 
 
 class _LetterScripts(dict[str, str]):

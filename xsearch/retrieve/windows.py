@@ -62,7 +62,8 @@ class Segment:
     def __init__(self, folder: Path, lang: str, entry: dict[str, int], dim: int) -> None:
         self.rows = entry["windows"]
         self._whole, self.codes = map_codes(folder / codes_name(lang, entry), self.rows, dim)
-        self.owners = map_owners(folder / owners_name(lang, entry), self.rows)
+        # As a plain array: numpy's class for mapped files takes longer to index than a few hundred numbers to read.
+        self.owners = np.asarray(map_owners(folder / owners_name(lang, entry), self.rows))
         self._faiss: tuple[ModuleType, Any] | None = None
 
     def use_faiss(self, faiss: ModuleType) -> None:

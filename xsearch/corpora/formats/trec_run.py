@@ -13,6 +13,7 @@ from math import isfinite
 from pathlib import Path
 
 from xsearch.core import BadInput, Run, ScoredDoc
+from xsearch.corpora.compression import text_writer
 from xsearch.corpora.formats.lines import Faults, Note, byte_lines, note_to_log
 from xsearch.corpora.formats.qrels import split_columns
 
@@ -96,11 +97,13 @@ def run_lines(rows: Iterable[ScoredDoc], tag: str) -> Iterator[str]:
 
 
 def write_run(path: str | Path, run: Run) -> None:
-    """Write a run; equal runs give equal bytes. Raises `BadInput` for an empty id, or a tag that is empty or holds
-    white space."""
+    """Write a run, packed when the path ends in .gz, .xz or .zst; equal runs give equal bytes.
+
+    Raises `BadInput` for an empty id, or a tag that is empty or holds white space.
+    """
     if not run.tag or run.tag.split() != [run.tag]:
         raise BadInput(f"the tag {run.tag!r} must be one word", where=str(path))
     if any(not (row.topic and row.document) for row in run):
         raise BadInput("a topic or document id is empty", where=str(path))
-    with Path(path).open("w", encoding="utf-8", newline="\n") as file:
+    with text_writer(Path(path)) as file:
         file.writelines(run_lines(run, run.tag))
