@@ -1,8 +1,9 @@
 """Runs in TREC's form: ``topic Q0 document rank score tag``.
 
-An id cannot hold white space there. `write_run` writes ASCII white space in an id as %20 (blank), %09, %0A, %0B, %0C,
-%0D, and a per cent sign that would read as one of these (or as itself escaped) as %25; `read_run` undoes exactly this
-and leaves every other ``%xx`` alone, so ids that are web addresses keep their spelling.
+An id cannot hold white space there, and the field's tools split at any of Unicode's. `write_run` writes it in an id
+as its UTF-8 bytes, %20 for a blank, %C2%A0 for one that does not break, and a per cent sign that would read as one of
+these (or as itself escaped) as %25; `read_run` undoes exactly this and leaves every other ``%xx`` alone, so ids that
+are web addresses keep their spelling.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from math import isfinite
 from pathlib import Path
+from urllib.parse import quote
 
 from xsearch.core import BadInput, Run, ScoredDoc
 from xsearch.corpora.compression import text_writer
@@ -18,10 +20,10 @@ from xsearch.corpora.formats.lines import Faults, Note, byte_lines, note_to_log
 from xsearch.corpora.formats.qrels import split_columns
 
 _COLUMNS = 6
-_WHITE = {" ": "%20", "\t": "%09", "\n": "%0A", "\v": "%0B", "\f": "%0C", "\r": "%0D"}
+_WHITE = {char: quote(char) for char in map(chr, range(0x3001)) if char.isspace()}
 _PLAIN = {code: char for char, code in _WHITE.items()}
 _CODES = "|".join(code[1:] for code in (*_PLAIN, "%25"))
-_TO_ESCAPE = re.compile(rf"%(?={_CODES})|[ \t\n\v\f\r]")
+_TO_ESCAPE = re.compile(rf"%(?={_CODES})|[{''.join(_WHITE)}]")
 _ESCAPED = re.compile(rf"%25(?={_CODES})|" + "|".join(_PLAIN))
 
 
