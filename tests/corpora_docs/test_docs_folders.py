@@ -22,7 +22,7 @@ def tree(tmp_path):
         ".env": b"SECRET=1",
         ".git/config": b"x",
         "old/manifest.json": b"{}",
-        "old/store.db": b"x",
+        "old/gen-000001/store.db": b"x",
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(data)
