@@ -1,12 +1,12 @@
 """xsearch: ask in one language, find what was written in another.
 
-    import xsearch
+import xsearch
 
-    index = xsearch.create("idx")
-    with index.writer() as w:
-        w.add(xsearch.Document(id="1", text="Die Präsidentschaftswahl im Iran …"))
-    for hit in index.search("presidential elections in Iran"):
-        print(hit.rank, hit.lang, hit.id, hit.snippet)
+index = xsearch.create("idx")
+with index.writer() as w:
+    w.add(xsearch.Document(id="1", text="Die Präsidentschaftswahl im Iran …"))
+for hit in index.search("presidential elections in Iran"):
+    print(hit.rank, hit.lang, hit.id, hit.snippet)
 """
 
 from __future__ import annotations
