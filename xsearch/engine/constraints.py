@@ -49,7 +49,6 @@ def _documents_with(snapshot: Snapshot, clause: Clause, groups: Sequence[str]) -
                 analyzed[group] = (AnalyzedClause(terms, "should", clause.field, len(terms) > 1),)
         query = Query(text, (), analyzed=analyzed)
         ranking = snapshot.retrievers["bm25"].search(query, max(1, snapshot.manifest.high_water), None, langs=groups)
-        visible = ranking.passages[ranking.passages < snapshot.manifest.high_water]
-        documents = np.unique(snapshot.columns.document_of(visible))
+        documents = np.unique(snapshot.columns.document_of(ranking.passages))
         found = documents if found is None else np.intersect1d(found, documents)
     return np.zeros(0, dtype=np.int64) if found is None else found

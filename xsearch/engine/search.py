@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from xsearch import lang as languages
-from xsearch.core import FloatArray, IntArray, Mask, Query, Ranking, UsageError
+from xsearch.core import FloatArray, IntArray, Mask, Query, UsageError
 from xsearch.engine.constraints import constraint_mask
 from xsearch.engine.filters import compile_filter
 from xsearch.engine.query import build_query
@@ -136,7 +136,7 @@ def filter_mask(snapshot: Snapshot, expression: str) -> Mask:
 def retrieve(snapshot: Snapshot, name: str, query: Query, depth: int, scope: Scope) -> Candidates:
     """One retriever's answer with what the fusion must know about it."""
     retriever = snapshot.retrievers[name]
-    ranking = _committed(retriever.search(query, depth, scope.allowed, langs=scope.groups), snapshot)
+    ranking = retriever.search(query, depth, scope.allowed, langs=scope.groups)
     groups = snapshot.groups
     support = np.array([_support(snapshot, name, query, group) for group in groups], dtype=np.float32)
     background = np.full((len(groups), 2), np.nan, dtype=np.float32)
@@ -164,14 +164,6 @@ def _support(snapshot: Snapshot, name: str, query: Query, group: str) -> float:
         return pairs
     seen = sum(weight * snapshot.encoder.supports(code) for code, weight in query.langs)
     return pairs * seen * snapshot.encoder.supports(group)
-
-
-def _committed(ranking: Ranking, snapshot: Snapshot) -> Ranking:
-    # A writer's segments may already hold passages that no manifest names.
-    visible = ranking.passages < snapshot.manifest.high_water
-    if visible.all():
-        return ranking
-    return Ranking(ranking.passages[visible], ranking.scores[visible], ranking.background)
 
 
 def _cut(candidates: Candidates, depth: int) -> bool:
