@@ -56,6 +56,17 @@ def test_rows_become_columns(tmp_path):
     assert parallel.count_by_language().tolist() == [4, 3, 1]
 
 
+def test_id_is_indonesian_and_one_language_has_one_code(tmp_path):
+    write(tmp_path / "a.jsonl", [{"_id": "7", "id": "rumah", "no": "hus", "en": "house"}])
+    parallel = read_parallel(tmp_path, (Source("*.jsonl"),))
+    names = list(parallel.languages)
+    assert {names[lang]: text for lang, text in zip(parallel.rows.langs, parallel.rows.texts, strict=True)} == {
+        "id": "rumah",
+        "nb": "hus",
+        "en": "house",
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "opener"),
     [("a.jsonl.xz", lzma.compress), ("a.jsonl.gz", gzip.compress), ("a.jsonl.zst", zstandard.compress)],

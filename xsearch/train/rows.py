@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 from xsearch.core import BadInput
 from xsearch.train.recipe import Source
 
-NO_LANGUAGE = frozenset({"_id", "id"})
+IDENTIFIER = "_id"
+"""The one key of a row that is no language: `id` is Indonesian."""
+SAME_LANGUAGE = {"no": "nb"}
 NO_WORD = re.compile(r"[\W_]+")
 
 
@@ -103,7 +105,7 @@ def read_excluded(files: Collection[Path]) -> frozenset[int]:
     for path in files:
         for _, record in read_records(path):
             for key, value in record.items():
-                if key in NO_LANGUAGE or not isinstance(value, str):
+                if key in (IDENTIFIER, "id") or not isinstance(value, str):
                     continue
                 found.update(hash(normalised(line)) for line in [value, *value.split("\n")])
     found.discard(hash(""))
@@ -145,8 +147,9 @@ def _clean(
     """(language number, text) of a record, without empty and excluded texts."""
     row = []
     for lang, value in record.items():
-        if lang in NO_LANGUAGE:
+        if lang == IDENTIFIER:
             continue
+        lang = SAME_LANGUAGE.get(lang, lang)
         for text in value if isinstance(value, list) else [value]:
             if not isinstance(text, str):
                 raise BadInput(f"'{lang}' must be a text or a list of texts, not {type(text).__name__}", where)
