@@ -8,7 +8,7 @@
     ├── IndexLocked             4   another writer holds the index
     ├── IndexDamaged            4   files missing, changed, or of a newer format
     ├── CannotWrite             4   the disk is full, read-only, or denies permission
-    ├── WorkerDied              4   a process that helped to index ended
+    ├── WorkerDied              4   a process that helped to index or search ended
     ├── EncoderMismatch         4   the index was built with another encoder or analyzer
     └── MissingExtra            5   an optional package or a model is not there
 
@@ -68,7 +68,7 @@ class CannotWrite(XSearchError):
 
 
 class WorkerDied(XSearchError):
-    """A process that prepared documents ended before its work was done."""
+    """A process that prepared documents or searched ended before its work was done."""
 
     exit_code = 4
 

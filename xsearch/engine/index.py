@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -150,30 +148,44 @@ class Index:
         *,
         tag: str = "xsearch",
         threads: int | None = None,
+        workers: int = 1,
         on_topic: Callable[[str, list[ScoredDoc]], None] | None = None,
         **options: Any,
     ) -> Run:
-        """Run many queries, `k` documents each, over all cores.
+        """Run many queries, `k` documents each, over all cores. All rows are held; `search_each` holds a few.
+
+        on_topic: called with each topic's rows in the order of `queries`, as they are done. The rest as there.
+        """
+        rows: list[ScoredDoc] = []
+        for topic, found in self.search_each(queries, k, threads=threads, workers=workers, **options):
+            rows.extend(found)
+            if on_topic:
+                on_topic(topic.id, found)
+        return Run.of(rows, tag)
+
+    def search_each(
+        self,
+        queries: Iterable[Topic | str],
+        k: int = 1000,
+        *,
+        threads: int | None = None,
+        workers: int = 1,
+        **options: Any,
+    ) -> Iterator[tuple[Topic, list[ScoredDoc]]]:
+        """The topics and their documents, best first, in the order of `queries`, as they are done.
 
         queries: topics, or texts numbered from "1". options: as for `search`; a topic's own language holds where
-        `lang` is not given. on_topic: called with each topic's rows in the order of `queries`, as they are done.
+        `lang` is not given. threads: of this process, as many as there are cores where None. workers: processes, for
+        thousands of topics; a script that asks for more than one must be importable (``if __name__ ==
+        "__main__":``), as for multiprocessing at large.
         """
+        from xsearch.engine.batch import Batch, in_processes, in_threads
+
         topics = [q if isinstance(q, Topic) else Topic(str(i), q) for i, q in enumerate(queries, start=1)]
-        snapshot = self.snapshot
-        lang = options.pop("lang", None)
-
-        def one(topic: Topic) -> list[ScoredDoc]:
-            found = search(snapshot, topic.text, SearchOptions(k, lang or topic.lang, **options))
-            ids = snapshot.store.ids(found.documents)
-            return [ScoredDoc(topic.id, i, float(s)) for i, s in zip(ids, found.scores, strict=True)]
-
-        rows: list[ScoredDoc] = []
-        with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-            for topic, found in zip(topics, pool.map(one, topics), strict=True):
-                rows.extend(found)
-                if on_topic:
-                    on_topic(topic.id, found)
-        return Run.of(rows, tag)
+        batch, snapshot = Batch(k, options), self.snapshot
+        if workers > 1:
+            return in_processes(self.path, snapshot.manifest, topics, batch, workers)
+        return in_threads(snapshot, topics, batch, threads)
 
     def document(self, id: str) -> Document | None:
         """A document as it was added, or None."""

@@ -1,20 +1,28 @@
-"""Many topics → a TREC run on disk, resumable: what an interrupted run had finished is not searched again."""
+"""Many topics → a TREC run on disk, resumable: what an interrupted run had finished is not searched again.
+
+``OUTPUT.part`` holds the settings on its first line, then a line a finished topic. Rows go from there into the run a
+topic at a time, so that memory does not grow with the number of topics.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from xsearch.core import Run, ScoredDoc, Topic
-from xsearch.corpora.formats.trec_run import write_run
+from xsearch.corpora.compression import text_writer
+from xsearch.corpora.formats.trec_run import run_lines
 from xsearch.engine.index import Index
 from xsearch.storage.files import refusals
 
 TAG = "xsearch"
+TOPICS_A_WORKER = 250
+"""Fewer left to search are not worth another process, which takes a second or two to start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,38 +49,33 @@ def resume_run(
     k: int,
     options: Mapping[str, Any],
     on_progress: Callable[[int], None] = lambda done: None,
+    *,
+    workers: int | None = None,
 ) -> RunDone:
     """Search every topic and write the run to `output`.
 
     Finished topics are appended to ``OUTPUT.part`` as they come; a later call with the same index state and options
-    takes them from there. `output` appears whole, in trec_eval's order, when all are done.
+    takes them from there. `output` appears whole, in trec_eval's order, when all are done. workers: processes; None
+    stands for one a core, as far as there are topics enough.
     """
     named = run_topic_ids(topics)
     part = output.with_name(output.name + ".part")
     settings = part_settings(index, k, options)
-    done = _read_part(part, settings)
-    done = {topic.id: rows for topic in named if (rows := done.get(row_key(topic))) is not None}
-    left = [topic for topic in named if topic.id not in done]
-    keys = {topic.id: row_key(topic) for topic in named}
     with refusals(output):
         output.parent.mkdir(parents=True, exist_ok=True)
-    with refusals(part), part.open("a" if done else "w", encoding="utf-8") as stream:
-        if not done:
-            stream.write(settings + "\n")
-
-        def keep(topic: str, rows: list[ScoredDoc]) -> None:
-            stream.write(
-                json.dumps([keys[topic], [[row.document, row.score] for row in rows]], ensure_ascii=False) + "\n"
-            )
-            done[topic] = rows
-            on_progress(len(done))
-
-        index.search_many(left, k, on_topic=keep, **options)
-    run = Run.of((row for topic in named for row in done[topic.id]), TAG)
-    with refusals(output):
-        write_run(output, run)
+    with refusals(part), part.open("a+b") as file:
+        places = _finished(file, settings)
+        left = [topic for topic in named if row_key(topic) not in places]
+        resumed = len(named) - len(left)
+        count = workers or min(os.cpu_count() or 1, max(1, len(left) // TOPICS_A_WORKER))
+        for done, (topic, rows) in enumerate(index.search_each(left, k, workers=count, **options), start=1):
+            key = row_key(topic)
+            places[key] = _append(file, key, rows)
+            on_progress(resumed + done)
+        lines = _write_run(output, named, file, places)
+    with refusals(part):
         part.unlink()
-    return RunDone(len(named), len(run), len(named) - len(left))
+    return RunDone(len(named), lines, resumed)
 
 
 def part_settings(index: Index, k: int, options: Mapping[str, Any]) -> str:
@@ -89,21 +92,66 @@ def row_key(topic: Topic) -> str:
     return json.dumps([topic.id, topic.lang, topic.text], ensure_ascii=False)
 
 
-def _read_part(path: Path, settings: str) -> dict[str, list[ScoredDoc]]:
-    """Topics an interrupted run had finished; none when it ran with other settings. A line cut short ends it."""
-    done: dict[str, list[ScoredDoc]] = {}
-    if not path.is_file():
-        return done
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    if lines[0] != settings:
-        return done
-    kept = [lines[0]]
-    for line in lines[1:-1]:
+def _finished(file: BinaryIO, settings: str) -> dict[str, int]:
+    """Where in a ``.part`` file the line of each finished topic begins. A line cut short, and what follows it, is cut
+    off; a file of other settings is emptied and begun anew."""
+    places: dict[str, int] = {}
+    file.seek(0)
+    head = settings.encode() + b"\n"
+    if file.readline() != head:
+        file.truncate(0)
+        file.write(head)
+        file.flush()
+        return places
+    start = file.tell()
+    for line in file:
         try:
-            topic, rows = json.loads(line)
+            key, _ = _row(line)
         except ValueError:
             break
-        done[topic] = [ScoredDoc(json.loads(topic)[0], document, score) for document, score in rows]
-        kept.append(line)
-    path.write_text("\n".join(kept) + "\n", encoding="utf-8")
-    return done
+        places[key] = start
+        start += len(line)
+    file.truncate(start)
+    return places
+
+
+def _row(line: bytes) -> tuple[str, list[tuple[str, float]]]:
+    """The key and the (document, score) pairs of a line. Raises ValueError for one that is damaged."""
+    if not line.endswith(b"\n"):
+        raise ValueError("the line is cut short")
+    try:
+        key, rows = json.loads(line)
+        return str(key), [(str(document), float(score)) for document, score in rows]
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+
+
+def _append(file: BinaryIO, key: str, rows: Sequence[ScoredDoc]) -> int:
+    """Write a topic's line; returns where it begins."""
+    line = json.dumps([key, [[row.document, row.score] for row in rows]], ensure_ascii=False)
+    start = file.seek(0, os.SEEK_END)
+    file.write(line.encode() + b"\n")
+    file.flush()
+    return start
+
+
+def _write_run(output: Path, topics: Sequence[Topic], file: BinaryIO, places: Mapping[str, int]) -> int:
+    """Write the run beside its place and move it there; returns its lines."""
+    count = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal count
+        for topic in topics:
+            file.seek(places[row_key(topic)])
+            _, found = _row(file.readline())
+            count += len(found)
+            rows = Run.of((ScoredDoc(topic.id, document, score) for document, score in found), TAG)
+            yield from run_lines(rows, TAG)
+
+    # The name's end says how it is packed.
+    beside = output.with_name(f".{output.name}")
+    with refusals(output):
+        with text_writer(beside) as stream:
+            stream.writelines(lines())
+        beside.replace(output)
+    return count
