@@ -188,3 +188,24 @@ def test_known_encoders_have_cards():
     cards = known_encoders()
     assert "xsearch-static-v1" in [c.name for c in cards]
     assert card("xsearch-static-v1").dim == 256
+
+
+def test_windows_of_pieces_are_those_of_their_texts():
+    texts = ["", "the cat sat", "猫 кот", "—", "hund " * 300]
+    pieces = TINY.pieces(texts)
+    assert pieces.tokens.dtype == np.int32
+    assert len(pieces) == len(texts)
+    made, direct = TINY.windows(pieces), TINY.encode_passages(texts)
+    assert np.array_equal(made.owners, direct.owners)
+    assert np.array_equal(made.vectors, direct.vectors)
+
+
+def test_pieces_of_a_query_stand_where_they_were_written():
+    text = "cat — кот"
+    pieces = TINY.query_pieces(text)
+    tokens = TINY.tokens(text)
+    assert pieces.tokens.tolist() == [token.number for token in tokens]
+    assert pieces.starts.tolist() == [token.start for token in tokens]
+    assert pieces.ends.tolist() == [token.end for token in tokens]
+    assert np.allclose(pieces.weights, [token.weight for token in tokens])
+    assert len(TINY.query_pieces("—")) == 0

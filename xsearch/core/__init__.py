@@ -3,7 +3,7 @@
 Imports nothing of xsearch, and of other packages numpy only.
 """
 
-from xsearch.core.batch import FloatArray, IntArray, Mask, PassageBatch, Windows
+from xsearch.core.batch import Bags, FloatArray, IntArray, Mask, PassageBatch, Windows
 from xsearch.core.document import Document
 from xsearch.core.errors import (
     BadInput,
@@ -20,13 +20,14 @@ from xsearch.core.errors import (
 )
 from xsearch.core.hit import Explanation, Hit
 from xsearch.core.qrels import Judgment, Qrels
-from xsearch.core.query import AnalyzedClause, Clause, Query, Topic
+from xsearch.core.query import AnalyzedClause, Clause, Query, QueryPieces, Topic, Translations
 from xsearch.core.ranking import Ranking
 from xsearch.core.run import Run, ScoredDoc
 
 __all__ = [
     "AnalyzedClause",
     "BadInput",
+    "Bags",
     "CannotWrite",
     "Clause",
     "Document",
@@ -44,10 +45,12 @@ __all__ = [
     "PassageBatch",
     "Qrels",
     "Query",
+    "QueryPieces",
     "Ranking",
     "Run",
     "ScoredDoc",
     "Topic",
+    "Translations",
     "UnknownLanguage",
     "UsageError",
     "Windows",

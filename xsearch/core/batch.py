@@ -27,12 +27,27 @@ class Windows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Bags:
+    """Pieces of many texts in two arrays: those of text i, in its order, are ``tokens[starts[i]:starts[i + 1]]``.
+
+    tokens: int32 (m,), numbers of the encoder's vocabulary. starts: int64 (n + 1,), from 0 to m.
+    """
+
+    tokens: NDArray[np.int32]
+    starts: IntArray
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PassageBatch:
     """Passages in ascending number.
 
     numbers: int64 (n,). langs: a language code each. terms: the analyzed body of each passage (title included),
     joined by single spaces. title_terms: the analyzed title alone, "" where there is none. windows: vectors whose
-    owners are passage numbers, or None for an index without a dense retriever.
+    owners are passage numbers, or None for an index without a dense retriever. pieces: of each passage, title first,
+    or None for an index none of whose retrievers reads them.
     """
 
     numbers: IntArray
@@ -40,6 +55,7 @@ class PassageBatch:
     terms: Sequence[str]
     title_terms: Sequence[str]
     windows: Windows | None = None
+    pieces: Bags | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)

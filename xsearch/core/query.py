@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from xsearch.core.batch import FloatArray
+import numpy as np
+from numpy.typing import NDArray
+
+from xsearch.core.batch import FloatArray, IntArray
 
 Occur = Literal["should", "must", "must_not"]
 Field = Literal["body", "title"]
@@ -42,12 +45,44 @@ class AnalyzedClause:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class QueryPieces:
+    """The query in pieces of the encoder's vocabulary, in its order, function words among them.
+
+    tokens: int32 (q,). weights: float32 (q,), what the encoder has learnt that each says, 0 or more. starts, ends:
+    int64 (q,), where each stands in the query's text, in code points.
+    """
+
+    tokens: NDArray[np.int32]
+    weights: FloatArray
+    starts: IntArray
+    ends: IntArray
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Translations:
+    """What each piece of a query may be in a language: of piece i, the pieces ``tokens[starts[i]:starts[i + 1]]``.
+
+    starts: int64 (q + 1,). tokens: int32 (m,), each at most once for a piece of the query. probabilities: float32
+    (m,), p(token | query piece), above 0; those of one piece sum to at most 1.
+    """
+
+    starts: IntArray
+    tokens: NDArray[np.int32]
+    probabilities: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Query:
     """A query ready to be searched.
 
     text: its plain words, operators removed (what encoders read). langs: candidate languages with weights that sum
     to 1, best first. clauses: the parts as written. analyzed: for every language of the index, the clauses after
-    that language's analyzer (a name can match in any language). vectors: by retriever name, float32 (dim,).
+    that language's analyzer (a name can match in any language). vectors: by retriever name, float32 (dim,). pieces:
+    None where no retriever reads them. translations: by language of the index, those that can be reached; in the
+    query's own language each piece is its own translation.
     """
 
     text: str
@@ -55,6 +90,8 @@ class Query:
     clauses: tuple[Clause, ...] = ()
     analyzed: Mapping[str, tuple[AnalyzedClause, ...]] = field(default_factory=dict)
     vectors: Mapping[str, FloatArray] = field(default_factory=dict)
+    pieces: QueryPieces | None = None
+    translations: Mapping[str, Translations] = field(default_factory=dict)
 
     @property
     def lang(self) -> str:

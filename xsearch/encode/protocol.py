@@ -1,11 +1,14 @@
-"""What every encoder of one vector a text (or a window of it) offers."""
+"""What every encoder of one vector a text (or a window of it) offers, and what those of one vocabulary do besides."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
-from xsearch.core import FloatArray, Windows
+import numpy as np
+from numpy.typing import NDArray
+
+from xsearch.core import Bags, FloatArray, QueryPieces, Windows
 from xsearch.encode.card import EncoderCard
 
 
@@ -26,3 +29,24 @@ class Encoder(Protocol):
     def word_weights(self, words: Sequence[str]) -> FloatArray:
         """How much each word says, float32 (len(words),), 0 or more: function words stay below 1. An encoder that
         does not know says 1 of every word."""
+
+
+class PieceEncoder(Encoder, Protocol):
+    """An encoder that reads texts as pieces of one vocabulary for all languages, whose numbers retrievers can index."""
+
+    def pieces(self, texts: Sequence[str]) -> Bags:
+        """The pieces of every text."""
+
+    def windows(self, pieces: Bags) -> Windows:
+        """What `encode_passages` gives for the texts of these pieces."""
+
+    def query_pieces(self, text: str) -> QueryPieces:
+        """The pieces of a query, what each says, and where it stands."""
+
+    def token_vectors(self, tokens: NDArray[np.integer]) -> FloatArray:
+        """Vectors of pieces by number, float32 (n, dim); the length of a row is what the piece says."""
+
+
+def has_pieces(encoder: Encoder) -> TypeGuard[PieceEncoder]:
+    """Whether an encoder reads texts as pieces of a vocabulary."""
+    return hasattr(encoder, "query_pieces")

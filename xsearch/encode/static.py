@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from xsearch.core import EncoderMismatch, FloatArray, IndexDamaged, Windows
+from xsearch.core import Bags, EncoderMismatch, FloatArray, IndexDamaged, QueryPieces, Windows
 from xsearch.encode.bags import TokenBags
 from xsearch.encode.card import EncoderCard
 from xsearch.encode.codes import CodedRows
@@ -62,10 +62,20 @@ class StaticEncoder:
         max(1, round(n / window)) stretches whose sizes differ by at most one. A text without tokens has none.
         Owners are rows of `texts`.
         """
+        return self._windows(self.token_bags(texts))
+
+    def pieces(self, texts: Sequence[str]) -> Bags:
+        """The token numbers of every text, as indexes hold them."""
         bags = self.token_bags(texts)
+        return Bags(bags.tokens.astype(np.int32), bags.starts)
+
+    def windows(self, pieces: Bags) -> Windows:
+        """What `encode_passages` gives for the texts of these pieces."""
+        return self._windows(TokenBags(pieces.tokens.astype(np.int64), pieces.starts))
+
+    def _windows(self, bags: TokenBags) -> Windows:
         starts, owners = cut_windows(bags.starts, self.card.window)
-        vectors = self._pool(bags.tokens, starts)
-        return Windows(vectors, owners)
+        return Windows(self._pool(bags.tokens, starts), owners)
 
     def token_bags(self, texts: Sequence[str]) -> TokenBags:
         """The token numbers of every text, as `encode_queries` pools them."""
@@ -84,6 +94,13 @@ class StaticEncoder:
             Token(number, self._pieces[number][0], start, end, weight)
             for (number, start, end), weight in zip(found, weights, strict=True)
         ]
+
+    def query_pieces(self, text: str) -> QueryPieces:
+        """The subwords of a query, the weight of each and where it stands."""
+        found = self._subwords.places(text)
+        tokens, starts, ends = np.array(found, dtype=np.int64).reshape(-1, 3).T
+        weights = np.linalg.norm(self.token_vectors(tokens), axis=1).astype(np.float32)
+        return QueryPieces(tokens.astype(np.int32), weights, starts, ends)
 
     def word_weights(self, words: Sequence[str]) -> FloatArray:
         """The sum of each word's token weights, float32 (len(words),); 1 for a word without tokens. What was learnt to

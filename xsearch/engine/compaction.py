@@ -15,9 +15,8 @@ import msgspec
 import numpy as np
 
 from xsearch.core import Document
-from xsearch.encode import load_encoder
 from xsearch.engine.clock import command, utc_now
-from xsearch.engine.encoder import encoder_record
+from xsearch.engine.encoder import encoder_record, load_encoders
 from xsearch.engine.generation import GenerationWriter
 from xsearch.engine.layout import sweep_generations
 from xsearch.engine.prepare import analyze
@@ -67,12 +66,11 @@ def compact(
         copy_live(source, folder / "store.db", old.commit, old.high_water, files)
         reach("compact.store")
         Liveness.of(np.zeros(old.high_water, dtype=np.bool_)).write(files, folder / live_name(old.commit))
-        recipe = parse_stored(old.recipe)
-        encoder = load_encoder(recipe.encoder) if "dense" in recipe.retrievers else None
+        encoders = load_encoders(parse_stored(old.recipe))
         start = msgspec.structs.replace(
             old,
             generation=old.generation + 1,
-            encoder=encoder_record(encoder),
+            encoder=encoder_record(encoders),
             retrievers={},
             columns={},
             live=live_name(old.commit),
@@ -86,9 +84,9 @@ def compact(
                 prepared = analyze(documents)
                 numbers = np.concatenate([np.arange(s.first, s.first + len(s.spans)) for s in batch])
                 owners = np.repeat([s.number for s in batch], [len(s.spans) for s in batch])
-                windows = encoder.encode_passages(prepared.texts, prepared.groups) if encoder else None
                 if len(numbers):
-                    generation.append(prepared, numbers, owners, windows)
+                    encoded = encoders.encode(prepared.texts, prepared.groups)
+                    generation.append(prepared, numbers, owners, encoded)
                 reach("compact.batch")
                 done += len(numbers)
                 on_progress(done)

@@ -1,32 +1,89 @@
-"""The encoder of an index: loaded as its recipe names it, refused when it is another than the one recorded."""
+"""The encoders of an index: loaded as its recipe names them, refused when they are others than those recorded."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xsearch.core import EncoderMismatch
-from xsearch.encode import Encoder, load_encoder
-from xsearch.engine.recipe import parse_stored
+from xsearch.core import Bags, EncoderMismatch, Windows
+from xsearch.encode import Encoder, PieceEncoder, has_pieces, load_encoder
+from xsearch.engine.parts import PIECES, VECTORS, parts_of
+from xsearch.engine.recipe import Recipe, parse_stored
 from xsearch.storage import Manifest
 
 
-def index_encoder(manifest: Manifest, root: Path) -> Encoder:
-    """The encoder an index was built with. Raises `EncoderMismatch` when the one of that name has changed, and what
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """What encoders make of a batch of passages, None what no part of the index is made of."""
+
+    windows: Windows | None = None
+    pieces: Bags | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoders:
+    """vectors: makes the windows of the dense retriever. pieces: cuts texts into the pieces of one vocabulary, the
+    same encoder where it can. None for what no part of the index is made of."""
+
+    vectors: Encoder | None = None
+    pieces: PieceEncoder | None = None
+
+    def encode(self, texts: list[str], langs: list[str]) -> Encoded:
+        """Windows and pieces of passages; a text is cut into pieces once."""
+        if self.pieces is None:
+            return Encoded(self.vectors.encode_passages(texts, langs) if self.vectors else None)
+        pieces = self.pieces.pieces(texts)
+        if self.vectors is self.pieces:
+            return Encoded(self.pieces.windows(pieces), pieces)
+        return Encoded(self.vectors.encode_passages(texts, langs) if self.vectors else None, pieces)
+
+
+def load_encoders(recipe: Recipe) -> Encoders:
+    """The encoders a recipe needs. Where the one it names has no pieces, those of the encoder that ships are indexed.
+    Raises what `load_encoder` raises."""
+    parts = set(parts_of(recipe.retrievers))
+    if not parts & (VECTORS | PIECES):
+        return Encoders()
+    named = load_encoder(recipe.encoder)
+    return Encoders(named if parts & VECTORS else None, _with_pieces(named) if parts & PIECES else None)
+
+
+def _with_pieces(named: Encoder) -> PieceEncoder:
+    encoder = named if has_pieces(named) else load_encoder()
+    if not has_pieces(encoder):
+        raise EncoderMismatch(f"encoder {encoder.card.name} has no pieces: no retriever that reads pieces can be used")
+    return encoder
+
+
+def index_encoders(manifest: Manifest, root: Path) -> Encoders:
+    """The encoders an index was built with. Raises `EncoderMismatch` when one of that name has changed, and what
     `load_encoder` raises when it is not there."""
-    encoder = load_encoder(parse_stored(manifest.recipe).encoder)
-    recorded = manifest.encoder or {}
-    if recorded.get("fingerprint") != encoder.card.fingerprint:
+    encoders = load_encoders(parse_stored(manifest.recipe))
+    _check(manifest.encoder, encoders.vectors or encoders.pieces, root)
+    if encoders.vectors and encoders.pieces and encoders.pieces is not encoders.vectors:
+        _check((manifest.encoder or {}).get("pieces"), encoders.pieces, root)
+    return encoders
+
+
+def _check(recorded: dict[str, Any] | None, encoder: Encoder | None, root: Path) -> None:
+    recorded = recorded or {}
+    if encoder is not None and recorded.get("fingerprint") != encoder.card.fingerprint:
         raise EncoderMismatch(
             f"{root} was built with encoder {recorded.get('name')} ({recorded.get('fingerprint')}); "
             f"the one here is {encoder.card.fingerprint}: rebuild with `xsearch compact -i {root}`"
         )
-    return encoder
 
 
-def encoder_record(encoder: Encoder | None) -> dict[str, Any] | None:
-    """What the manifest keeps of an encoder."""
-    return {"name": encoder.card.name, "fingerprint": encoder.card.fingerprint} if encoder else None
+def encoder_record(encoders: Encoders) -> dict[str, Any] | None:
+    """What the manifest keeps of the encoders."""
+    first = encoders.vectors or encoders.pieces
+    if first is None:
+        return None
+    record: dict[str, Any] = {"name": first.card.name, "fingerprint": first.card.fingerprint}
+    if encoders.pieces and encoders.pieces is not first:
+        record["pieces"] = {"name": encoders.pieces.card.name, "fingerprint": encoders.pieces.card.fingerprint}
+    return record
 
 
 def encoder_name(given: str | Path) -> str:

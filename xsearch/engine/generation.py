@@ -1,20 +1,21 @@
-"""One generation of an index being written: the store, the columns, liveness and every retriever's segments.
+"""One generation of an index being written: the store, the columns, liveness and the segments of every part.
 
 A writer appends to the current generation; `compact` fills a new one beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from xsearch import lang as languages
 from xsearch.core import IntArray, PassageBatch, Windows
+from xsearch.engine.encoder import Encoded
+from xsearch.engine.parts import PARTS, parts_of
 from xsearch.engine.prepare import Prepared
 from xsearch.engine.recipe import parse_stored
-from xsearch.retrieve import BM25Writer, DenseWriter
 from xsearch.storage import (
     Files,
     Liveness,
@@ -27,8 +28,6 @@ from xsearch.storage import (
     live_name,
 )
 from xsearch.storage.failpoints import reach
-
-WRITERS: Mapping[str, type[BM25Writer] | type[DenseWriter]] = {"bm25": BM25Writer, "dense": DenseWriter}
 
 
 class GenerationWriter:
@@ -43,15 +42,15 @@ class GenerationWriter:
         self.folder = generation_folder(root, manifest.generation)
         self.store = Store.open(self.folder / "store.db")
         self.store.recover(manifest.commit, manifest.high_water)
-        self.retrievers = {
-            name: WRITERS[name](
+        self.parts = {
+            name: PARTS[name](
                 self.folder / name,
                 manifest.retrievers.get(name, {}),
                 # A generation that `compact` starts has no segments yet: its numbers begin anew.
                 high_water=manifest.high_water if name in manifest.retrievers else 0,
                 files=files,
             )
-            for name in parse_stored(manifest.recipe).retrievers
+            for name in parts_of(parse_stored(manifest.recipe).retrievers)
         }
         self.advance(manifest)
 
@@ -68,27 +67,28 @@ class GenerationWriter:
         self._languages: list[int] = []
         self._dead: list[IntArray] = []
 
-    def add(self, prepared: Prepared, windows: Windows | None) -> None:
-        """Store a batch of documents and hand its passages to every retriever. windows: owners are rows of the
+    def add(self, prepared: Prepared, encoded: Encoded) -> None:
+        """Store a batch of documents and hand its passages to every part. encoded: windows' owners are rows of the
         batch's passages."""
         reach("add.store")
         alive = self.store.add(prepared.documents, self.commit_number)
         lengths = np.array([len(new.spans) for new in prepared.documents], dtype=np.int64)
         if lengths.sum():
             numbers = np.arange(alive.first[0], alive.first[0] + lengths.sum(), dtype=np.int64)
-            self.append(prepared, numbers, np.repeat(alive.documents, lengths), windows)
+            self.append(prepared, numbers, np.repeat(alive.documents, lengths), encoded)
         self._dead.append(alive.dead)
         self.documents += len(prepared.documents) - alive.replaced
 
-    def append(self, prepared: Prepared, numbers: IntArray, owners: IntArray, windows: Windows | None) -> None:
-        """Hand passages that the store already holds to the columns and the retrievers.
+    def append(self, prepared: Prepared, numbers: IntArray, owners: IntArray, encoded: Encoded) -> None:
+        """Hand passages that the store already holds to the columns and the parts.
 
         numbers: int64 (n,) passage numbers, ascending. owners: int64 (n,) document numbers.
         """
+        windows = encoded.windows
         numbered = Windows(windows.vectors, numbers[windows.owners]) if windows is not None else None
-        batch = PassageBatch(numbers, prepared.groups, prepared.terms, prepared.title_terms, numbered)
-        for retriever in self.retrievers.values():
-            retriever.add(batch)
+        batch = PassageBatch(numbers, prepared.groups, prepared.terms, prepared.title_terms, numbered, encoded.pieces)
+        for part in self.parts.values():
+            part.add(batch)
         self._numbers.append(numbers)
         self._owners.append(owners)
         spans = (span for document in prepared.documents for span in document.spans)
@@ -110,11 +110,11 @@ class GenerationWriter:
         self.live = Liveness.of(mask)
 
     def flush(self, created: str, now: str) -> Manifest:
-        """Make everything durable and return the manifest that would commit it: retrievers, store, columns,
+        """Make everything durable and return the manifest that would commit it: parts, store, columns,
         liveness, in this order (D2)."""
         states, names = {}, []
-        for name, retriever in self.retrievers.items():
-            states[name] = retriever.flush()
+        for name, part in self.parts.items():
+            states[name] = part.flush()
             names += [f"{name}/{file}" for file in states[name].get("files", ())]
         self.store.commit(self.commit_number)
         reach("commit.columns")
@@ -153,8 +153,8 @@ class GenerationWriter:
 
     def close(self) -> None:
         """Let go of every file; what was not committed is dropped by the next writer."""
-        for retriever in self.retrievers.values():
-            retriever.close()
+        for part in self.parts.values():
+            part.close()
         self.store.close()
 
 

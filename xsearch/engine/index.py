@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from xsearch.core import Document, Hit, IndexDamaged, Run, ScoredDoc, Topic, UsageError
-from xsearch.encode import load_encoder
 from xsearch.engine.clock import command, utc_now
-from xsearch.engine.encoder import encoder_name, encoder_record
+from xsearch.engine.encoder import encoder_name, encoder_record, load_encoders
 from xsearch.engine.hits import make_hits
 from xsearch.engine.recipe import Recipe, load_recipe
 from xsearch.engine.search import Found, SearchOptions, search
@@ -217,7 +216,7 @@ def create_index(
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     if encoder is not None:
         chosen = msgspec.structs.replace(chosen, encoder=encoder_name(encoder))
-    made = load_encoder(chosen.encoder) if "dense" in chosen.retrievers else None
+    made = load_encoders(chosen)
     now = clock().isoformat(timespec="seconds")
     new_index(files or DiskFiles(), folder, chosen, encoder_record(made), command(), now)
     return Index(folder, files=files, clock=clock)

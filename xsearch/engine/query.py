@@ -9,6 +9,7 @@ from xsearch import lang as languages
 from xsearch.core import AnalyzedClause, Clause, Query
 from xsearch.encode import Encoder
 from xsearch.engine.parse import parse_query
+from xsearch.engine.parts import PIECES, parts_of
 from xsearch.engine.snapshot import Snapshot
 
 FUNCTION_WORD = 0.9
@@ -32,7 +33,11 @@ def build_query(
     analyzed: dict[str, tuple[AnalyzedClause, ...]] = {}
     if "bm25" in retrievers:
         own = {languages.base_language(code) for code, _ in langs}
-        abroad = content_clauses(parsed.clauses, snapshot.encoder) if snapshot.has_encoder else parsed.clauses
+        abroad = (
+            content_clauses(parsed.clauses, snapshot.encoders.pieces or snapshot.encoder)
+            if snapshot.has_encoder
+            else parsed.clauses
+        )
         done: dict[tuple[str, bool], tuple[AnalyzedClause, ...]] = {}
         for group in groups:
             analyzer = languages.analyzer(group)
@@ -44,7 +49,8 @@ def build_query(
     if "dense" in retrievers:
         best = langs[0][0] if langs else "und"
         vectors["dense"] = snapshot.encoder.encode_queries([parsed.text], [best])[0]
-    return Query(parsed.text, langs, parsed.clauses, analyzed, vectors), parsed.notes
+    pieces = snapshot.pieces.query_pieces(parsed.text) if PIECES & set(parts_of(retrievers)) else None
+    return Query(parsed.text, langs, parsed.clauses, analyzed, vectors, pieces), parsed.notes
 
 
 def content_clauses(clauses: tuple[Clause, ...], encoder: Encoder) -> tuple[Clause, ...]:

@@ -9,9 +9,8 @@ import msgspec
 
 from xsearch.core.data import data_path
 from xsearch.core.errors import BadInput, UsageError
+from xsearch.engine.parts import RETRIEVERS
 from xsearch.rank.fusion import METHODS
-
-RETRIEVERS = ("bm25", "dense")
 
 
 class PassageSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,7 +33,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     title: str = ""
-    retrievers: tuple[str, ...] = RETRIEVERS
+    retrievers: tuple[str, ...] = ("bm25", "dense")
     encoder: str | None = None
     passages: PassageSettings = PassageSettings()
     fusion: FusionSettings = FusionSettings()

@@ -11,6 +11,7 @@ from xsearch import lang as languages
 from xsearch.core import FloatArray, IntArray, Mask, Query, UsageError
 from xsearch.engine.constraints import constraint_mask
 from xsearch.engine.filters import compile_filter
+from xsearch.engine.parts import RETRIEVERS
 from xsearch.engine.query import build_query
 from xsearch.engine.snapshot import Snapshot
 from xsearch.rank import Candidates, Fused, balance, fuse, max_passage
@@ -150,8 +151,7 @@ def retrieve(snapshot: Snapshot, name: str, query: Query, depth: int, scope: Sco
         snapshot.group_of(ranking.passages),
         support,
         background,
-        # BM25 knows its background exactly; the vectors' is estimated from the passages there are.
-        sizes=snapshot.group_sizes if name == "dense" else None,
+        sizes=snapshot.group_sizes if RETRIEVERS[name].sampled else None,
         depth=depth,
     )
 
@@ -160,10 +160,12 @@ def _support(snapshot: Snapshot, name: str, query: Query, group: str) -> float:
     """Expected support over the languages the query may be in."""
     retriever = snapshot.retrievers[name]
     pairs = sum(weight * retriever.support(languages.base_language(code), group) for code, weight in query.langs)
-    if name != "dense":
+    kind = RETRIEVERS[name].encoder
+    if not kind or not pairs:
         return pairs
-    seen = sum(weight * snapshot.encoder.supports(code) for code, weight in query.langs)
-    return pairs * seen * snapshot.encoder.supports(group)
+    encoder = snapshot.encoder if kind == "vectors" else snapshot.pieces
+    seen = sum(weight * encoder.supports(code) for code, weight in query.langs)
+    return pairs * seen * encoder.supports(group)
 
 
 def _cut(candidates: Candidates, depth: int) -> bool:

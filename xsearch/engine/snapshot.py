@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from xsearch import lang as languages
 from xsearch.core import EncoderMismatch, IntArray, Mask
-from xsearch.encode import Encoder
-from xsearch.engine.encoder import index_encoder
+from xsearch.encode import Encoder, PieceEncoder
+from xsearch.engine.encoder import Encoders, index_encoders
+from xsearch.engine.parts import Retriever, open_retriever
 from xsearch.engine.recipe import Recipe, parse_stored
-from xsearch.retrieve import BM25, Dense
 from xsearch.storage import Liveness, Manifest, PassageColumns, StoreReader, generation_folder
 
-Retriever = BM25 | Dense
 REMEMBERED_MASKS = 8
 
 
@@ -34,16 +33,36 @@ class Snapshot:
         self.columns = PassageColumns.open(generation, manifest.columns, manifest.languages, manifest.high_water)
         self.live = Liveness.open(generation / manifest.live)
         self.retrievers: Mapping[str, Retriever] = {
-            name: open_retriever(name, generation / name, manifest.retrievers.get(name, {}))
+            name: open_retriever(name, generation, manifest.retrievers, lambda: self.pieces)
             for name in self.recipe.retrievers
         }
         self.groups, self.group_of_language = _groups(manifest.languages)
         self._masks: dict[tuple[str, tuple[Any, ...]], Mask] = {}
 
     @cached_property
+    def encoders(self) -> Encoders:
+        """The encoders the index was built with, loaded when first needed. Raises `EncoderMismatch` for others."""
+        return index_encoders(self.manifest, self.folder)
+
+    @property
     def encoder(self) -> Encoder:
-        """The encoder the index was built with, loaded when first needed. Raises `EncoderMismatch` for another."""
-        return index_encoder(self.manifest, self.folder)
+        """The encoder of the dense retriever's vectors, or that of the pieces where there are no vectors."""
+        encoder = self.encoders.vectors or self.encoders.pieces
+        if encoder is None:
+            raise EncoderMismatch(f"{self.folder} was built without an encoder")
+        return encoder
+
+    @property
+    def pieces(self) -> PieceEncoder:
+        """The encoder whose pieces the index holds."""
+        if self.encoders.pieces is None:
+            raise EncoderMismatch(f"{self.folder} holds no pieces: none of its retrievers reads them")
+        return self.encoders.pieces
+
+    @property
+    def word_encoder(self) -> Encoder:
+        """The encoder to ask how much a word says: that of the pieces where there are two."""
+        return self.encoders.pieces or self.encoder
 
     @property
     def has_encoder(self) -> bool:
@@ -102,11 +121,6 @@ class Snapshot:
                     f"the terms for '{code}' were made by analyzer {recorded[0]} version {recorded[1]} "
                     f"({recorded[2]}), which has changed: rebuild with `xsearch compact -i {self.folder}`"
                 )
-
-
-def open_retriever(name: str, folder: Path, state: Mapping[str, object]) -> Retriever:
-    """The reader of a retriever's segments."""
-    return BM25(folder, state) if name == "bm25" else Dense(folder, state)
 
 
 def _groups(codes: Sequence[str]) -> tuple[list[str], NDArray[np.int32]]:

@@ -11,14 +11,14 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from multiprocessing import get_context
 from typing import Protocol
 
-from xsearch.core import Document, Windows
-from xsearch.encode import Encoder
+from xsearch.core import Document
+from xsearch.engine.encoder import Encoded, Encoders
 from xsearch.engine.prepare import Prepared, prepare
 from xsearch.storage.failpoints import reach
 
 Batch = tuple[Sequence[Document], Sequence[str | None]]
 """Documents, and the file each came from."""
-Ready = tuple[Prepared, Windows | None]
+Ready = tuple[Prepared, Encoded]
 
 
 class Preparation(Protocol):
@@ -38,14 +38,14 @@ class InThisProcess:
 
     in_flight = 3
 
-    def __init__(self, max_words: int, encoder: Encoder | None) -> None:
-        self._max_words, self._encoder = max_words, encoder
+    def __init__(self, max_words: int, encoders: Encoders) -> None:
+        self._max_words, self._encoders = max_words, encoders
         self._thread = ThreadPoolExecutor(1, "xsearch-encode")
 
     def submit(self, batch: Batch) -> Future[Ready]:
-        """Prepare `batch` now; its vectors come later."""
+        """Prepare `batch` now; its arrays come later."""
         prepared = prepare(*batch, self._max_words)
-        return self._thread.submit(lambda: (prepared, encode(self._encoder, prepared)))
+        return self._thread.submit(lambda: (prepared, encode(self._encoders, prepared)))
 
     def close(self) -> None:
         """Wait for the batch at work."""
@@ -55,7 +55,7 @@ class InThisProcess:
 class InProcesses:
     """Prepares and encodes in `count` processes; they start when the first batch comes."""
 
-    def __init__(self, count: int, max_words: int, load: Callable[[], Encoder] | None) -> None:
+    def __init__(self, count: int, max_words: int, load: Callable[[], Encoders]) -> None:
         self.in_flight = 2 * count + 1
         self._pool: Executor = ProcessPoolExecutor(
             # Spawned, not forked: this process has threads.
@@ -75,29 +75,29 @@ class InProcesses:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def encode(encoder: Encoder | None, prepared: Prepared) -> Windows | None:
-    """The vectors of a prepared batch, None for an index without."""
+def encode(encoders: Encoders, prepared: Prepared) -> Encoded:
+    """What the parts of an index are made of beside terms."""
     reach("add.encode")
-    return encoder.encode_passages(prepared.texts, prepared.groups) if encoder else None
+    return encoders.encode(prepared.texts, prepared.groups)
 
 
 class _Worker:
     """What a worker process holds."""
 
     max_words: int
-    encoder: Encoder | None
+    encoders: Encoders
 
 
-def _start(max_words: int, load: Callable[[], Encoder] | None) -> None:
+def _start(max_words: int, load: Callable[[], Encoders]) -> None:
     # Ctrl-C is for the parent, which drops what is under way.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _Worker.max_words = max_words
-    _Worker.encoder = load() if load else None
+    _Worker.encoders = load()
 
 
 def _work(batch: Batch) -> Ready:
     prepared = prepare(*batch, _Worker.max_words)
-    windows = encode(_Worker.encoder, prepared)
+    encoded = encode(_Worker.encoders, prepared)
     # The texts have done their service; they would only travel back.
     prepared.texts.clear()
-    return prepared, windows
+    return prepared, encoded

@@ -14,7 +14,7 @@ from typing import Self
 
 from xsearch.core import Document, UsageError, WorkerDied
 from xsearch.engine.clock import command
-from xsearch.engine.encoder import index_encoder
+from xsearch.engine.encoder import index_encoders
 from xsearch.engine.generation import GenerationWriter
 from xsearch.engine.layout import sweep_files, sweep_generations
 from xsearch.engine.recipe import parse_stored
@@ -53,12 +53,12 @@ class IndexWriter:
             self.manifest = read()
             sweep_generations(files, root, self.manifest)
             self.recipe = parse_stored(self.manifest.recipe)
-            self.encoder = index_encoder(self.manifest, root) if "dense" in self.recipe.retrievers else None
+            self.encoders = index_encoders(self.manifest, root)
             self.generation = GenerationWriter(root, self.manifest, files)
             held.callback(self.generation.close)
             self._store_thread = ThreadPoolExecutor(1, "xsearch-store")
             held.callback(self._store_thread.shutdown, wait=True, cancel_futures=True)
-            self._preparation: Preparation = InThisProcess(self.recipe.passages.max_words, self.encoder)
+            self._preparation: Preparation = InThisProcess(self.recipe.passages.max_words, self.encoders)
             held.callback(lambda: self._preparation.close())
             self._held = held.pop_all()
         self._workers = workers
@@ -175,7 +175,7 @@ class IndexWriter:
     def _to_processes(self) -> None:
         self._wait(0)
         self._preparation.close()
-        load = partial(index_encoder, self.manifest, self.root) if self.encoder else None
+        load = partial(index_encoders, self.manifest, self.root)
         self._preparation = InProcesses(self._workers, self.recipe.passages.max_words, load)
 
     def _store(self, ready: Future[Ready]) -> None:

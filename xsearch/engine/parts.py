@@ -1,0 +1,100 @@
+"""The tables of what an index is made of: its parts, each with its writer, and the retrievers that read them.
+
+A part is a folder of segments; several retrievers may read one. A retriever of another kind is a row in `RETRIEVERS`,
+a line in `open_retriever`, and a row in `PARTS` for what it alone reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from xsearch.core import Mask, PassageBatch, Query, Ranking
+from xsearch.encode import PieceEncoder
+from xsearch.retrieve import BM25, BM25Writer, Dense, DenseWriter
+from xsearch.storage import Files
+
+
+class PartWriter(Protocol):
+    """Appends passages to a part of an index."""
+
+    def add(self, batch: PassageBatch) -> None:
+        """Append passages, in ascending number; seen by no reader before `flush` and a commit of its state."""
+
+    def flush(self) -> dict[str, Any]:
+        """Make everything added durable; the state that a manifest must name to have it, with its "files"."""
+
+    def close(self) -> None:
+        """Let go of everything; what was not flushed is dropped."""
+
+
+class Retriever(Protocol):
+    """One committed state of the parts a retriever reads; safe to search from several threads."""
+
+    def search(
+        self, query: Query, depth: int, allowed: Mask | None = None, langs: Collection[str] | None = None
+    ) -> Ranking:
+        """The best `depth` passages of each language, of those `allowed` and of `langs`."""
+
+    def support(self, query_lang: str, passage_lang: str) -> float:
+        """Could it see a relevant passage of this pair of languages at all? 0 to 1."""
+
+    def languages(self) -> list[str]:
+        """The languages it holds passages of, sorted."""
+
+    def close(self) -> None:
+        """Let go of the files."""
+
+
+class OpenPart(Protocol):
+    """How a part's writer is made: from its folder and the state last committed."""
+
+    def __call__(self, folder: Path, state: Mapping[str, Any], *, high_water: int, files: Files) -> PartWriter:
+        """high_water: the first passage number not yet given away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the engine must know of a retriever.
+
+    reads: the parts it searches. encoder: whose knowledge of the languages bounds its support, that of the encoder of
+    vectors or of the pieces; "" for none. sampled: its background is estimated from the passages there are, so that
+    it says less of a language that has few.
+    """
+
+    reads: tuple[str, ...]
+    encoder: Literal["", "vectors", "pieces"] = ""
+    sampled: bool = False
+
+
+RETRIEVERS: Mapping[str, Kind] = {
+    "bm25": Kind(("bm25",)),
+    "dense": Kind(("dense",), encoder="vectors", sampled=True),
+}
+
+PARTS: Mapping[str, OpenPart] = {"bm25": BM25Writer, "dense": DenseWriter}
+
+VECTORS = frozenset({"dense"})
+"""Parts made of the windows of a batch."""
+PIECES = frozenset({"pieces", "tokens"})
+"""Parts made of the pieces of a batch."""
+
+
+def parts_of(retrievers: Iterable[str]) -> list[str]:
+    """The parts that these retrievers read, each once."""
+    return list(dict.fromkeys(part for name in retrievers for part in RETRIEVERS[name].reads))
+
+
+def open_retriever(
+    name: str, generation: Path, states: Mapping[str, Mapping[str, Any]], pieces: Callable[[], PieceEncoder]
+) -> Retriever:
+    """The reader of a retriever's parts.
+
+    generation: the folder that holds them. states: by part, as the manifest has them. pieces: loads, when first
+    needed, the encoder whose pieces the index holds.
+    """
+    if name == "bm25":
+        return BM25(generation / name, states.get(name, {}))
+    return Dense(generation / name, states.get(name, {}))
