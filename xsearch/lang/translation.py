@@ -1,0 +1,258 @@
+"""Translations of pieces: p(target piece | source piece) for every pair of languages that the tables reach.
+
+With joint weights w(e, f) of English pieces and those of another language (expected counts of word alignment),
+p(f | e) = w(e, f) / Σ_f' w(e, f') and p(e | f) = w(e, f) / Σ_e' w(e', f). Two other languages meet in a table of their
+own where there is one, else through English: p(g | f) = Σ_e p(e | f) p(g | e). What a table does not know is its own
+translation: names and numbers mostly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xsearch.core import FloatArray, IndexDamaged, IntArray, Translations
+from xsearch.lang.codes import base_language
+from xsearch.lang.translation_file import MOST_COLUMNS, TableFile, read_tables
+
+PIVOT = "en"
+SCORE_FLOOR = 0.1
+"""A table whose score lies below it is not used: it would mostly mislead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is kept of a piece's translations (Darwish and Oard 2003, section 4): the likeliest until `cumulative`
+    probability is covered, at most `alternatives`, none less likely than `min_probability`."""
+
+    min_probability: float = 0.01
+    cumulative: float = 0.95
+    alternatives: int = 12
+
+
+DEFAULT_LIMITS = Limits()
+Matched = tuple[IntArray, IntArray, FloatArray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entries:
+    """Sparse rows: entry j says that row `owners[j]` has `places[j]` with probability `values[j]`."""
+
+    owners: IntArray
+    places: IntArray
+    values: FloatArray
+
+
+class TranslationTables:
+    """The tables of one file. Safe to share between threads.
+
+    Languages are those of `base_language`: scripts of one language share a table.
+    """
+
+    def __init__(self, file: TableFile, path: Path) -> None:
+        self._file = file
+        self._path = path
+        header = file.header
+        self._number = {language.code: number for number, language in enumerate(header.languages)}
+        self._pair = {(pair.rows, pair.columns): k for k, pair in enumerate(header.pairs)}
+        self._values = np.exp2(-np.arange(256) / header.levels).astype(np.float32)
+        self._held: dict[str, IntArray] = {}
+
+    @staticmethod
+    def open(path: Path) -> TranslationTables:
+        """The tables in a file, mapped. Raises `IndexDamaged` where it is missing or cannot be read."""
+        return TranslationTables(read_tables(path), path)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all weights: tables of equal fingerprints translate alike."""
+        return self._file.header.body
+
+    @property
+    def vocabulary(self) -> str:
+        """Fingerprint of the encoder's pieces that the tables are made of."""
+        return self._file.header.pieces
+
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the languages, the pivot among them."""
+        return tuple(self._number)
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The pairs that have a table of their own."""
+        return tuple(self._pair)
+
+    def pieces(self, lang: str) -> IntArray:
+        """Piece numbers of a language's vocabulary, ascending."""
+        if lang not in self._held:
+            bits = np.unpackbits(self._file.bitmaps[self._number[lang]], bitorder="little")
+            self._held[lang] = np.flatnonzero(bits)
+        return self._held[lang]
+
+    def supports(self, source: str, target: str) -> float:
+        """How far translations from one language to another can be trusted, 0..1: 1 within a language, 0 where no
+        path leads; the score of the table, or the product of two through English, whichever is higher."""
+        source, target = base_language(source), base_language(target)
+        if source == target:
+            return 1.0
+        direct = self._score(source, target)
+        composed = self._score(source, PIVOT) * self._score(PIVOT, target)
+        return max(direct, composed)
+
+    def _score(self, source: str, target: str) -> float:
+        pairs = self._file.header.pairs
+        if (source, target) in self._pair:
+            score = pairs[self._pair[source, target]].there
+        elif (target, source) in self._pair:
+            score = pairs[self._pair[target, source]].back
+        else:
+            return 0.0
+        return score if score >= SCORE_FLOOR else 0.0
+
+    def translate(
+        self, tokens: NDArray[np.integer], source: str, targets: Sequence[str], limits: Limits = DEFAULT_LIMITS
+    ) -> dict[str, Translations]:
+        """Translations of `tokens` (q,) of a language into each of `targets` that can be reached, the source's own
+        language among them (there, and where a piece has no translation, it is its own, with probability 1).
+
+        Probabilities of one piece sum to 1 or less: what `limits` cut off is lost, not spread over the rest. Raises
+        `IndexDamaged` where the file points outside itself.
+        """
+        source = base_language(source)
+        unique, places = np.unique(np.asarray(tokens, dtype=np.int64), return_inverse=True)
+        wanted = {target: base_language(target) for target in targets}
+        reached = dict.fromkeys(base for base in wanted.values() if self.supports(source, base) > 0)
+        direct = [base for base in reached if base != source and self._score(source, base) > 0]
+        composed = [base for base in reached if base != source and base not in direct]
+        found: dict[str, _Entries] = {}
+        for base in direct:
+            found[base] = self._direct(unique, source, base)
+        if composed:
+            english = _pruned(self._direct(unique, source, PIVOT), limits)
+            found |= self._through(english, composed)
+        own = _Entries(np.arange(len(unique)), unique, np.ones(len(unique), dtype=np.float32))
+        rows = {base: _rows(_pruned(entries, limits), unique) for base, entries in found.items()}
+        rows[source] = _rows(own, unique)
+        return {target: _taken(rows[base], places) for target, base in wanted.items() if base in rows}
+
+    def _direct(self, tokens: IntArray, source: str, target: str) -> _Entries:
+        """p(target piece | token) from the table of the pair, as piece numbers."""
+        pieces, others = self.pieces(source), self.pieces(target)
+        places = np.searchsorted(pieces, tokens)
+        known = np.flatnonzero(places < len(pieces))
+        known = known[pieces[places[known]] == tokens[known]]
+        if (source, target) in self._pair:
+            rows, columns, weights = self._of_rows(self._pair[source, target], places[known])
+        else:
+            rows, columns, weights = self._of_columns(self._pair[target, source], places[known])
+        sums = np.bincount(rows, weights=weights, minlength=len(known))
+        return _Entries(known[rows], self._piece(others, columns), (weights / sums[rows]).astype(np.float32))
+
+    def _through(self, english: _Entries, targets: list[str]) -> dict[str, _Entries]:
+        """Σ_e p(e | token) p(g | e) for several languages at once; `english` in piece numbers of the pivot."""
+        pivot = self.pieces(PIVOT)
+        rows = np.searchsorted(pivot, english.places)
+        found = {}
+        for target in targets:
+            others = self.pieces(target)
+            if (PIVOT, target) in self._pair:
+                entries, columns, weights = self._of_rows(self._pair[PIVOT, target], rows)
+            else:
+                unique, which = np.unique(rows, return_inverse=True)
+                entries, columns, weights = _repeated(self._of_columns(self._pair[target, PIVOT], unique), which)
+            sums = np.bincount(entries, weights=weights, minlength=len(rows))
+            values = (weights / sums[entries]).astype(np.float32) * english.values[entries]
+            found[target] = _summed(english.owners[entries], self._piece(others, columns), values)
+        return found
+
+    def _of_rows(self, pair: int, rows: IntArray) -> Matched:
+        """(place in `rows`, column, joint weight) of all entries of rows of a table, row after row."""
+        first = self._file.first_row[pair] + rows
+        begins, sizes = self._file.starts[first], self._file.starts[first + 1] - self._file.starts[first]
+        owners = np.repeat(np.arange(len(rows)), sizes)
+        at = np.arange(len(owners)) + np.repeat(begins - (np.cumsum(sizes) - sizes), sizes)
+        return owners, self._file.places[at].astype(np.int64), self._values[self._file.codes[at]]
+
+    def _of_columns(self, pair: int, columns: IntArray) -> Matched:
+        """(place in `columns`, row, joint weight) of all entries of columns of a table, in order of `columns`. Every
+        entry of the table is looked at: it is small."""
+        first, last = self._file.first_row[pair], self._file.first_row[pair + 1]
+        begin, end = self._file.starts[first], self._file.starts[last]
+        wanted = np.full(MOST_COLUMNS, -1, dtype=np.int32)
+        wanted[columns] = np.arange(len(columns))
+        owners = wanted.take(self._file.places[begin:end])
+        at = np.flatnonzero(owners >= 0)
+        at = at[np.argsort(owners[at], kind="stable")]
+        rows = np.searchsorted(self._file.starts[first : last + 1], begin + at, side="right") - 1
+        return owners[at].astype(np.int64), rows, self._values[self._file.codes[begin + at]]
+
+    def _piece(self, pieces: IntArray, places: IntArray) -> IntArray:
+        if len(places) and places.max() >= len(pieces):
+            raise IndexDamaged(f"{self._path}: a translation points outside its language: install or train it again")
+        return pieces[places]
+
+
+def _repeated(matched: Matched, which: IntArray) -> Matched:
+    """Entries grouped by owner (ascending) for every element of `which`, a list of owners, repetitions included."""
+    owners, places, values = matched
+    starts = np.searchsorted(owners, np.arange(which.max(initial=-1) + 2))
+    sizes = np.diff(starts)[which]
+    again = np.repeat(np.arange(len(which)), sizes)
+    at = np.arange(len(again)) + np.repeat(starts[which] - (np.cumsum(sizes) - sizes), sizes)
+    return again, places[at], values[at]
+
+
+def _summed(owners: IntArray, places: IntArray, values: FloatArray) -> _Entries:
+    """Entries of the same owner and place added up."""
+    order = np.lexsort((places, owners))
+    owners, places, values = owners[order], places[order], values[order]
+    new = np.ones(len(owners), dtype=np.bool_)
+    new[1:] = (owners[1:] != owners[:-1]) | (places[1:] != places[:-1])
+    first = np.flatnonzero(new)
+    sums = np.add.reduceat(values, first) if len(first) else values
+    return _Entries(owners[first], places[first], sums.astype(np.float32))
+
+
+def likeliest(owners: IntArray, values: FloatArray, limits: Limits) -> IntArray:
+    """The places of the entries that `limits` leave, by owner, the likeliest first; equal ones in the order given.
+
+    owners: int64 (m,). values: float32 (m,), probabilities given the owner.
+    """
+    order = np.lexsort((-values, owners))
+    owners, values = owners[order], values[order]
+    first = np.searchsorted(owners, owners)
+    before = np.cumsum(values, dtype=np.float64) - values
+    kept = (
+        (values >= limits.min_probability)
+        & (np.arange(len(owners)) - first < limits.alternatives)
+        & (before - before[first] < limits.cumulative)
+    )
+    return order[kept]
+
+
+def _pruned(entries: _Entries, limits: Limits) -> _Entries:
+    kept = likeliest(entries.owners, entries.values, limits)
+    return _Entries(entries.owners[kept], entries.places[kept], entries.values[kept])
+
+
+def _rows(entries: _Entries, tokens: IntArray) -> _Entries:
+    """The entries, and a token without any as its own."""
+    silent = np.setdiff1d(np.arange(len(tokens)), entries.owners)
+    owners = np.concatenate((entries.owners, silent))
+    order = np.argsort(owners, kind="stable")
+    return _Entries(
+        owners[order],
+        np.concatenate((entries.places, tokens[silent]))[order],
+        np.concatenate((entries.values, np.ones(len(silent), dtype=np.float32)))[order],
+    )
+
+
+def _taken(entries: _Entries, which: IntArray) -> Translations:
+    """The rows of the owners `which`, in that order."""
+    owners, places, values = _repeated((entries.owners, entries.places, entries.values), which)
+    starts = np.zeros(len(which) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(owners, minlength=len(which)), out=starts[1:])
+    return Translations(starts, places.astype(np.int32), values)
