@@ -3,7 +3,16 @@
 Imports nothing of xsearch, and of other packages numpy only.
 """
 
-from xsearch.core.batch import Bags, FloatArray, IntArray, Mask, PassageBatch, Windows
+from xsearch.core.batch import (
+    Bags,
+    FloatArray,
+    IntArray,
+    Mask,
+    PassageBatch,
+    SparseVectors,
+    TokenVectors,
+    Windows,
+)
 from xsearch.core.document import Document
 from xsearch.core.errors import (
     BadInput,
@@ -49,6 +58,8 @@ __all__ = [
     "Ranking",
     "Run",
     "ScoredDoc",
+    "SparseVectors",
+    "TokenVectors",
     "Topic",
     "Translations",
     "UnknownLanguage",

@@ -41,6 +41,40 @@ class Bags:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class TokenVectors:
+    """A vector of every token of every text.
+
+    vectors: float32 (m, dim), unit length. starts: int64 (n + 1,): text i has rows `starts[i]` to `starts[i + 1]`.
+    """
+
+    vectors: FloatArray
+    starts: IntArray
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __getitem__(self, text: int) -> FloatArray:
+        """The vectors of one text, float32 (tokens, dim)."""
+        return self.vectors[self.starts[text] : self.starts[text + 1]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SparseVectors:
+    """Weights of vocabulary entries, a row a text, as compressed sparse rows.
+
+    starts: int64 (n + 1,): text i has the entries `starts[i]` to `starts[i + 1]`. terms: int32 (m,), numbers of the
+    encoder's vocabulary, ascending within a text. weights: float32 (m,), above 0. Texts compare by dot product.
+    """
+
+    starts: IntArray
+    terms: NDArray[np.int32]
+    weights: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PassageBatch:
     """Passages in ascending number.
 

@@ -29,26 +29,45 @@ class Prefixes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class EncoderCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An encoder, as its TOML file describes it.
 
-    kind: "static" for subword vectors. dim: of a vector. vocabulary: subwords. window: tokens of a passage window.
-    max_length: tokens of a text that are read, 0 for all. languages: code → score in 0..1, the share of sentences
-    kept from training whose translation is found first among up to 300 (of each language's own data, so that scores of
-    two languages compare roughly). files: folder of the weights, relative to the card.
-    fingerprint: BLAKE2b of the weights, the tokenizer and the settings, in hexadecimal: vectors of equal fingerprints
-    can be compared. scores: measured figures by name.
+    kind: "static" for subword vectors; "dense" (a vector a text), "multivector" (one a token) and "sparse" (weights of
+    vocabulary entries) for neural ones. dim: of a vector, the vocabulary's size for "sparse". max_length: tokens of a
+    text that are read at once, 0 for all. languages: code → score in 0..1; for the encoder that ships, the share of
+    sentences kept from training whose translation is found first among up to 300 (of each language's own data, so that
+    scores of two languages compare roughly). fingerprint: BLAKE2b of the weights, the tokenizer and the settings, in
+    hexadecimal: vectors of equal fingerprints can be compared. scores: measured figures by name.
+
+    Static: vocabulary: subwords. window: tokens of a passage window. files: folder of the weights, relative to the
+    card.
+
+    Neural: model: its name on the hub, or the path of its folder, relative to the card. revision: the commit it was
+    seen at. pooling: how tokens' vectors become one: "mean", "cls", "lasttoken" or what else sentence-transformers
+    knows. Vectors are always scaled to length 1. matryoshka: dimensions it may be cut to (Kusupati et al.
+    2022). query_length: tokens of a query, where they are fewer than `max_length`. language_set: a name in
+    `encoders/languages/sets.toml`; its languages score 1 unless `languages` says otherwise. nearest: for encoders with
+    modules per language, the one to use for a language that has none. remote_code: the checkpoint needs Python code of
+    its own. What stands in neither card nor checkpoint has sentence-transformers' defaults.
     """
 
     name: str
     kind: str
     dim: int
-    vocabulary: int
-    window: int
     licence: str
-    fingerprint: str
-    files: str
+    vocabulary: int = 0
+    window: int = 0
+    fingerprint: str = ""
+    files: str = ""
     description: str = ""
+    model: str = ""
+    revision: str = ""
+    pooling: str = ""
+    matryoshka: tuple[int, ...] = ()
+    query_length: int = 0
     max_length: int = 0
+    remote_code: bool = False
+    language_set: str = ""
     prefixes: Prefixes = Prefixes()
     languages: dict[str, float] = {}
+    nearest: dict[str, str] = {}
     scores: dict[str, float] = {}
     recipe: str = ""
     sources: tuple[SourceNote, ...] = ()
@@ -69,16 +88,23 @@ def write_card(card: EncoderCard, path: Path) -> None:
     lines = []
     plain: dict[str, Any] = msgspec.to_builtins(card)
     tables = {key: value for key, value in plain.items() if isinstance(value, dict)}
-    lines += [f"{key} = {_value(value)}" for key, value in plain.items() if isinstance(value, str | int | float)]
+    defaults = {field.name: field.default for field in msgspec.structs.fields(EncoderCard)}
+    lines += [
+        f"{key} = {_value(value)}"
+        for key, value in plain.items()
+        if key not in ("sources", *tables) and value != defaults.get(key)
+    ]
     for key, table in tables.items():
+        if not table:
+            continue
         lines += ["", f"[{key}]", *(f"{_key(name)} = {_value(value)}" for name, value in table.items())]
     for source in plain["sources"]:
         lines += ["", "[[sources]]", *(f"{name} = {_value(value)}" for name, value in source.items() if value)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _value(value: str | float) -> str:
-    return msgspec.json.encode(value).decode() if isinstance(value, str) else repr(value)
+def _value(value: Any) -> str:
+    return repr(value) if isinstance(value, float) else msgspec.json.encode(value).decode()
 
 
 def _key(name: str) -> str:

@@ -1,61 +1,119 @@
-"""The encoders that can be loaded by name."""
+"""The encoders that can be loaded, by name or by path."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
-from xsearch.core import UsageError
+from xsearch.core import BadInput, UsageError
 from xsearch.core.registry import resolve
 from xsearch.encode.card import EncoderCard, card_files, read_card
-from xsearch.encode.protocol import Encoder
+from xsearch.encode.neural import Runtime, load_neural
+from xsearch.encode.protocol import AnyEncoder, Encoder, MultiVectorEncoder, SparseEncoder
 from xsearch.encode.static import load_static
 
 DEFAULT = "xsearch-static-v1"
-KINDS = {"static": load_static}
-"""Kind of a card → what loads it, given the card and the folder of its files."""
+NEURAL = ("dense", "multivector", "sparse")
+"""Kinds of cards whose encoders torch runs."""
 
 
 def known_encoders() -> list[EncoderCard]:
-    """The cards of all encoders that ship, by name."""
+    """The cards of all encoders that ship or are described, by name."""
     return [read_card(path) for path in card_files().values()]
 
 
 def card(name: str) -> EncoderCard:
     """The card of an encoder. Raises `UsageError` for a name nobody knows."""
     path = _card_file(name)
-    return read_card(path) if path else _registered(name).card
+    return read_card(path) if path else _described(name) or _registered(name).card
 
 
-def load_encoder(name_or_path: str | Path | None = None) -> Encoder:
-    """The encoder with a name, or of a card file (``.toml``), or of a folder that holds one card; None for the
-    shipped default. A name that does not ship is looked up among the entry points ``xsearch.encoders``, whose objects
-    are called without arguments.
+def load_encoder(name_or_path: str | Path | None = None, runtime: Runtime | None = None, dim: int = 0) -> Encoder:
+    """The encoder, of a vector a text, with a name, or of a card file (``.toml``), or of a folder that holds one card
+    or a model in the form of transformers or sentence-transformers; None for the shipped default. A name that does not
+    ship is looked up among the entry points ``xsearch.encoders``, whose objects are called without arguments; one with
+    a slash is a model's on the hub.
 
-    Raises `UsageError` for a name nobody knows, `BadInput` for a card that cannot be read, `IndexDamaged` for files
-    that cannot.
+    runtime: how a neural encoder is run. dim: what its vectors are cut to, 0 for all of it.
+
+    Raises `UsageError` for a name nobody knows or an encoder of another kind, `BadInput` for a card or a model that
+    cannot be read, `IndexDamaged` for files that cannot, `MissingExtra` where a model or torch is not there.
     """
-    path = _card_file(DEFAULT if name_or_path is None else name_or_path)
-    if path is None:
-        return _registered(str(name_or_path))
-    found = read_card(path)
-    loader = KINDS.get(found.kind)
-    if loader is None:
-        raise UsageError(f"{path}: encoders of kind '{found.kind}' are unknown: known are {', '.join(KINDS)}")
-    return loader(found, path.parent / found.files)
+    return cast("Encoder", _load(DEFAULT if name_or_path is None else name_or_path, "dense", runtime, dim))
 
 
-def _registered(name: str) -> Encoder:
-    encoder: Encoder = resolve("encoder", name, dict.fromkeys(card_files(), ""))()
+def load_multivector(name_or_path: str | Path, runtime: Runtime | None = None) -> MultiVectorEncoder:
+    """The encoder of a vector a token; as `load_encoder`."""
+    return cast("MultiVectorEncoder", _load(name_or_path, "multivector", runtime))
+
+
+def load_sparse(name_or_path: str | Path, runtime: Runtime | None = None) -> SparseEncoder:
+    """The encoder of sparse weights; as `load_encoder`."""
+    return cast("SparseEncoder", _load(name_or_path, "sparse", runtime))
+
+
+def _load(given: str | Path, kind: str, runtime: Runtime | None, dim: int = 0) -> AnyEncoder:
+    """The encoder of a kind: a checkpoint may offer several (BGE-M3 all three)."""
+    path = _card_file(given)
+    if path is not None:
+        found = read_card(path)
+        shipped = path in card_files().values()
+        encoder = _of_card(found, path, None if shipped else found, kind, runtime, dim)
+    elif Path(given).is_dir() or "/" in str(given):
+        encoder = load_neural(given, kind, runtime, known=_described(given), dim=dim)
+    elif described := _described(given):
+        encoder = load_neural(described.model, kind, runtime, known=described, dim=dim)
+    else:
+        encoder = _registered(str(given))
+    offered = "dense" if encoder.card.kind == "static" else encoder.card.kind
+    if offered != kind:
+        raise UsageError(f"{given} makes {encoder.card.kind} vectors, not {kind}: choose another encoder or recipe")
+    return encoder
+
+
+def _of_card(
+    found: EncoderCard, path: Path, own: EncoderCard | None, kind: str, runtime: Runtime | None, dim: int
+) -> AnyEncoder:
+    """The encoder a card describes. own: the card again if it is the user's."""
+    if found.kind == "static":
+        if not (found.files and found.vocabulary and found.window):
+            raise BadInput("a static encoder's card needs files, vocabulary and window", str(path))
+        return load_static(found, path.parent / found.files)
+    if found.kind not in NEURAL:
+        raise UsageError(f"{path}: encoders of kind '{found.kind}' are unknown: known are static, {', '.join(NEURAL)}")
+    if not found.model:
+        raise BadInput("a neural encoder's card needs model, its folder or its name on the hub", str(path))
+    beside = path.parent / found.model
+    model = beside if own and beside.is_dir() else found.model
+    return load_neural(model, kind, runtime, own=own, known=None if own else found, dim=dim)
+
+
+def _described(given: str | Path) -> EncoderCard | None:
+    """The card that ships for a model: by the model's name on the hub, or by its last part, which is what the folder
+    of a copy is called."""
+    path = Path(given)
+    names = {str(given), path.name}
+    names.update(folder.name.removeprefix("models--").replace("--", "/") for folder in path.absolute().parents)
+    for found in known_encoders():
+        if found.model and (found.model in names or found.model.rpartition("/")[2] == path.name):
+            return found
+    return None
+
+
+def _registered(name: str) -> AnyEncoder:
+    encoder: AnyEncoder = resolve("encoder", name, dict.fromkeys(card_files(), ""))()
     return encoder
 
 
 def _card_file(name: str | Path) -> Path | None:
-    """Where a name, a file or a folder leads; None for a name that does not ship."""
+    """Where a name, a file or a folder of one card leads; None for a model's folder and a name that does not ship."""
     path = Path(name)
     if path.suffix == ".toml" and path.is_file():
         return path
     if path.is_dir():
         cards = sorted(path.glob("*.toml"))
+        if not cards and ((path / "config.json").is_file() or (path / "modules.json").is_file()):
+            return None
         if len(cards) != 1:
             raise UsageError(f"{path}: holds {len(cards)} cards (*.toml) where one is expected: name the card itself")
         return cards[0]

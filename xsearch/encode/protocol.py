@@ -1,4 +1,4 @@
-"""What every encoder of one vector a text (or a window of it) offers, and what those of one vocabulary do besides."""
+"""What encoders offer: one vector a text (or a window of it), one a token, or weights of vocabulary entries."""
 
 from __future__ import annotations
 
@@ -8,23 +8,29 @@ from typing import Protocol, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from xsearch.core import Bags, FloatArray, QueryPieces, Windows
+from xsearch.core import Bags, FloatArray, QueryPieces, SparseVectors, TokenVectors, Windows
 from xsearch.encode.card import EncoderCard
 
 
-class Encoder(Protocol):
-    """An encoder, whatever runs it. `langs` are language codes of the texts, where they are known."""
+class AnyEncoder(Protocol):
+    """What all encoders share. `langs`, wherever it occurs, are language codes of the texts, where they are known."""
 
-    card: EncoderCard
+    @property
+    def card(self) -> EncoderCard:
+        """What the encoder is; `card.kind` tells which of the protocols below it follows."""
+
+    def supports(self, lang: str) -> float:
+        """How well the encoder knows a language, 0 (not at all) to 1."""
+
+
+class Encoder(AnyEncoder, Protocol):
+    """Kinds "static" and "dense": a vector a text. Whatever runs it."""
 
     def encode_queries(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> FloatArray:
         """float32 (len(texts), dim), rows of length 1, a zero row for a text the encoder sees nothing in."""
 
     def encode_passages(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> Windows:
         """Vectors of length 1 of windows of every text; owners are rows of `texts`."""
-
-    def supports(self, lang: str) -> float:
-        """How well the encoder knows a language, 0 (not at all) to 1."""
 
     def word_weights(self, words: Sequence[str]) -> FloatArray:
         """How much each word says, float32 (len(words),), 0 or more: function words stay below 1. An encoder that
@@ -50,3 +56,25 @@ class PieceEncoder(Encoder, Protocol):
 def has_pieces(encoder: Encoder) -> TypeGuard[PieceEncoder]:
     """Whether an encoder reads texts as pieces of a vocabulary."""
     return hasattr(encoder, "query_pieces")
+
+
+class MultiVectorEncoder(AnyEncoder, Protocol):
+    """Kind "multivector": a vector a token, for late interaction (Khattab and Zaharia 2020). A query's and a passage's
+    score is  Σ_i max_j q_i · d_j  over the query's tokens i and the passage's tokens j."""
+
+    def encode_queries(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> TokenVectors:
+        """Vectors of the queries' tokens, those of query augmentation among them."""
+
+    def encode_passages(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> TokenVectors:
+        """Vectors of the passages' tokens that count (punctuation may not). A text longer than the encoder reads at
+        once is read in windows, whose tokens are joined."""
+
+
+class SparseEncoder(AnyEncoder, Protocol):
+    """Kind "sparse": learned weights of vocabulary entries, compared by dot product (SPLADE: Formal et al. 2021)."""
+
+    def encode_queries(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> SparseVectors:
+        """The queries' weights."""
+
+    def encode_passages(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> SparseVectors:
+        """The passages' weights; a long text's are the largest of its windows."""

@@ -1,0 +1,173 @@
+"""Dense neural encoders against sentence-transformers and plain loops over transformers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sentence_transformers", reason="pip install 'xsearch-clir[neural]'")
+
+import tiny_models as tiny
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Dense, Normalize, Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling
+from transformers import AutoModel, AutoTokenizer
+
+from xsearch.encode import Runtime, load_encoder
+
+pytestmark = pytest.mark.neural
+
+CLOSE = {"atol": 2e-6}
+
+
+@pytest.fixture(scope="module")
+def xlmr(models):
+    return tiny.xlmr(models / "xlmr")
+
+
+@pytest.fixture(scope="module")
+def pooled(models, xlmr):
+    """A folder of sentence-transformers with prompts, a projection and normalisation."""
+    torch.manual_seed(1)
+    modules = [Transformer(str(xlmr)), Pooling(32, "mean"), Dense(32, 24), Normalize()]
+    model = SentenceTransformer(modules=modules, prompts={"query": "query: ", "document": "passage: "})
+    folder = models / "pooled"
+    model.save(str(folder))
+    return folder
+
+
+def reference(folder, texts, pooling="mean"):
+    """One text after the other, no padding, by transformers alone."""
+    model, tokenizer = AutoModel.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    rows = []
+    for text in texts:
+        with torch.inference_mode():
+            states = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0]
+        row = {"mean": states.mean(0), "cls": states[0], "lasttoken": states[-1]}[pooling]
+        rows.append((row / row.norm()).numpy())
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("budget", [1, 50, 4096])
+def test_plain_transformer_is_the_mean_of_its_tokens(xlmr, budget):
+    encoder = load_encoder(xlmr, Runtime("cpu", tokens=budget))
+    windows = encoder.encode_passages(tiny.TEXTS)
+    np.testing.assert_array_equal(windows.owners, np.arange(len(tiny.TEXTS)))
+    np.testing.assert_allclose(windows.vectors, reference(xlmr, tiny.TEXTS), **CLOSE)
+    np.testing.assert_allclose(encoder.encode_queries(tiny.TEXTS), windows.vectors, **CLOSE)
+    assert windows.vectors.dtype == np.float32
+
+
+def test_modules_and_prompts_are_those_of_sentence_transformers(pooled):
+    encoder = load_encoder(pooled, Runtime("cpu", tokens=60))
+    theirs = SentenceTransformer(str(pooled), device="cpu")
+    np.testing.assert_allclose(encoder.encode_queries(tiny.TEXTS), theirs.encode_query(tiny.TEXTS), **CLOSE)
+    np.testing.assert_allclose(encoder.encode_passages(tiny.TEXTS).vectors, theirs.encode_document(tiny.TEXTS), **CLOSE)
+    assert (encoder.card.dim, encoder.card.prefixes.query, encoder.card.max_length) == (24, "query: ", 128)
+
+
+def test_last_token_pooling_of_a_decoder_without_padding_token(models):
+    folder = tiny.decoder(models / "decoder")
+    card = models / "decoder.toml"
+    card.write_text(
+        'name = "d"\nkind = "dense"\ndim = 32\nlicence = "MIT"\nmodel = "decoder"\npooling = "lasttoken"\n'
+        '[prefixes]\nquery = "find: "\n'
+    )
+    encoder = load_encoder(card, Runtime("cpu"))
+    np.testing.assert_allclose(
+        encoder.encode_passages(tiny.TEXTS).vectors, reference(folder, tiny.TEXTS, "lasttoken"), **CLOSE
+    )
+    np.testing.assert_allclose(
+        encoder.encode_queries(tiny.TEXTS[:2]),
+        reference(folder, [f"find: {text}" for text in tiny.TEXTS[:2]], "lasttoken"),
+        **CLOSE,
+    )
+
+
+def test_long_texts_are_read_in_windows(xlmr):
+    encoder = load_encoder(xlmr, Runtime("cpu"))
+    text = " ".join(tiny.TEXTS)
+    windows = encoder.encode_passages(["", text, tiny.TEXTS[0], " \n"])
+    tokens = len(AutoTokenizer.from_pretrained(xlmr)(text)["input_ids"])
+    counts = np.bincount(windows.owners, minlength=4)
+    assert counts[0] == counts[3] == 0
+    assert counts[2] == 1
+    assert tokens / 128 <= counts[1] <= tokens / 128 * 2 + 2
+    query = encoder.encode_queries([text, ""])
+    mean = windows.vectors[windows.owners == 1].sum(0)
+    np.testing.assert_allclose(query[0], mean / np.linalg.norm(mean), **CLOSE)
+    assert not query[1].any()
+
+
+def test_matryoshka_cut_is_the_first_components_scaled_again(pooled):
+    whole = load_encoder(pooled, Runtime("cpu")).encode_passages(tiny.TEXTS).vectors[:, :8]
+    cut = load_encoder(pooled, Runtime("cpu"), dim=8)
+    np.testing.assert_allclose(
+        cut.encode_passages(tiny.TEXTS).vectors, whole / np.linalg.norm(whole, axis=1, keepdims=True), **CLOSE
+    )
+    assert cut.card.dim == 8
+    assert cut.card.fingerprint != load_encoder(pooled, Runtime("cpu")).card.fingerprint
+
+
+def test_xmod_sends_each_text_through_its_languages_module(models):
+    folder = tiny.xmod(models / "xmod")
+    encoder = load_encoder(folder, Runtime("cpu"))
+    langs = ["en", "de", "ru", "fr", "zh", "ur", "en", "xx"]
+    read_by = ["en_XX", "de_DE", "ru_RU", "ru_RU", "en_XX", "hi_IN", "en_XX", "en_XX"]
+    model, tokenizer = AutoModel.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    found = encoder.encode_passages(tiny.TEXTS, langs).vectors
+    for text, module, vector in zip(tiny.TEXTS, read_by, found, strict=True):
+        if module == "ru_RU" and text is tiny.TEXTS[3]:
+            continue  # French is as far from English, German and Russian: see the next test
+        model.set_default_language(module)
+        with torch.inference_mode():
+            state = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(0)
+        np.testing.assert_allclose(vector, (state / state.norm()).numpy(), **CLOSE)
+    assert encoder.supports("de") == 1.0
+    assert encoder.supports("fr") == 0.5
+
+
+def test_fingerprint_follows_weights_and_settings(models, xlmr):
+    same = load_encoder(xlmr, Runtime("cpu")).card.fingerprint
+    assert load_encoder(xlmr, Runtime("cpu", "bf16", tokens=10)).card.fingerprint == same
+    other = shutil.copytree(xlmr, models / "other")
+    assert load_encoder(other, Runtime("cpu")).card.fingerprint == same
+    weights = (other / "model.safetensors").read_bytes()
+    (other / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    assert load_encoder(other, Runtime("cpu")).card.fingerprint != same
+
+
+def test_half_precision_is_close(pooled):
+    exact = load_encoder(pooled, Runtime("cpu")).encode_passages(tiny.TEXTS).vectors
+    for precision in ("bf16", "fp16"):
+        rough = load_encoder(pooled, Runtime("cpu", precision)).encode_passages(tiny.TEXTS).vectors
+        assert np.einsum("nd,nd->n", exact, rough).min() > 0.995
+
+
+def test_batches_that_do_not_fit_are_halved(xlmr, monkeypatch, caplog):
+    encoder = load_encoder(xlmr, Runtime("cpu"))
+    network = encoder._network
+    forward, sizes = network._forward, []
+
+    def small(features, task):
+        sizes.append(features["input_ids"].shape)
+        if features["input_ids"].numel() > 100:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(features, task)
+
+    monkeypatch.setattr(network, "_forward", small)
+    np.testing.assert_allclose(encoder.encode_passages(tiny.TEXTS).vectors, reference(xlmr, tiny.TEXTS), **CLOSE)
+    assert max(rows * width for rows, width in sizes[3:]) <= 100
+    assert "out of memory" in caplog.text
+
+
+def test_what_modules_json_names_must_be_there(tmp_path, pooled):
+    (tmp_path / "modules.json").write_text(json.dumps({"type": 1}))
+    from xsearch.core import BadInput
+
+    with pytest.raises(BadInput, match=r"modules\.json"):
+        load_encoder(tmp_path)

@@ -1,0 +1,157 @@
+"""Models of a few thousand random weights, saved as the real ones are: the formats are real, only the sizes are not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertModel,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3Model,
+    XLMRobertaConfig,
+    XLMRobertaForMaskedLM,
+    XLMRobertaModel,
+    XmodConfig,
+    XmodModel,
+)
+
+TEXTS = [
+    "The river flooded the old town, and the bridge was closed for a week.",
+    "Der Fluss überschwemmte die Altstadt; die Brücke war eine Woche lang gesperrt.",
+    "Река затопила старый город, мост закрыли на неделю.",
+    "Le fleuve a inondé la vieille ville et le pont est resté fermé pendant une semaine.",
+    "河水淹没了老城，大桥关闭了一个星期。",
+    "Nehir eski şehri su altında bıraktı, köprü bir hafta kapalı kaldı.",
+    "A short one.",
+    "Prices of wheat rose again in March: bread, flour and pasta cost more than ever before.",
+]
+SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
+POSITIONS = 130
+
+
+def unigram_tokenizer() -> PreTrainedTokenizerFast:
+    """As XLM-R's: pieces with ▁, <s> text </s>."""
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=180,
+        special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
+        unk_token="<unk>",
+        initial_alphabet=list("abcdefghijklmnopqrstuvwxyz,.:"),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(TEXTS * 3, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        cls_token="<s>",
+        eos_token="</s>",
+        sep_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        mask_token="<mask>",
+        model_max_length=POSITIONS - 2,
+    )
+
+
+def wordpiece_tokenizer() -> PreTrainedTokenizerFast:
+    """As BERT's: ## pieces, [CLS] text [SEP], with [unused0] and [unused1] in the vocabulary."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    trainer = trainers.WordPieceTrainer(vocab_size=200, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator([*TEXTS, ", . : ; !"] * 3, trainer)
+    saved = json.loads(tokenizer.to_str())
+    for marker in ("[unused0]", "[unused1]"):
+        saved["model"]["vocab"][marker] = len(saved["model"]["vocab"])
+    tokenizer = Tokenizer.from_str(json.dumps(saved))
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        mask_token="[MASK]",
+        model_max_length=POSITIONS,
+    )
+
+
+def save(folder: Path, model: torch.nn.Module, tokenizer: PreTrainedTokenizerFast | None) -> Path:
+    """Write model and tokenizer as transformers does."""
+    model.save_pretrained(folder)
+    if tokenizer is not None:
+        tokenizer.save_pretrained(folder)
+    return folder
+
+
+def xlmr(folder: Path, seed: int = 0, masked: bool = False) -> Path:
+    """A small XLM-R."""
+    torch.manual_seed(seed)
+    tokenizer = unigram_tokenizer()
+    config = XLMRobertaConfig(
+        vocab_size=len(tokenizer), max_position_embeddings=POSITIONS, pad_token_id=1, type_vocab_size=1, **SIZES
+    )
+    model = XLMRobertaForMaskedLM(config) if masked else XLMRobertaModel(config, add_pooling_layer=False)
+    return save(folder, spread(model), tokenizer)
+
+
+def bert(folder: Path, seed: int = 0, masked: bool = False) -> Path:
+    """A small BERT."""
+    torch.manual_seed(seed)
+    tokenizer = wordpiece_tokenizer()
+    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=POSITIONS, **SIZES)
+    model = BertForMaskedLM(config) if masked else BertModel(config, add_pooling_layer=False)
+    return save(folder, spread(model), tokenizer)
+
+
+def xmod(folder: Path, languages: tuple[str, ...] = ("en_XX", "de_DE", "ru_RU", "hi_IN"), seed: int = 0) -> Path:
+    """A small X-MOD with a module a language."""
+    torch.manual_seed(seed)
+    tokenizer = unigram_tokenizer()
+    config = XmodConfig(
+        vocab_size=len(tokenizer),
+        max_position_embeddings=POSITIONS,
+        pad_token_id=1,
+        type_vocab_size=1,
+        languages=list(languages),
+        default_language="en_XX",
+        adapter_reduction_factor=2,
+        **SIZES,
+    )
+    return save(folder, spread(XmodModel(config, add_pooling_layer=False)), tokenizer)
+
+
+def decoder(folder: Path, seed: int = 0) -> Path:
+    """A small Qwen3 whose tokenizer has no padding token."""
+    torch.manual_seed(seed)
+    tokenizer = unigram_tokenizer()
+    tokenizer.pad_token = None
+    sizes = SIZES | {"num_key_value_heads": 2, "head_dim": 8}
+    config = Qwen3Config(vocab_size=len(tokenizer), max_position_embeddings=POSITIONS, pad_token_id=None, **sizes)
+    return save(folder, spread(Qwen3Model(config)), tokenizer)
+
+
+def spread(model: torch.nn.Module) -> torch.nn.Module:
+    """Weights as far apart as a trained model's: the usual start is so even that all texts look alike."""
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.dim() > 1:
+                weight.copy_(torch.randn(weight.shape, generator=generator) / weight.shape[-1] ** 0.5)
+            elif "bias" in name:
+                weight.copy_(torch.randn(weight.shape, generator=generator) * 0.1)
+    return model.eval()

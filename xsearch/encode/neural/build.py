@@ -1,0 +1,100 @@
+"""A checkpoint as a model of sentence-transformers, on its device, in its precision."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import string
+from collections.abc import Iterator
+from typing import Any
+
+from xsearch.core import BadInput, MissingExtra
+from xsearch.core.extras import need
+from xsearch.encode.neural.checkpoint import Checkpoint, brief
+from xsearch.encode.neural.describe import Settings, bge_head
+from xsearch.encode.neural.runtime import Runtime
+
+CLASSES = {"dense": "SentenceTransformer", "multivector": "MultiVectorEncoder", "sparse": "SparseEncoder"}
+
+
+def build(checkpoint: Checkpoint, found: Settings, torch: Any, device: str, runtime: Runtime, trusted: bool) -> Any:
+    """The model, ready to run. Raises `BadInput` when it cannot be built, `MissingExtra` for a package it needs."""
+    library = need("sentence_transformers", "neural", "a neural encoder")
+    transformers = need("transformers", "neural", "a neural encoder")
+    inside = {"trust_remote_code": trusted and checkpoint.needs_code, "local_files_only": True}
+    weights = {"dtype": runtime.dtype(torch, device), **({} if trusted else {"use_safetensors": True})}
+    folder = str(checkpoint.folder)
+    try:
+        with quiet(transformers):
+            if found.kind != "dense" and bge_head(checkpoint, found.kind):
+                # The head reads the transformer's states: what pools them stays away.
+                model = library.SentenceTransformer(modules=[_transformer(folder, weights, inside)], device=device)
+            elif found.pooling:
+                transformer = _transformer(folder, weights, inside)
+                pooling = _pooling(transformer.get_embedding_dimension(), found.pooling)
+                model = library.SentenceTransformer(modules=[transformer, pooling], device=device)
+            else:
+                make = getattr(library, CLASSES[found.kind])
+                model = make(folder, device=device, model_kwargs=weights, **inside)
+    except MemoryError:
+        raise
+    except ImportError as error:
+        raise MissingExtra(f"{folder} needs another package: {brief(error)}") from error
+    except Exception as error:
+        # Whatever a damaged or foreign checkpoint makes the library raise, the folder is what the user can change.
+        raise BadInput(f"{folder} cannot be loaded as an encoder: {brief(error)}") from error
+    if found.kind == "multivector" and not bge_head(checkpoint, "multivector"):
+        _complete_masks(model, checkpoint)
+    model = model.to(runtime.dtype(torch, device))
+    if runtime.precision == "int8":
+        model = _int8(model, torch)
+    model.eval()
+    return model
+
+
+def _transformer(folder: str, weights: dict[str, Any], inside: dict[str, Any]) -> Any:
+    from sentence_transformers.base.modules import Transformer
+
+    return Transformer(folder, model_kwargs=weights | inside, config_kwargs=inside, processor_kwargs=inside)
+
+
+def _pooling(dim: int, mode: str) -> Any:
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    return Pooling(dim, mode)
+
+
+def _complete_masks(model: Any, checkpoint: Checkpoint) -> None:
+    """Add what early versions of PyLate left to their own code: which tokens count."""
+    from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+
+    if any(isinstance(module, MultiVectorMask) for module in model):
+        return
+    words = checkpoint.settings.get("skiplist_words")
+    mask = MultiVectorMask(skiplist_words=list(string.punctuation) if words is None else words)
+    mask.resolve_with_tokenizer(model.tokenizer)
+    model.append(mask)
+
+
+def _int8(model: Any, torch: Any) -> Any:
+    """Weights of the linear layers as 8-bit integers, activations quantised batch by batch."""
+    return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+
+
+@contextlib.contextmanager
+def quiet(transformers: Any) -> Iterator[None]:
+    """Without progress bars and reports of unused weights, which the libraries write to the terminal."""
+    logging_module = transformers.utils.logging
+    level, bars = logging_module.get_verbosity(), logging_module.is_progress_bar_enabled()
+    logging_module.set_verbosity_error()
+    logging_module.disable_progress_bar()
+    library = logging.getLogger("sentence_transformers")
+    before = library.level
+    library.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging_module.set_verbosity(level)
+        if bars:
+            logging_module.enable_progress_bar()
+        library.setLevel(before)

@@ -1,0 +1,69 @@
+"""Encoders of one vector a token, for late interaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from xsearch.core import FloatArray, IntArray, TokenVectors
+from xsearch.encode.card import EncoderCard
+from xsearch.encode.neural.dense import Sides, to_numpy, unit
+from xsearch.encode.neural.languages import Languages
+from xsearch.encode.neural.network import Expansion, Features, Network
+from xsearch.encode.neural.tokens import TextTokens
+
+
+class TokenEncoder:
+    """Encodes the tokens of texts with a neural network. Safe to share between threads.
+
+    expansion: how queries are augmented, None for not at all. A query longer than the augmented length is read whole,
+    without augmentation, where Stanford's code would cut it.
+    """
+
+    def __init__(
+        self, card: EncoderCard, network: Network, sides: Sides, languages: Languages, expansion: Expansion | None
+    ) -> None:
+        self.card = card
+        self._network, self._sides, self._languages = network, sides, languages
+        self._expansion = expansion
+
+    def encode_queries(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> TokenVectors:
+        """Vectors of the queries' tokens, special and added ones among them; none for an empty text."""
+        return self._encode(self._sides.query, texts, "query", langs, self._expansion)
+
+    def encode_passages(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> TokenVectors:
+        """Vectors of the passages' tokens, those of a long one's windows joined; none for an empty text."""
+        return self._encode(self._sides.passage, texts, "document", langs, None)
+
+    def supports(self, lang: str) -> float:
+        """How well the encoder knows a language: its card's score."""
+        return self._languages.supports(lang)
+
+    def _encode(
+        self,
+        side: TextTokens,
+        texts: Sequence[str],
+        task: str,
+        langs: Sequence[str] | None,
+        expansion: Expansion | None,
+    ) -> TokenVectors:
+        tokens = side.tokenise(texts)
+        found: list[FloatArray] = [np.empty((0, self.card.dim), dtype=np.float32)] * len(tokens.ids)
+        for rows, module in self._languages.groups(tokens.owners, langs):
+
+            def keep(batch: IntArray, outputs: Features, rows: IntArray = rows) -> None:
+                states, mask = outputs["token_embeddings"], outputs["attention_mask"].bool()
+                vectors, counts = unit(to_numpy(states[mask])), mask.sum(1).cpu().numpy()
+                for row, part in zip(rows[batch], np.split(vectors, np.cumsum(counts)[:-1]), strict=True):
+                    found[row] = part
+
+            self._network.run([tokens.ids[row] for row in rows], task, keep, expansion, module)
+        return joined(found, tokens.owners, len(texts), self.card.dim)
+
+
+def joined(parts: Sequence[FloatArray], owners: IntArray, texts: int, dim: int) -> TokenVectors:
+    """Windows' vectors, float32 (tokens, dim) each, as those of their texts; owners ascending."""
+    counts = np.bincount(owners, weights=[len(part) for part in parts], minlength=texts).astype(np.int64)
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    return TokenVectors(np.concatenate([np.empty((0, dim), np.float32), *parts]), starts)
