@@ -56,7 +56,8 @@ def test_dying_at_every_failpoint_leaves_one_commit_or_the_next(base, tmp_path):
     outcomes = [json.loads(line) for line in done.stdout.splitlines()]
     reached = {outcome["point"] for outcome in outcomes if outcome["died"]}
     # Merging of dense segments needs more commits than these; its own test is with the retriever.
-    assert reached >= set(POINTS) - {"retrieve.dense.flush.merged", "ingest.file_done"}
+    unreached = {"retrieve.dense.flush.merged", "ingest.file_done"}
+    assert reached >= {point for point in POINTS if not point.startswith("retrieve.impact.")} - unreached
     assert [outcome for outcome in outcomes if outcome["problem"]] == []
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 from xsearch.core import Mask, PassageBatch, Query, Ranking
 from xsearch.encode import PieceEncoder
-from xsearch.retrieve import BM25, BM25Writer, Dense, DenseWriter
+from xsearch.retrieve import BM25, BM25Writer, Dense, DenseWriter, ImpactWriter
 from xsearch.storage import Files
 
 
@@ -74,7 +74,7 @@ RETRIEVERS: Mapping[str, Kind] = {
     "dense": Kind(("dense",), encoder="vectors", sampled=True),
 }
 
-PARTS: Mapping[str, OpenPart] = {"bm25": BM25Writer, "dense": DenseWriter}
+PARTS: Mapping[str, OpenPart] = {"bm25": BM25Writer, "dense": DenseWriter, "pieces": ImpactWriter}
 
 VECTORS = frozenset({"dense"})
 """Parts made of the windows of a batch."""

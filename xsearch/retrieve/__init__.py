@@ -5,5 +5,7 @@ Terms and arrays are handed in; nothing here knows a language or a model.
 
 from xsearch.retrieve.bm25 import BM25, BM25Writer
 from xsearch.retrieve.dense import Dense, DenseWriter
+from xsearch.retrieve.impact import Impact, ImpactWriter
+from xsearch.retrieve.psq import PSQ
 
-__all__ = ["BM25", "BM25Writer", "Dense", "DenseWriter"]
+__all__ = ["BM25", "PSQ", "BM25Writer", "Dense", "DenseWriter", "Impact", "ImpactWriter"]

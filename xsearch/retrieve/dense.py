@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from xsearch.core import EncoderMismatch, FloatArray, IntArray, Mask, PassageBatch, Query, Ranking
 from xsearch.core.extras import have, need_faiss
+from xsearch.retrieve.best import Best
 from xsearch.retrieve.codes import Codes, Quantizer, decode, header, map_codes, usual_clip
 from xsearch.retrieve.numbers import next_number
-from xsearch.retrieve.windows import Best, Segment, codes_name, map_owners, owners_name
+from xsearch.retrieve.windows import Segment, codes_name, map_owners, owners_name
 from xsearch.storage.failpoints import reach
 from xsearch.storage.files import Files, durable_write
 

@@ -9,8 +9,6 @@ of its best window.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from xsearch.core import FloatArray, IndexDamaged, IntArray, Mask
+from xsearch.retrieve.best import Best
 from xsearch.retrieve.codes import dot, map_codes
 
 SPARSE = 0.05
@@ -28,32 +27,6 @@ FETCH_COST = 16
 """Windows that numpy scores in the time in which FAISS fetches one more."""
 MATRIX_CELLS = 1 << 24
 """Most scores (64 MB) computed at once when all windows are scored for several queries."""
-
-
-@dataclass(frozen=True, slots=True)
-class Best:
-    """Passages with integer scores, best first, equal ones by number: int64 (n,) and float32 (n,)."""
-
-    passages: IntArray
-    scores: FloatArray
-
-    @staticmethod
-    def of(passages: IntArray, scores: FloatArray, depth: int) -> Best:
-        """The best `depth` of passages that each stand once."""
-        if len(scores) > depth:
-            cut = np.partition(scores, len(scores) - depth)[len(scores) - depth]
-            passages, scores = passages[scores >= cut], scores[scores >= cut]
-        order = np.lexsort((passages, -scores))[:depth]
-        return Best(passages[order], scores[order])
-
-    @staticmethod
-    def merge(parts: Sequence[Best], depth: int) -> Best:
-        """The best `depth` of several, no passage in two of them."""
-        if len(parts) == 1:
-            return parts[0]
-        passages = [np.empty(0, np.int64), *(part.passages for part in parts)]
-        scores = [np.empty(0, np.float32), *(part.scores for part in parts)]
-        return Best.of(np.concatenate(passages), np.concatenate(scores), depth)
 
 
 class Segment:

@@ -34,6 +34,11 @@ POINTS: tuple[str, ...] = (
     "retrieve.dense.write.after",
     "retrieve.dense.flush.merged",
     "retrieve.dense.flush.after",
+    "retrieve.impact.flush.before",
+    "retrieve.impact.write.before",
+    "retrieve.impact.write.after",
+    "retrieve.impact.flush.merged",
+    "retrieve.impact.flush.after",
     # The store.
     "storage.add.before",
     "storage.add.after",

@@ -1,0 +1,68 @@
+"""Scores of all passages of a segment for weighted groups of terms, by NumPy; `accumulate_numba` gives the same.
+
+Both add in float64, terms of a group in their order, groups in theirs, so that sums agree to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from xsearch.core import IntArray
+from xsearch.core.extras import have
+from xsearch.retrieve.postings import Postings
+from xsearch.retrieve.scorers import Float64Array, Groups, Scorer
+
+Accumulate = Callable[[Postings, Groups, Scorer], Float64Array]
+
+
+def accumulate(segment: Postings, groups: Groups, scorer: Scorer) -> Float64Array:
+    """The score of every passage of a segment, float64 (n,): 0 where none of the terms stands."""
+    scores = np.zeros(len(segment.numbers))
+    places = segment.places(groups.terms)
+    weights, rates = scorer.weights, scorer.rates
+    base, slope = scorer.norm
+    for group in range(len(groups)):
+        own = slice(groups.starts[group], groups.starts[group + 1])
+        if weights[group] > 0:
+            rows, found = expected(segment, places[own], groups.coefficients[own])
+            norms = base + slope * segment.lengths[rows].astype(np.float64)
+            scores[rows] += curve(scorer.curve, found, norms, weights[group], rates[group])
+    return scores
+
+
+def expected(segment: Postings, places: IntArray, coefficients: Float64Array) -> tuple[IntArray, Float64Array]:
+    """Σ_t c_t · w(t, d) for the passages d in which a term stands: their rows, ascending, and the sums, above 0.
+
+    places: int64, where the terms stand in the segment, -1 for one it lacks.
+    """
+    places, coefficients = places[places >= 0], coefficients[places >= 0]
+    begins = segment.starts[places].astype(np.int64)
+    sizes: IntArray = segment.starts[places + 1].astype(np.int64) - begins
+    if len(places) == 1:
+        only = slice(begins[0], begins[0] + sizes[0])
+        return segment.rows[only].astype(np.int64), coefficients[0] * segment.weights[only].astype(np.float64)
+    postings = np.arange(sizes.sum()) + np.repeat(begins - np.cumsum(sizes) + sizes, sizes)
+    shares = np.repeat(coefficients, sizes) * segment.weights[postings]
+    sums = np.asarray(np.bincount(segment.rows[postings], weights=shares), dtype=np.float64)
+    found = np.flatnonzero(sums)
+    return found, sums[found]
+
+
+def curve(kind: str, found: Float64Array, norms: Float64Array, weight: float, rate: float) -> Float64Array:
+    """φ, as `scorers.Scorer` names its curves."""
+    if kind == "saturation":
+        return weight * found / (found + norms)
+    if kind == "logarithm":
+        return weight * np.log1p(rate * found / norms)
+    return weight * found
+
+
+def compiled() -> Accumulate | None:
+    """`accumulate` as compiled loops, None where numba is not installed (`pip install 'xsearch-clir[fast]'`)."""
+    if not have("numba"):
+        return None
+    from xsearch.retrieve.accumulate_numba import accumulate as fast
+
+    return fast

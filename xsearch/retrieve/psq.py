@@ -1,0 +1,121 @@
+"""Probabilistic structured queries: a query's pieces found in other languages through translation probabilities.
+
+What a passage has of a query piece q is counted before anything is made of the count (Darwish and Oard, "Probabilistic
+Structured Query Methods", SIGIR 2003, equations 8 and 9), with p(t | q) over the pieces t of the passage's language:
+
+    tf(q, d) = Σ_t p(t | q) · tf(t, d)        df(q) = Σ_t p(t | q) · df(t)
+
+and these expected counts are then those of BM25, or of a hidden Markov model (Xu and Weischedel, TREC-9, 2000; as
+PSQ-HMM, Yang et al. 2024, with the background P from the passages' language, P(q) = Σ_t p(t | q) · cf(t) / C):
+
+    BM25  Σ_q w_q · ln(1 + (N − df + ½) / (df + ½)) · tf (k1 + 1) / (tf + k1 (1 − b + b |d| / average))
+    HMM   Σ_q w_q · ln(((1 − α) tf / |d| + α P(q)) / (α P(q)))
+
+In the query's own language a piece is its own translation, which makes this monolingual BM25 over pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xsearch.core import Mask, Query, Ranking, Translations
+from xsearch.retrieve.best import Best
+from xsearch.retrieve.impact import Impact
+from xsearch.retrieve.scorers import BM25Scorer, Float64Array, Groups, HMMScorer, Scorer, idf
+
+Model = Literal["bm25", "hmm"]
+Support = Callable[[str, str], float]
+
+
+class PSQ:
+    """One snapshot of the postings of pieces, asked through `Query.translations`; safe to search from several threads.
+
+    support: of a query's language and a passage's, how well the one is translated into the other, 0 to 1. Raises
+    `IndexDamaged` when a file is missing or does not fit the state.
+    """
+
+    def __init__(self, folder: Path, state: Mapping[str, Any], support: Support, model: Model = "bm25") -> None:
+        self._postings = Impact(folder, state)
+        self._support = support
+        self._model = model
+
+    def search(
+        self, query: Query, depth: int, allowed: Mask | None = None, langs: Collection[str] | None = None
+    ) -> Ranking:
+        """The best `depth` passages of each language (of `langs` alone if given), by score, then passage number.
+
+        A language that `query.translations` lacks is not searched. allowed: passages that may be returned; they come
+        whenever they match. The ranking's background is (0, what a passage of average length scores that has each
+        piece of the query once).
+        """
+        found: list[Best] = []
+        background: dict[str, tuple[float, float]] = {}
+        for lang in self._postings.languages():
+            translations = query.translations.get(lang)
+            if translations is None or query.pieces is None or (langs is not None and lang not in langs):
+                continue
+            weights = query.pieces.weights.astype(np.float64)
+            groups, scorer = self._asked(lang, weights, translations)
+            background[lang] = (0.0, once(scorer, self._average(lang)))
+            found.append(self._postings.best(lang, groups, scorer, depth, allowed))
+        best = Best.merge(found, sum(len(part.scores) for part in found))
+        return Ranking.of(best.passages, best.scores, background)
+
+    def search_many(
+        self,
+        queries: Sequence[Query],
+        depth: int,
+        allowed: Mask | None = None,
+        langs: Collection[str] | None = None,
+    ) -> list[Ranking]:
+        """`search` for each query."""
+        return [self.search(query, depth, allowed, langs) for query in queries]
+
+    def support(self, query_lang: str, passage_lang: str) -> float:
+        """How well the tables translate from one language into the other, 0 to 1."""
+        return self._support(query_lang, passage_lang)
+
+    def languages(self) -> list[str]:
+        """The languages that have passages, sorted."""
+        return self._postings.languages()
+
+    def close(self) -> None:
+        """Let go of the files. Searches under way end undisturbed."""
+        self._postings.close()
+
+    def _average(self, lang: str) -> float:
+        statistics = self._postings.statistics(lang)
+        return statistics.tokens / max(1, statistics.passages)
+
+    def _asked(self, lang: str, weights: Float64Array, translations: Translations) -> tuple[Groups, Scorer]:
+        groups = Groups(
+            translations.starts, translations.tokens.astype(np.int64), translations.probabilities.astype(np.float64)
+        )
+        passages, times = self._postings.counts(lang, groups.terms)
+        statistics = self._postings.statistics(lang)
+        if self._model == "hmm":
+            background = expectation(groups, times) / max(1, statistics.tokens)
+            known = background > 0
+            return groups, HMMScorer(np.where(known, weights, 0.0), np.where(known, background, 1.0))
+        importance = weights * idf(statistics.passages, expectation(groups, passages))
+        return groups, BM25Scorer(importance, self._average(lang))
+
+
+def expectation(groups: Groups, counts: NDArray[np.integer]) -> Float64Array:
+    """Σ_t c_it · count(t) of every group i, float64 (g,)."""
+    sums = np.concatenate(([0.0], np.cumsum(groups.coefficients * counts)))
+    return sums[groups.starts[1:]] - sums[groups.starts[:-1]]
+
+
+def once(scorer: Scorer, average: float) -> float:
+    """What a passage of average length scores that has of every group exactly 1."""
+    base, slope = scorer.norm
+    norm = base + slope * average
+    if scorer.curve == "saturation":
+        return float(np.sum(scorer.weights / (1.0 + norm)))
+    return float(np.sum(scorer.weights * np.log1p(scorer.rates / max(norm, 1.0))))
