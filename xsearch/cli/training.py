@@ -45,3 +45,41 @@ def static(
     say(f"{out / card.name}.toml: {card.dim} dimensions, {card.vocabulary:,} subwords, {len(card.languages)} languages")
     for name, value in card.scores.items():
         say(f"  {name}: {value:.3f}")
+
+
+@app.command()
+def align(
+    recipe: Annotated[Path, typer.Option(metavar="FILE", help="A recipe, as encoders/recipes/tables-v1.toml.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Parallel text: JSON lines of {lang: text}.")] = Path("."),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where card and tables go.")] = Path("trained"),
+    encoder: Annotated[
+        str | None, typer.Option(metavar="NAME|PATH", help="The static encoder whose pieces are aligned.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, each aligning one pair of languages.")] = 1,
+) -> None:
+    """Learn translation tables from parallel text. What is done stays: the same command again goes on.
+
+    \b
+    xsearch train align --recipe encoders/recipes/tables-v1.toml --data ./data --out trained
+    """
+    from xsearch.cli.progress import Progress, say
+    from xsearch.core import UsageError
+    from xsearch.encode import StaticEncoder, load_encoder
+    from xsearch.train.align import load_tables_recipe, train_tables
+
+    loaded = load_encoder(encoder)
+    if not isinstance(loaded, StaticEncoder):
+        raise UsageError(f"{loaded.card.name} has no pieces to align: name a static encoder")
+    progress = Progress("texts")
+
+    def on_progress(stage: str, done: int, total: int) -> None:
+        progress.unit, progress.total = ("texts" if stage in ("read", "tokenise") else "tables"), total
+        progress.update(done, f" ({stage})")
+
+    card = train_tables(load_tables_recipe(recipe), loaded, data, out, workers, on_progress)
+    progress.clear()
+    say(f"{out / card.name}.toml: {len(card.there)} tables, {card.bytes / 2**20:.1f} MiB, {progress.seconds:,.0f} s")
+    for name in sorted(card.there):
+        say(
+            f"  {name}: {card.there[name]:.2f} there, {card.back.get(name, 0):.2f} back, {card.entries[name]:,} entries"
+        )

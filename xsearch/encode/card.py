@@ -85,6 +85,11 @@ def read_card(path: Path) -> EncoderCard:
 
 def write_card(card: EncoderCard, path: Path) -> None:
     """Write `card` as TOML, keys in the order of the class, languages and scores in theirs."""
+    write_toml(card, path)
+
+
+def write_toml(card: msgspec.Struct, path: Path) -> None:
+    """Write a card of any kind as TOML: texts and numbers, then flat tables, then `sources`."""
     lines = []
     plain: dict[str, Any] = msgspec.to_builtins(card)
     tables = {key: value for key, value in plain.items() if isinstance(value, dict)}

@@ -7,9 +7,10 @@ On disk (see `encoders/FORMAT.md`): `codes.npy`, `scales.npy`, `codebook.npy` ho
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -22,7 +23,7 @@ from xsearch.encode.card import EncoderCard
 from xsearch.encode.codes import CodedRows
 from xsearch.encode.pooling import sum_bags, unit_rows
 from xsearch.encode.subwords import Subwords
-from xsearch.encode.unigram import Pieces
+from xsearch.encode.unigram import START, Pieces
 
 LANGUAGE_FLOOR = 0.05
 
@@ -51,6 +52,20 @@ class StaticEncoder:
         self._table = table
         self._executor = executor
         self._subwords = Subwords(pieces)
+
+    @property
+    def subwords(self) -> Subwords:
+        """What cuts texts into tokens."""
+        return self._subwords
+
+    @cached_property
+    def vocabulary(self) -> str:
+        """Fingerprint of the subwords: what is made of their numbers fits all encoders of the same vocabulary."""
+        return hashlib.blake2b(_pack(self._pieces), digest_size=16).hexdigest()
+
+    def spellings(self, tokens: Iterable[int]) -> list[str]:
+        """How tokens are spelled, without the sign that begins a word."""
+        return [self._pieces[token][0].removeprefix(START) for token in tokens]
 
     def encode_queries(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> FloatArray:
         """A vector of every text: float32 (len(texts), dim), rows of length 1, a zero row for a text without tokens."""

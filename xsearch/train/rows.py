@@ -11,7 +11,7 @@ import io
 import lzma
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,19 @@ def read_excluded(files: Collection[Path]) -> frozenset[int]:
                 found.update(hash(normalised(line)) for line in [value, *value.split("\n")])
     found.discard(hash(""))
     return frozenset(found)
+
+
+def excluded_files(globs: Sequence[str], data: Path) -> list[Path]:
+    """The files whose texts must stay out. A glob without files is an error: nothing would be kept out, unnoticed."""
+    found: list[Path] = []
+    for glob in globs:
+        files = sorted(data.glob(glob))
+        if not files:
+            raise BadInput(
+                f"no file matches '{glob}' of `exclude`: without it evaluation text may be learnt", str(data)
+            )
+        found += files
+    return found
 
 
 def read_parallel(data: Path, sources: tuple[Source, ...], excluded: frozenset[int] = frozenset()) -> ParallelText:

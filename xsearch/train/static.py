@@ -24,8 +24,8 @@ from xsearch.encode.static import fingerprint, save_static
 from xsearch.encode.subwords import Subwords
 from xsearch.train.heldout import heldout_accuracy, hold_out
 from xsearch.train.model import StaticModel, Trainer
-from xsearch.train.recipe import StaticRecipe
-from xsearch.train.rows import ParallelText, read_excluded, read_parallel
+from xsearch.train.recipe import Source, StaticRecipe
+from xsearch.train.rows import ParallelText, excluded_files, read_excluded, read_parallel
 from xsearch.train.sampling import PairSampler
 from xsearch.train.tokenrows import TokenRows, tokenise_rows
 from xsearch.train.vocabulary import learn_pieces, sample_texts
@@ -59,7 +59,7 @@ def train_static(
     """
     seed = recipe.seed if seed is None else seed
     on_progress(Progress("read"))
-    parallel = read_parallel(data, recipe.sources, read_excluded(_excluded_files(recipe, data)))
+    parallel = read_parallel(data, recipe.sources, read_excluded(excluded_files(recipe.exclude, data)))
     if not len(parallel.rows):
         raise BadInput("no row has texts in two languages", str(data))
     on_progress(Progress("vocabulary"))
@@ -84,7 +84,7 @@ def train_static(
         description=recipe.description,
         languages={names[lang]: round(score, 3) for lang, score in sorted(accuracy.items(), key=lambda i: names[i[0]])},
         recipe=recipe.name,
-        sources=source_notes(data, parallel.files, recipe),
+        sources=source_notes(data, parallel.files, recipe.sources),
     )
     save_static(out / recipe.name, pieces, table)
     write_card(card, out / f"{recipe.name}.toml")
@@ -96,14 +96,12 @@ def code_vectors(model: StaticModel, group: int, seed: int) -> CodedRows:
     return code_rows(model.vectors * model.weights()[:, None], group, np.random.default_rng(seed))
 
 
-def source_notes(data: Path, files: list[str], recipe: StaticRecipe) -> tuple[SourceNote, ...]:
+def source_notes(data: Path, files: list[str], sources: tuple[Source, ...]) -> tuple[SourceNote, ...]:
     """A note for every file: licence and origin from `data/sources.json` (a list of objects with `file`, `licence`,
-    `origin`) where it is there, else the licence the recipe states."""
+    `origin`) where it is there, else the licence that `sources` states."""
     path = data / "sources.json"
     listed = {entry["file"]: entry for entry in msgspec.json.decode(path.read_bytes())} if path.is_file() else {}
-    stated = {
-        file: source.licence for source in reversed(recipe.sources) for file in files if Path(file).match(source.files)
-    }
+    stated = {file: source.licence for source in reversed(sources) for file in files if Path(file).match(source.files)}
     return tuple(
         SourceNote(
             name=file,
@@ -112,19 +110,6 @@ def source_notes(data: Path, files: list[str], recipe: StaticRecipe) -> tuple[So
         )
         for file in files
     )
-
-
-def _excluded_files(recipe: StaticRecipe, data: Path) -> list[Path]:
-    """The files whose texts must stay out. A glob without files is an error: nothing would be kept out, unnoticed."""
-    found: list[Path] = []
-    for glob in recipe.exclude:
-        files = sorted(data.glob(glob))
-        if not files:
-            raise BadInput(
-                f"no file matches '{glob}' of `exclude`: without it evaluation text may be learnt", str(data)
-            )
-        found += files
-    return found
 
 
 def _tokenise(
