@@ -1,0 +1,153 @@
+"""The part `tokens`: a forward file of every passage's words in pieces, for retrievers that compare word by word.
+
+A language has its own segments (`retrieve.forward`), in ascending passage number; a commit adds one to each language
+it touches, and many small ones become one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xsearch.core import IntArray, PassageBatch
+from xsearch.retrieve.dense import merge_from
+from xsearch.retrieve.forward import Forward, forward, joined, map_forward, slices
+from xsearch.retrieve.numbers import next_number
+from xsearch.storage.failpoints import reach
+from xsearch.storage.files import Files, durable_write
+
+MAX_SEGMENTS = 8
+"""Segments of a language before a flush merges some."""
+BUFFER_BYTES = 128 << 20
+"""Pieces a writer holds before it makes segments of them ahead of the flush."""
+LONGEST = 16
+"""Pieces of a word; a longer run (an address, a key) is cut."""
+
+Entry = dict[str, int]
+"""A segment in the state: first and last passage number, counts of passages, entries, words, pieces."""
+
+
+class TokensWriter:
+    """Appends the words of passages to the segments of `folder`.
+
+    state: what `flush` last returned and the manifest committed, `{}` for a new index. high_water: the first
+    passage number not yet given away. Segments that `state` does not name take no part.
+    """
+
+    def __init__(self, folder: Path, state: Mapping[str, Any], *, high_water: int, files: Files) -> None:
+        self._folder, self._files = folder, files
+        self._next = high_water
+        languages: Mapping[str, Sequence[Entry]] = state.get("languages", {})
+        self._segments = {lang: list(entries) for lang, entries in languages.items()}
+        self._buffers: dict[str, list[_Texts]] = {}
+        self._buffered = 0
+
+    def add(self, batch: PassageBatch) -> None:
+        """Append the words of `batch`; a passage without any is left out.
+
+        Raises ValueError when numbers were given before or do not ascend, or when pieces lack their words.
+        """
+        self._next = next_number(self._next, batch.numbers)
+        if batch.pieces is None or len(batch.pieces.tokens) == 0:
+            return
+        if batch.pieces.words is None:
+            raise ValueError("the pieces of passages must come with the places where words begin")
+        texts = _Texts.of(batch.numbers, batch.pieces.tokens, batch.pieces.starts, batch.pieces.words)
+        spoken = np.diff(texts.starts) > 0
+        langs = np.array(batch.langs)
+        for lang in sorted(set(langs[spoken].tolist())):
+            self._buffers.setdefault(lang, []).append(texts.take(np.flatnonzero(spoken & (langs == lang))))
+        self._buffered += batch.pieces.tokens.nbytes
+        if self._buffered >= BUFFER_BYTES:
+            self._write_buffers()
+
+    def flush(self) -> dict[str, Any]:
+        """Make everything added durable and return the state that a manifest must name to have it.
+
+        The state is JSON: "languages" (a list of segments each), "files" (paths relative to the folder). Raises
+        `CannotWrite` when the disk refuses.
+        """
+        reach("retrieve.tokens.flush.before")
+        self._write_buffers()
+        for lang, entries in self._segments.items():
+            if len(entries) > MAX_SEGMENTS:
+                start = merge_from([entry["entries"] for entry in entries])
+                merged = joined([map_forward(self._folder / words_name(lang, e), e) for e in entries[start:]])
+                entries[start:] = [self._write_segment(lang, merged)]
+                reach("retrieve.tokens.flush.merged")
+        reach("retrieve.tokens.flush.after")
+        languages = {lang: list(entries) for lang, entries in sorted(self._segments.items())}
+        return {
+            "languages": languages,
+            "files": sorted(words_name(lang, entry) for lang, entries in languages.items() for entry in entries),
+        }
+
+    def close(self) -> None:
+        """Let go of everything; what was not flushed is dropped."""
+        self._buffers.clear()
+
+    def _write_buffers(self) -> None:
+        for lang, parts in sorted(self._buffers.items()):
+            self._segments.setdefault(lang, []).append(self._write_segment(lang, joined([p.forward() for p in parts])))
+        self._buffers.clear()
+        self._buffered = 0
+
+    def _write_segment(self, lang: str, made: Forward) -> Entry:
+        entry = {
+            "first": int(made.numbers[0]),
+            "last": int(made.numbers[-1]),
+            "passages": made.passages,
+            "entries": len(made.entries),
+            "words": made.words,
+            "pieces": len(made.pieces),
+        }
+        self._files.make_folder(self._folder / lang)
+        reach("retrieve.tokens.write.before")
+        durable_write(self._files, self._folder / words_name(lang, entry), made.packed())
+        reach("retrieve.tokens.write.after")
+        return entry
+
+
+class _Texts:
+    """Passages as they came: words in running order."""
+
+    __slots__ = ("numbers", "pieces", "starts", "word_starts")
+
+    def __init__(
+        self, numbers: IntArray, starts: IntArray, word_starts: IntArray, pieces: NDArray[np.int32]
+    ) -> None:
+        self.numbers, self.starts, self.word_starts, self.pieces = numbers, starts, word_starts, pieces
+
+    @staticmethod
+    def of(numbers: IntArray, pieces: NDArray[np.int32], starts: IntArray, words: IntArray) -> _Texts:
+        """From a batch's pieces: starts (n + 1,) of passages among pieces, words: where words begin."""
+        begins = np.zeros(len(pieces), dtype=np.bool_)
+        begins[words] = True
+        begins[starts[:-1][starts[:-1] < len(pieces)]] = True
+        begins = _cut_long(begins)
+        word_starts = np.append(np.flatnonzero(begins), len(pieces))
+        return _Texts(numbers, np.searchsorted(word_starts, starts), word_starts, pieces)
+
+    def take(self, rows: IntArray) -> _Texts:
+        starts, words = slices(self.starts, np.arange(len(self.word_starts) - 1), rows)
+        word_starts, pieces = slices(self.word_starts, self.pieces, words)
+        return _Texts(self.numbers[rows], starts, word_starts, pieces)
+
+    def forward(self) -> Forward:
+        return forward(self.numbers, self.starts, self.pieces, self.word_starts)
+
+
+def _cut_long(begins: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """`begins` with another beginning after every `LONGEST` pieces of a word."""
+    places = np.arange(len(begins))
+    since = places - np.maximum.accumulate(np.where(begins, places, 0))
+    return begins | (since % LONGEST == 0)
+
+
+def words_name(lang: str, entry: Entry) -> str:
+    """Path of a segment, relative to the part's folder."""
+    return f"{lang}/{entry['first']}-{entry['last']}.words"
