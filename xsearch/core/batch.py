@@ -30,11 +30,13 @@ class Windows:
 class Bags:
     """Pieces of many texts in two arrays: those of text i, in its order, are ``tokens[starts[i]:starts[i + 1]]``.
 
-    tokens: int32 (m,), numbers of the encoder's vocabulary. starts: int64 (n + 1,), from 0 to m.
+    tokens: int32 (m,), numbers of the encoder's vocabulary. starts: int64 (n + 1,), from 0 to m. words: int64 (w,),
+    the places of `tokens` at which words begin, ascending, or None where nobody asks.
     """
 
     tokens: NDArray[np.int32]
     starts: IntArray
+    words: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.starts) - 1

@@ -7,6 +7,7 @@ Vector quantisation (Gersho and Gray 1992, chapter 10) with one codebook for all
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ ENTRIES = 256
 ROUNDS = 25
 SAMPLE = 60_000
 BLOCK = 4096
+LARGEST = 127
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,33 @@ class CodedRows:
         decoded = self.codebook.take(self.codes[numbers], axis=0).reshape(len(numbers), width)[:, : self.dim]
         scaled: FloatArray = decoded * self.scales[numbers].astype(np.float32)[:, None]
         return scaled
+
+    @cached_property
+    def _integers(self) -> tuple[NDArray[np.int8], float]:
+        """The codebook in 8 bits, int8 (256, k filled up with zeros to a power of two), and what one step is worth."""
+        step = float(np.abs(self.codebook).max(initial=1e-12)) / LARGEST
+        group = self.codebook.shape[1]
+        integers = np.zeros((ENTRIES, 1 << (group - 1).bit_length()), dtype=np.int8)
+        integers[:, :group] = np.rint(self.codebook / step)
+        return integers, step
+
+    def integers(self, numbers: NDArray[np.integer]) -> tuple[NDArray[np.int8], FloatArray]:
+        """Rows in 8 bits: int8 (n, d), |x| ≤ 127, and float32 (n,), what each is to be multiplied with.
+
+        Some of the d columns are zeros for every row, so that a byte's numbers can be copied as one integer, in
+        half the time that `rows` takes; dot products between such rows are those of `rows`, up to rounding the
+        codebook to 8 bits.
+        """
+        codebook, step = self._integers
+        group = codebook.shape[1]
+        if group <= 8:
+            wide = codebook.view(f"u{group}")[:, 0].take(self.codes[numbers])
+            rows = wide.view(np.int8).reshape(len(numbers), -1)
+        else:
+            rows = codebook.take(self.codes[numbers], axis=0).reshape(len(numbers), -1)
+        last = self.codes.shape[1] - 1
+        rows[:, last * group + self.dim - last * self.codebook.shape[1] :] = 0
+        return rows, self.scales[numbers].astype(np.float32) * np.float32(step)
 
 
 def code_rows(table: FloatArray, group: int, rng: np.random.Generator) -> CodedRows:

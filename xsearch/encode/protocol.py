@@ -52,6 +52,13 @@ class PieceEncoder(Encoder, Protocol):
     def token_vectors(self, tokens: NDArray[np.integer]) -> FloatArray:
         """Vectors of pieces by number, float32 (n, dim); the length of a row is what the piece says."""
 
+    def token_integers(self, tokens: NDArray[np.integer]) -> tuple[NDArray[np.int8], FloatArray]:
+        """Vectors of pieces as whole numbers, int8 (n, d), |x| ≤ 127, and float32 (n,) what to multiply each row
+        with. Dot products of such rows are those of the vectors; d need not be the encoder's dimension."""
+
+    def begins_word(self, tokens: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Which pieces begin a word, bool (n,)."""
+
 
 def has_pieces(encoder: Encoder) -> TypeGuard[PieceEncoder]:
     """Whether an encoder reads texts as pieces of a vocabulary."""

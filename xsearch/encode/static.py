@@ -7,6 +7,7 @@ On disk (see `encoders/FORMAT.md`): `codes.npy`, `scales.npy`, `codebook.npy` ho
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from xsearch.encode.subwords import Subwords
 from xsearch.encode.unigram import START, Pieces
 
 LANGUAGE_FLOOR = 0.05
+UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
+"""Characters of Thai, Lao, Burmese, Khmer, kana and Han."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,10 @@ class StaticEncoder:
     def pieces(self, texts: Sequence[str]) -> Bags:
         """The token numbers of every text, as indexes hold them."""
         bags = self.token_bags(texts)
-        return Bags(bags.tokens.astype(np.int32), bags.starts)
+        # One look-up in a table of the vocabulary: running text repeats its pieces.
+        begins = self._begins[bags.tokens]
+        begins[bags.starts[:-1][bags.starts[:-1] < len(begins)]] = True
+        return Bags(bags.tokens.astype(np.int32), bags.starts, np.flatnonzero(begins))
 
     def windows(self, pieces: Bags) -> Windows:
         """What `encode_passages` gives for the texts of these pieces."""
@@ -99,6 +105,19 @@ class StaticEncoder:
     def token_vectors(self, tokens: NDArray[np.integer]) -> FloatArray:
         """Vectors of tokens, float32 (n, dim); the length of a row is the token's weight."""
         return self._table.rows(tokens)
+
+    def token_integers(self, tokens: NDArray[np.integer]) -> tuple[NDArray[np.int8], FloatArray]:
+        """Vectors of tokens in 8 bits: int8 (n, d), d not the encoder's dimension, and float32 (n,) what to multiply
+        each row with (`CodedRows.integers`)."""
+        return self._table.integers(tokens)
+
+    def begins_word(self, tokens: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Which tokens begin a word, bool (n,); in scripts that do not part words every token is taken for one."""
+        return np.fromiter((begins_word(self._pieces[token][0]) for token in tokens.tolist()), np.bool_, len(tokens))
+
+    @cached_property
+    def _begins(self) -> NDArray[np.bool_]:
+        return np.fromiter((begins_word(piece) for piece, _ in self._pieces), np.bool_, len(self._pieces))
 
     def tokens(self, text: str) -> list[Token]:
         """The subwords of a text and where they stand in it."""
@@ -140,6 +159,13 @@ class StaticEncoder:
         place = np.zeros(len(self._table), dtype=np.int64)
         place[numbers] = np.arange(len(numbers))
         return unit_rows(sum_bags(self._table.rows(numbers), place[tokens], starts, self._executor))
+
+
+def begins_word(piece: str) -> bool:
+    """Whether a piece is the beginning of a word, or stands in a script without spaces between words, where a run of
+    pieces may be a sentence."""
+    first = piece[:1]
+    return first == START or bool(first and UNSPACED.match(first))
 
 
 def cut_windows(starts: NDArray[np.int64], window: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -13,7 +13,16 @@ from typing import Any, Literal, Protocol
 
 from xsearch.core import Mask, PassageBatch, Query, Ranking
 from xsearch.encode import PieceEncoder
-from xsearch.retrieve import BM25, BM25Writer, Dense, DenseWriter, ImpactWriter
+from xsearch.retrieve import (
+    BM25,
+    BM25Writer,
+    Dense,
+    DenseWriter,
+    Impact,
+    ImpactWriter,
+    Late,
+    TokensWriter,
+)
 from xsearch.storage import Files
 
 
@@ -72,9 +81,15 @@ class Kind:
 RETRIEVERS: Mapping[str, Kind] = {
     "bm25": Kind(("bm25",)),
     "dense": Kind(("dense",), encoder="vectors", sampled=True),
+    "late": Kind(("pieces", "tokens"), encoder="pieces", sampled=True),
 }
 
-PARTS: Mapping[str, OpenPart] = {"bm25": BM25Writer, "dense": DenseWriter, "pieces": ImpactWriter}
+PARTS: Mapping[str, OpenPart] = {
+    "bm25": BM25Writer,
+    "dense": DenseWriter,
+    "pieces": ImpactWriter,
+    "tokens": TokensWriter,
+}
 
 VECTORS = frozenset({"dense"})
 """Parts made of the windows of a batch."""
@@ -97,4 +112,7 @@ def open_retriever(
     """
     if name == "bm25":
         return BM25(generation / name, states.get(name, {}))
+    if name == "late":
+        postings = Impact(generation / "pieces", states.get("pieces", {}))
+        return Late(generation / "tokens", states.get("tokens", {}), postings, pieces)
     return Dense(generation / name, states.get(name, {}))

@@ -7,5 +7,17 @@ from xsearch.retrieve.bm25 import BM25, BM25Writer
 from xsearch.retrieve.dense import Dense, DenseWriter
 from xsearch.retrieve.impact import Impact, ImpactWriter
 from xsearch.retrieve.psq import PSQ
+from xsearch.retrieve.static_late import Late
+from xsearch.retrieve.tokens import TokensWriter
 
-__all__ = ["BM25", "PSQ", "BM25Writer", "Dense", "DenseWriter", "Impact", "ImpactWriter"]
+__all__ = [
+    "BM25",
+    "PSQ",
+    "BM25Writer",
+    "Dense",
+    "DenseWriter",
+    "Impact",
+    "ImpactWriter",
+    "Late",
+    "TokensWriter",
+]

@@ -51,10 +51,14 @@ class QueryWords:
     def __len__(self) -> int:
         return len(self.weights)
 
+    def take(self, words: IntArray) -> QueryWords:
+        """These words of it."""
+        return QueryWords(self.integers[words], self.factors[words], self.weights[words])
+
 
 def query_words(table: PieceTable, pieces: Numbers, word_starts: IntArray) -> QueryWords:
-    """The words of a query: word i is ``pieces[word_starts[i]:word_starts[i + 1]]``. Words without a vector and
-    those beyond the first of a kind stay in; a vector of zeros meets nothing."""
+    """The words of a query: word i is ``pieces[word_starts[i]:word_starts[i + 1]]``. One without a vector
+    has weight 0."""
     rows, scales = table.token_integers(pieces)
     vectors = np.add.reduceat(rows * scales[:, None].astype(np.float64), word_starts[:-1], axis=0)
     lengths = np.sqrt((vectors * vectors).sum(axis=1))

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xsearch.core import IntArray, PassageBatch
+from xsearch.core import Bags, IntArray, PassageBatch
 from xsearch.retrieve.dense import merge_from
-from xsearch.retrieve.forward import Forward, forward, joined, map_forward, slices
+from xsearch.retrieve.forward import Forward, joined, map_forward
 from xsearch.retrieve.numbers import next_number
 from xsearch.storage.failpoints import reach
 from xsearch.storage.files import Files, durable_write
@@ -43,20 +43,18 @@ class TokensWriter:
         self._next = high_water
         languages: Mapping[str, Sequence[Entry]] = state.get("languages", {})
         self._segments = {lang: list(entries) for lang, entries in languages.items()}
-        self._buffers: dict[str, list[_Texts]] = {}
+        self._buffers: dict[str, list[Forward]] = {}
         self._buffered = 0
 
     def add(self, batch: PassageBatch) -> None:
         """Append the words of `batch`; a passage without any is left out.
 
-        Raises ValueError when numbers were given before or do not ascend, or when pieces lack their words.
+        Raises ValueError when numbers were given before or do not ascend, or when the batch has no pieces.
         """
         self._next = next_number(self._next, batch.numbers)
-        if batch.pieces is None or len(batch.pieces.tokens) == 0:
-            return
-        if batch.pieces.words is None:
-            raise ValueError("the pieces of passages must come with the places where words begin")
-        texts = _Texts.of(batch.numbers, batch.pieces.tokens, batch.pieces.starts, batch.pieces.words)
+        if batch.pieces is None or batch.pieces.words is None or len(batch.pieces) != len(batch):
+            raise ValueError("every passage of a batch must come with its pieces and where words begin")
+        texts = running(batch.numbers, batch.pieces)
         spoken = np.diff(texts.starts) > 0
         langs = np.array(batch.langs)
         for lang in sorted(set(langs[spoken].tolist())):
@@ -92,7 +90,7 @@ class TokensWriter:
 
     def _write_buffers(self) -> None:
         for lang, parts in sorted(self._buffers.items()):
-            self._segments.setdefault(lang, []).append(self._write_segment(lang, joined([p.forward() for p in parts])))
+            self._segments.setdefault(lang, []).append(self._write_segment(lang, joined(parts)))
         self._buffers.clear()
         self._buffered = 0
 
@@ -112,33 +110,14 @@ class TokensWriter:
         return entry
 
 
-class _Texts:
-    """Passages as they came: words in running order."""
-
-    __slots__ = ("numbers", "pieces", "starts", "word_starts")
-
-    def __init__(
-        self, numbers: IntArray, starts: IntArray, word_starts: IntArray, pieces: NDArray[np.int32]
-    ) -> None:
-        self.numbers, self.starts, self.word_starts, self.pieces = numbers, starts, word_starts, pieces
-
-    @staticmethod
-    def of(numbers: IntArray, pieces: NDArray[np.int32], starts: IntArray, words: IntArray) -> _Texts:
-        """From a batch's pieces: starts (n + 1,) of passages among pieces, words: where words begin."""
-        begins = np.zeros(len(pieces), dtype=np.bool_)
-        begins[words] = True
-        begins[starts[:-1][starts[:-1] < len(pieces)]] = True
-        begins = _cut_long(begins)
-        word_starts = np.append(np.flatnonzero(begins), len(pieces))
-        return _Texts(numbers, np.searchsorted(word_starts, starts), word_starts, pieces)
-
-    def take(self, rows: IntArray) -> _Texts:
-        starts, words = slices(self.starts, np.arange(len(self.word_starts) - 1), rows)
-        word_starts, pieces = slices(self.word_starts, self.pieces, words)
-        return _Texts(self.numbers[rows], starts, word_starts, pieces)
-
-    def forward(self) -> Forward:
-        return forward(self.numbers, self.starts, self.pieces, self.word_starts)
+def running(numbers: IntArray, bags: Bags) -> Forward:
+    """Passages as they came, a word each time it stands there: not in the one form that is written."""
+    begins = np.zeros(len(bags.tokens), dtype=np.bool_)
+    begins[bags.words] = True
+    begins[bags.starts[:-1][np.diff(bags.starts) > 0]] = True
+    word_starts = np.append(np.flatnonzero(_cut_long(begins)), len(begins))
+    starts = np.searchsorted(word_starts, bags.starts)
+    return Forward(numbers, starts, np.arange(len(word_starts) - 1), word_starts, bags.tokens)
 
 
 def _cut_long(begins: NDArray[np.bool_]) -> NDArray[np.bool_]:

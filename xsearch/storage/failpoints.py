@@ -39,6 +39,11 @@ POINTS: tuple[str, ...] = (
     "retrieve.impact.write.after",
     "retrieve.impact.flush.merged",
     "retrieve.impact.flush.after",
+    "retrieve.tokens.flush.before",
+    "retrieve.tokens.write.before",
+    "retrieve.tokens.write.after",
+    "retrieve.tokens.flush.merged",
+    "retrieve.tokens.flush.after",
     # The store.
     "storage.add.before",
     "storage.add.after",

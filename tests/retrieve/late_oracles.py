@@ -1,0 +1,108 @@
+"""What late interaction must compute, in the plainest way: dense matrices and loops over words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xsearch.core import Bags, PassageBatch, Query, QueryPieces
+from xsearch.retrieve import Late, TokensWriter
+from xsearch.retrieve.impact import Impact, ImpactWriter
+from xsearch.storage import DiskFiles
+
+FLOOR, SAMPLE, STEP = 0.25, 64, 2**16
+INSIDE = 10
+"""Of a random vocabulary, pieces whose number ends in a digit below 4 stand inside words."""
+
+
+class RandomTable:
+    """A vocabulary of random vectors, some of which lie near each other."""
+
+    def __init__(self, rng: np.random.Generator, size: int = 400, dim: int = 24) -> None:
+        centres = rng.standard_normal((size // 8, dim))
+        vectors = centres[rng.integers(0, len(centres), size)] + 0.6 * rng.standard_normal((size, dim))
+        self.integers = np.clip(np.rint(vectors * 40), -127, 127).astype(np.int8)
+        self.scales = rng.uniform(0.005, 0.03, size).astype(np.float32)
+        self.vectors = self.integers * self.scales[:, None].astype(np.float64)
+
+    def token_integers(self, tokens):
+        return self.integers[tokens], self.scales[tokens]
+
+    def begins_word(self, tokens):
+        return np.asarray(tokens) % INSIDE >= 4
+
+
+def words_of(table: RandomTable, pieces) -> list[tuple[int, ...]]:
+    words: list[list[int]] = []
+    for piece in np.asarray(pieces).tolist():
+        if not words or piece % INSIDE >= 4 or len(words[-1]) == 16:
+            words.append([])
+        words[-1].append(piece)
+    return [tuple(word) for word in words]
+
+
+def meets(table: RandomTable, query: list[tuple[int, ...]], passages: list[list[tuple[int, ...]]]) -> np.ndarray:
+    """m(i, d), float64 (q, n), by einsum over the words' vectors."""
+    asked = np.array([table.vectors[list(word)].sum(axis=0) for word in query])
+    asked /= np.linalg.norm(asked, axis=1, keepdims=True)
+    met = np.zeros((len(query), len(passages)))
+    for d, words in enumerate(passages):
+        if not words:
+            continue
+        sums = np.array([table.vectors[list(word)].sum(axis=0) for word in words])
+        lengths = np.array([np.sqrt((table.vectors[list(word)] ** 2).sum()) for word in words])
+        cosines = np.einsum("qd,wd->qw", asked, sums) / lengths
+        met[:, d] = np.clip((cosines.max(axis=1) - FLOOR) / (1 - FLOOR), 0, 1)
+    return met
+
+
+def scores(table: RandomTable, query: list[tuple[int, ...]], passages: list[list[tuple[int, ...]]]):
+    """Scores of one language's passages, float64 (n,), and the background; the passages all have words."""
+    met = meets(table, query, passages)
+    count = min(SAMPLE, len(passages))
+    sample = np.unique([i * len(passages) // count for i in range(count)])
+    lengths = np.array([np.linalg.norm(table.vectors[list(word)].sum(axis=0)) for word in query])
+    weights = lengths * np.log((len(sample) + 1) / (met[:, sample].sum(axis=1) + 0.1))
+    found = weights @ met / weights.sum()
+    return found, (found[sample].mean(), found[sample].std())
+
+
+def random_texts(rng: np.random.Generator, count: int, size: int = 400, longest: int = 40) -> list[np.ndarray]:
+    """Running text of pieces, few frequent and many rare; every tenth is empty."""
+    return [
+        np.minimum(rng.zipf(1.2, rng.integers(1, longest)) - 1, size - 1)[:: 1 if rng.random() > 0.1 else longest]
+        for _ in range(count)
+    ]
+
+
+def piece_batch(numbers, langs, texts) -> PassageBatch:
+    starts = np.concatenate(([0], np.cumsum([len(text) for text in texts])))
+    tokens = np.concatenate([np.zeros(0, int), *texts]).astype(np.int32)
+    words = np.flatnonzero(tokens % INSIDE >= 4)
+    empty = [""] * len(texts)
+    return PassageBatch(np.asarray(numbers, np.int64), langs, empty, empty, None, Bags(tokens, starts, words))
+
+
+def piece_query(pieces) -> Query:
+    tokens = np.asarray(pieces, dtype=np.int32)
+    places = np.arange(len(tokens))
+    return Query("", (), pieces=QueryPieces(tokens, np.ones(len(tokens), np.float32), places, places + 1))
+
+
+def build(folder, batches, state=None, high_water=0, files=None):
+    """Commit each batch on its own, in both parts; the last states."""
+    states = state or {"tokens": {}, "pieces": {}}
+    for batch in batches:
+        made = {}
+        for part, kind in (("tokens", TokensWriter), ("pieces", ImpactWriter)):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+            writer = kind(folder / part, states[part], high_water=high_water, files=files or DiskFiles())
+            writer.add(batch)
+            made[part] = writer.flush()
+            writer.close()
+        states = made
+        high_water = int(batch.numbers[-1]) + 1
+    return states
+
+
+def reader(folder, states, table) -> Late:
+    return Late(folder / "tokens", states["tokens"], Impact(folder / "pieces", states["pieces"]), lambda: table)
