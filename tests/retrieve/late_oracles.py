@@ -22,10 +22,18 @@ class RandomTable:
         vectors = centres[rng.integers(0, len(centres), size)] + 0.6 * rng.standard_normal((size, dim))
         self.integers = np.clip(np.rint(vectors * 40), -127, 127).astype(np.int8)
         self.scales = rng.uniform(0.005, 0.03, size).astype(np.float32)
+        self._words: dict[tuple[int, ...], np.ndarray] = {}
         self.vectors = self.integers * self.scales[:, None].astype(np.float64)
 
     def token_integers(self, tokens):
         return self.integers[tokens], self.scales[tokens]
+
+    def word(self, pieces):
+        """The sum of a word's vectors by the root of the sum of their squared lengths."""
+        if pieces not in self._words:
+            vectors = self.vectors[list(pieces)]
+            self._words[pieces] = vectors.sum(axis=0) / np.sqrt((vectors**2).sum())
+        return self._words[pieces]
 
     def begins_word(self, tokens):
         return np.asarray(tokens) % INSIDE >= 4
@@ -48,9 +56,7 @@ def meets(table: RandomTable, query: list[tuple[int, ...]], passages: list[list[
     for d, words in enumerate(passages):
         if not words:
             continue
-        sums = np.array([table.vectors[list(word)].sum(axis=0) for word in words])
-        lengths = np.array([np.sqrt((table.vectors[list(word)] ** 2).sum()) for word in words])
-        cosines = np.einsum("qd,wd->qw", asked, sums) / lengths
+        cosines = np.einsum("qd,wd->qw", asked, np.array([table.word(word) for word in words]))
         met[:, d] = np.clip((cosines.max(axis=1) - FLOOR) / (1 - FLOOR), 0, 1)
     return met
 

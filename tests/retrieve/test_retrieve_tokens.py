@@ -145,7 +145,9 @@ def test_batches_must_fit(tmp_path):
     with pytest.raises(ValueError, match="pieces"):
         writer.add(bare)
     with pytest.raises(ValueError, match="pieces"):
-        writer.add(PassageBatch(np.array([11]), ["en"], [""], [""], None, Bags(np.array([4], np.int32), np.array([0, 1]))))
+        writer.add(
+            PassageBatch(np.array([11]), ["en"], [""], [""], None, Bags(np.array([4], np.int32), np.array([0, 1])))
+        )
 
 
 def test_a_full_buffer_is_written_ahead_of_the_flush(tmp_path, monkeypatch):

@@ -61,7 +61,7 @@ class Forward:
         if not self.passages:
             return np.zeros(0, dtype=np.int64)
         inside = numbers[(numbers >= self.numbers[0]) & (numbers <= self.numbers[-1])]
-        rows = np.searchsorted(self.numbers, inside)
+        rows: IntArray = np.searchsorted(self.numbers, inside)
         if np.any(self.numbers[rows] != inside):
             raise IndexDamaged("a list of words lacks a passage: run `xsearch check --repair`")
         return rows
@@ -126,7 +126,12 @@ def stacked(parts: Sequence[Forward]) -> Forward:
 def map_forward(path: Path, entry: dict[str, int]) -> Forward:
     """Map a segment. Raises `IndexDamaged` when it is missing or not what `entry` says."""
     n, e, w, m = (entry[name] for name in ("passages", "entries", "words", "pieces"))
-    shape = [(np.dtype("<i8"), n), (np.dtype("<i8"), n + 1), (np.dtype("<u4"), w + 1), (np.dtype("<u4"), m)]
+    shape: list[tuple[np.dtype[Any], int]] = [
+        (np.dtype("<i8"), n),
+        (np.dtype("<i8"), n + 1),
+        (np.dtype("<u4"), w + 1),
+        (np.dtype("<u4"), m),
+    ]
     shape.append((entry_type(w), e))
     try:
         whole = np.asarray(np.memmap(path, np.uint8, mode="r"))
@@ -163,9 +168,7 @@ def _chained(starts: Sequence[Numbers]) -> IntArray:
     return np.concatenate([*moved, lasts[-1:]])
 
 
-def _arranged(
-    numbers: IntArray, starts: IntArray, entries: Numbers, word_starts: Numbers, pieces: Numbers
-) -> Forward:
+def _arranged(numbers: IntArray, starts: IntArray, entries: Numbers, word_starts: Numbers, pieces: Numbers) -> Forward:
     """A `Forward` in its one form; words may come several times, in the vocabulary and in a passage."""
     first, same = distinct_words(word_starts, pieces)
     owners = np.repeat(np.arange(len(numbers)), np.diff(starts))
@@ -191,7 +194,7 @@ def distinct_words(word_starts: Numbers, pieces: Numbers) -> tuple[IntArray, Int
     before and the next piece are one integer, so that equal words are equal integers.
     """
     begins = word_starts[:-1].astype(np.int64)
-    lengths = np.diff(word_starts.astype(np.int64))
+    lengths = word_starts[1:].astype(np.int64) - begins
     number = pieces[begins].astype(np.int64)
     longer = np.flatnonzero(lengths > 1)
     at = 1

@@ -87,6 +87,6 @@ def _units(table: PieceTable, tokens: IntArray) -> FloatArray:
 
 
 def _unit(rows: FloatArray) -> FloatArray:
-    lengths: NDArray[np.float32] = np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None]
+    lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None]
     units: FloatArray = rows / np.maximum(lengths, 1e-9)
     return units

@@ -46,6 +46,7 @@ QUERY_WORDS = 32
 
 Float64Array = NDArray[np.float64]
 
+
 class Late:
     """One snapshot of the parts `tokens` and `pieces`, safe to search from several threads; writes nothing.
 
@@ -155,9 +156,7 @@ class Late:
             rows = [segment.rows_of(numbers) for segment in segments]
         return [segment.take(own) for segment, own in zip(segments, rows, strict=True)]
 
-    def _promising(
-        self, lang: str, weights: Float64Array, near: Near, share: int, allowed: Mask | None
-    ) -> IntArray:
+    def _promising(self, lang: str, weights: Float64Array, near: Near, share: int, allowed: Mask | None) -> IntArray:
         """Numbers of the `share` passages whose pieces are nearest to the query's words, ascending."""
         parts = []
         for segment in self._postings.segments(lang):
@@ -237,4 +236,5 @@ def weighted(weights: Float64Array, met: FloatArray) -> Float64Array:
     scores = np.zeros(met.shape[1])
     for weight, row in zip(weights.tolist(), met, strict=True):
         scores += weight * row
-    return scores / weights.sum()
+    scores /= weights.sum()
+    return scores

@@ -124,7 +124,8 @@ def _cut_long(begins: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """`begins` with another beginning after every `LONGEST` pieces of a word."""
     places = np.arange(len(begins))
     since = places - np.maximum.accumulate(np.where(begins, places, 0))
-    return begins | (since % LONGEST == 0)
+    cut: NDArray[np.bool_] = begins | (since % LONGEST == 0)
+    return cut
 
 
 def words_name(lang: str, entry: Entry) -> str:
