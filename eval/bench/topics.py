@@ -4,16 +4,17 @@ packed, stopped in the middle and taken up again.
     python eval/bench/topics.py --data ../shared/data/parallel [--documents 200000] [--topics 10000]
 
 Documents are those of `engine.py`; topics are stretches of 3 to 6 words of them. The run is made once without a break
-and once stopped by SIGINT after half of its topics; both must be the same bytes. Appends a row to
-`eval/results/topics.jsonl`.
+and once stopped by SIGINT after half of its topics; both must be the same bytes. bm25s answers the same topics over
+the same documents in the same run, words only, on as many threads. Appends a row to `eval/results/topics.jsonl`;
+`cpu_seconds` are over all processes, `peak_mib` that of the largest one.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -46,6 +47,20 @@ def search(folder: Path, k: int, output: str) -> list[str]:
             "--output", str(folder / output)]  # fmt: skip
 
 
+def timed(command: list[str]) -> dict[str, float]:
+    """Run a command to its end: wall and CPU seconds, and the peak memory of its largest process."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"{' '.join(command)}: ended with {os.waitstatus_to_exitcode(status)}")
+    return {
+        "seconds": round(time.perf_counter() - started, 2),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
+        "peak_mib": round(usage.ru_maxrss / 1024),
+    }
+
+
 def stopped_and_resumed(folder: Path, k: int, topics: int) -> dict[str, float]:
     """Stop the run with SIGINT once half the topics are done, then start it again."""
     part = folder / "resumed.txt.zst.part"
@@ -54,10 +69,21 @@ def stopped_and_resumed(folder: Path, k: int, topics: int) -> dict[str, float]:
         time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     process.wait()
-    kept = lines(part)
+    return {"topics_kept": lines(part), **timed(search(folder, k, "resumed.txt.zst"))}
+
+
+def bm25s(folder: Path, k: int) -> dict[str, float]:
+    """The same documents and topics through bm25s; without the time to index."""
+    import bm25s
+
+    texts = [json.loads(line)["text"] for line in (folder / "docs.jsonl").open(encoding="utf-8")]
+    asked = [line.split("\t")[1] for line in (folder / "topics.tsv").open(encoding="utf-8")]
+    retriever = bm25s.BM25()
+    retriever.index(bm25s.tokenize(texts, stopwords=None, show_progress=False), show_progress=False)
     started = time.perf_counter()
-    subprocess.run(search(folder, k, "resumed.txt.zst"), check=True, stderr=subprocess.DEVNULL)
-    return {"topics_kept": kept, "seconds_for_the_rest": round(time.perf_counter() - started, 2)}
+    tokens = bm25s.tokenize(asked, stopwords=None, show_progress=False)
+    retriever.retrieve(tokens, k=min(k, len(texts)), n_threads=os.cpu_count() or 1, show_progress=False)
+    return {"seconds": round(time.perf_counter() - started, 2)}
 
 
 def lines(part: Path) -> int:
@@ -78,29 +104,28 @@ def main() -> None:
     given = parser.parse_args()
     if not given.data.is_dir():
         sys.exit(f"no parallel text at {given.data}: point at it with --data")
-    origin = provenance(utc_now())
+    origin, load = provenance(utc_now()), os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         make_documents(given.data, given.documents, folder / "docs.jsonl")
         make_topics(folder / "docs.jsonl", given.topics, folder / "topics.tsv")
-        subprocess.run([*XSEARCH, "index", str(folder / "docs.jsonl"), "-i", str(folder / "idx")], check=True)
-        indexing = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        started = time.perf_counter()
-        subprocess.run(search(folder, given.hits, "run.txt.zst"), check=True)
-        seconds = time.perf_counter() - started
+        indexing = timed([*XSEARCH, "index", str(folder / "docs.jsonl"), "-i", str(folder / "idx")])
+        searching = timed(search(folder, given.hits, "run.txt.zst"))
         row: dict[str, object] = {
             "bench": "topics",
             "documents": given.documents,
             "topics": given.topics,
             "hits": given.hits,
-            "seconds": round(seconds, 2),
-            "ms_per_topic": round(1000 * seconds / given.topics, 3),
+            **searching,
+            "ms_per_topic": round(1000 * searching["seconds"] / given.topics, 3),
+            "cpu_ms_per_topic": round(1000 * searching["cpu_seconds"] / given.topics, 3),
             "run_mb": round((folder / "run.txt.zst").stat().st_size / 1e6, 2),
-            # The larger of both: what the system tells is the peak over all child processes so far.
-            "peak_mib_indexing": round(indexing),
-            "peak_mib_indexing_or_searching": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024),
+            "indexing": indexing,
             "resumed": stopped_and_resumed(folder, given.hits, given.topics),
             "resumed_is_the_same": (folder / "run.txt.zst").read_bytes() == (folder / "resumed.txt.zst").read_bytes(),
+            "bm25s": (peer := bm25s(folder, given.hits)),
+            "ratio_to_bm25s": round(searching["seconds"] / peer["seconds"], 2),
+            "load": round(load, 1),
         }
     row |= origin
     given.results.parent.mkdir(parents=True, exist_ok=True)

@@ -255,8 +255,9 @@ class Dense:
                 backgrounds[i][lang] = (float(mean[i] * factor), float(deviation[i] * factor))
         rankings = [Ranking.of([], []) for _ in queries]
         for i, query in enumerate(asked):
-            best = Best.merge(found[i], sum(len(part.scores) for part in found[i]))
-            rankings[query] = Ranking.of(best.passages, best.scores * factors[query], backgrounds[i])
+            passages = np.concatenate([part.passages for part in found[i]]) if found[i] else ()
+            scores = np.concatenate([part.scores for part in found[i]]) * factors[query] if found[i] else ()
+            rankings[query] = Ranking.of(passages, scores, backgrounds[i])
         return rankings
 
     def _spread(self, integers: FloatArray) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
