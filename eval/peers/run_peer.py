@@ -20,7 +20,8 @@ from xsearch.engine.clock import utc_now
 from xsearch.engine.runs import run_topic_ids
 from xsearch.evaluate import Confidence, evaluate
 from xsearch.evaluate.provenance import provenance
-from xsearch.evaluate.suites import Costs, append_row, judged_topics, load_suite, result_row, sampled
+from xsearch.evaluate.suite import load_suite
+from xsearch.evaluate.suites import Costs, Judged, append_row, judged_topics, result_row, sampled
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "results" / "peers.jsonl"
@@ -38,6 +39,13 @@ def export_documents(source: AnyCollection, path: Path) -> dict[str, str]:
             record = {"id": document.id, "lang": languages[document.id], "text": text}
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
     return languages
+
+
+def texts_of(docs: Path, wanted: set[str]) -> dict[str, str]:
+    """The texts of the `wanted` documents, as the peer got them."""
+    with docs.open(encoding="utf-8") as lines:
+        records = (json.loads(line) for line in lines)
+        return {record["id"]: record["text"] for record in records if record["id"] in wanted}
 
 
 def main() -> None:
@@ -58,8 +66,8 @@ def main() -> None:
     if given.suite:
         suite = load_suite(given.suite)
         measures, given.by, given.k, sample = suite.measures, suite.by, suite.k, suite.sample
-    qrels = source.qrels()
-    asked = sampled(judged_topics(source.topics(), qrels, ()), sample)
+    judged = Judged.of(source)
+    asked = sampled(judged_topics(source.topics(), judged.topics, ()), sample)
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder) / name for name in ("docs.jsonl", "topics.jsonl", "run", "times.json")}
         languages = export_documents(source, paths["docs.jsonl"])
@@ -75,7 +83,18 @@ def main() -> None:
         subprocess.run([*command, *theirs], check=True, env=_environment())
         run = read_run(paths["run"])
         times = json.loads(paths["times.json"].read_text())
-    result = evaluate(run, qrels, measures, by=given.by, doc_langs=languages, topics=asked, confidence=Confidence())
+        texts = {} if judged.answers is None else texts_of(paths["docs.jsonl"], {row.document for row in run})
+    result = evaluate(
+        run,
+        judged.qrels,
+        measures,
+        by=given.by,
+        doc_langs=languages,
+        topics=asked,
+        confidence=Confidence(),
+        answers=judged.answers,
+        texts=texts.get,
+    )
     costs = Costs(
         len(languages), times["index_seconds"], times.get("index_bytes", 0), len(asked), times["search_seconds"]
     )

@@ -304,3 +304,48 @@ def test_help_shows_an_example(command):
     done = CliRunner().invoke(app, [*command.split(), "--help"])
     assert done.exit_code == 0
     assert re.search(rf"^ *xsearch {command} ", done.output, re.MULTILINE)
+
+
+def test_answers_in_the_texts_of_an_index_or_of_files(home):
+    pytest.importorskip("nltk")
+    (home / "answers.jsonl").write_text('{"id": "t0", "answers": ["Pollen"]}\n{"id": "t1", "answers": ["Marmor"]}\n')
+    asked = ["evaluate", "run.txt", "--answers", "answers.jsonl", "-m", "R@2kt", "-m", "Answer@1", "--by", "query_lang",
+             "--format", "json"]  # fmt: skip
+    form = scores(xsearch(*asked, "-i", "idx", cwd=home))
+    assert form["measures"] == {"R@2kt": pytest.approx(1 / 3), "Answer@1": pytest.approx(2 / 3)}
+    assert form["macro"]["query_lang"]["Answer@1"] == pytest.approx((0.5 + 1) / 2)
+    assert scores(xsearch(*asked, "--docs", "docs.jsonl", cwd=home)) == form
+    table = CliRunner().invoke(app, ["evaluate", str(home / "run.txt"), "--answers", str(home / "answers.jsonl"),
+                                     "--docs", str(home / "docs.jsonl"), "--by", "query_lang"])  # fmt: skip
+    assert re.search(r"mean +0\.", table.output)
+    assert "Answer@100" in table.output
+    assert "the documents' texts" in str(failed("evaluate", home / "run.txt", "--answers", home / "answers.jsonl"))
+
+
+def test_a_fall_in_one_language_fails_although_the_mean_holds(home, tmp_path):
+    base = ["evaluate", str(home / "run.txt"), "--qrels", str(home / "qrels.txt"), "-m", "RR"]
+    form = json.loads(CliRunner().invoke(app, [*base, "--by", "query_lang", "--format", "json"]).stdout)
+    (tmp_path / "base.json").write_text(json.dumps(form))
+    assert CliRunner().invoke(app, [*base, "--check", str(tmp_path / "base.json")]).exit_code == 0
+    form["by"]["query_lang"]["fr"]["RR"] += 0.02
+    (tmp_path / "base.json").write_text(json.dumps(form))
+    fallen = CliRunner().invoke(app, [*base, "--check", str(tmp_path / "base.json")])
+    assert fallen.exit_code == 1
+    assert "query_lang fr RR: expected" in fallen.output
+
+
+def test_a_suite_is_held_against_its_results(home, tmp_path):
+    (tmp_path / "tiny.toml").write_text(
+        f'name = "tiny"\ntitle = "Tiny"\ncollections = ["{home}"]\nmeasures = ["RR"]\n[[systems]]\nname = "words"\n'
+        'recipe = "bm25"\n'
+    )
+    asked = ["evaluate", "--suite", str(tmp_path / "tiny.toml")]
+    assert CliRunner().invoke(app, [*asked, "--out", str(tmp_path / "out")]).exit_code == 0
+    kept = tmp_path / "out" / "tiny.jsonl"
+    assert CliRunner().invoke(app, [*asked, "--check", str(kept)]).exit_code == 0
+    row = json.loads(kept.read_text())
+    row["by"]["query_lang"]["fr"]["RR"] = 2.0
+    kept.write_text(json.dumps(row) + "\n")
+    fallen = CliRunner().invoke(app, [*asked, "--check", str(kept), "--collection", str(home)])
+    assert fallen.exit_code == 1
+    assert "words query_lang fr RR: expected 2.0000" in fallen.output

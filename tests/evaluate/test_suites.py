@@ -7,19 +7,15 @@ from pathlib import Path
 import pytest
 
 from xsearch.core import BadInput, Topic, UsageError
+from xsearch.corpora.collections import known_collections
+from xsearch.evaluate.baseline import row_regressions
 from xsearch.evaluate.fairness import pair_means
+from xsearch.evaluate.measures import parse_measures
+from xsearch.evaluate.published import published_section
 from xsearch.evaluate.report import latest, markdown, plot_all
 from xsearch.evaluate.results import read_results, summary
-from xsearch.evaluate.suites import (
-    Suite,
-    SuiteOptions,
-    System,
-    known_suites,
-    load_suite,
-    read_rows,
-    run_suite,
-    sampled,
-)
+from xsearch.evaluate.suite import Published, Suite, System, known_suites, load_suite
+from xsearch.evaluate.suites import SuiteOptions, read_rows, run_suite, sampled
 
 pytest.importorskip("ir_measures")
 
@@ -174,3 +170,101 @@ def test_results_that_are_none(tmp_path, text):
     path.write_text(json.dumps(row("a", 1.0)) + "\n" + text + "\n")
     with pytest.raises(BadInput, match=r"r\.jsonl:2: no result"):
         read_rows(path)
+
+
+def test_a_suite_held_against_its_rows_of_before(folder):
+    before = run_suite(suite(folder), SuiteOptions(confidence=False))
+    assert row_regressions(before, before) == []
+    higher = json.loads(json.dumps(before))
+    higher[0]["by"]["query_lang"]["fr"]["Success@1"] = 1.5
+    higher[0]["measures"]["share_same@10"] = 0.0
+    (fallen,) = row_regressions(before, higher)
+    assert (fallen.where, fallen.expected, fallen.found) == ("tiny words query_lang fr Success@1", 1.5, 1.0)
+    del before[0]["by"]["query_lang"]["fr"]
+    assert {one.found for one in row_regressions(before, higher)} == {None}
+
+
+def test_all_that_is_missing_is_said_before_anything_is_indexed(tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    both = Suite("two", "Two", (str(folder), str(tmp_path / "empty")), (System("words", recipe="bm25"),))
+    with pytest.raises(BadInput, match="empty: the docs are not there") as error:
+        run_suite(both)
+    assert "empty: the qrels are not there" in str(error.value)
+    (row,) = run_suite(both, SuiteOptions(collections=(str(folder),), confidence=False))
+    assert row["collection"] == "tiny"
+    with pytest.raises(UsageError, match="no such collection in two"):
+        run_suite(both, SuiteOptions(collections=("other",)))
+
+
+def test_a_collection_of_answers(tmp_path, folder):
+    pytest.importorskip("nltk")
+    (folder / "c.toml").write_text("""
+name = "asked"
+title = "Asked"
+measures = ["R@2kt", "Answer@1"]
+[parts]
+docs = "docs.jsonl"
+topics = "topics.jsonl"
+answers = "answers.jsonl"
+""")
+    lines = [{"id": "t0", "answers": ["pollen", "Pollen"]}, {"id": "t1", "answers": ["Marmor"]}]
+    (folder / "answers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (row,) = run_suite(suite(folder, measures=(), by=("query_lang",)), SuiteOptions(systems=("words",)))
+    assert row["topics"] == 4  # two topics with answers, two wordings each
+    assert row["measures"] == {"R@2kt": 0.5, "Answer@1": 0.5}
+    assert row["macro"]["query_lang"] == {"R@2kt": 0.5, "Answer@1": 0.5}
+
+
+def test_candidates_are_ranked_among_themselves(tmp_path, folder):
+    (folder / "c.toml").write_text("""
+name = "few"
+title = "Few"
+candidates = true
+[parts]
+docs = "docs.jsonl"
+topics = "topics.jsonl"
+qrels = "qrels.txt"
+""")
+    (folder / "qrels.txt").write_text("t0 0 1.de 0\nt0 0 0.de 1\n")
+    (row,) = run_suite(suite(folder, measures=("Judged@10",)), SuiteOptions(systems=("words",)))
+    assert row["measures"]["Judged@10"] == 0.5  # the French wording finds neither candidate
+
+
+def test_figures_of_others_beside_ours():
+    published = (
+        Published("BM25", "a paper", {"c|1": {"nDCG@10": 0.25, "AP": 0.2}}, "de"),
+        Published("mean", "another", {"*": {"nDCG@10": 0.3}}),
+        Published("by language", "a third", {"c|1": {"nDCG@10": 0.4}}, "each"),
+    )
+    found = Suite("s", "S", ("c|1",), (System("a"), System("b")), published=published)
+    rows = [row("a", 0.5, macro={"query_lang": {"nDCG@10": 0.75}})]
+    lines = published_section(found, rows).splitlines()
+    assert "| c\\|1 | de | BM25 | 0.250 | 0.200 | a paper |" in lines
+    assert "| c\\|1 | de | **xsearch a** | 0.500 | – | here |" in lines
+    assert "| c\\|1 | de | **xsearch b** | – | – | not run |" in lines
+    assert "| c\\|1 | each | **xsearch a** | 0.750 | – | here |" in lines
+    assert "| mean of 1 | all | **xsearch a** | 0.500 | – | here |" in lines
+
+
+def test_published_figures_that_ship_are_of_known_collections_and_measures():
+    names = known_collections()
+    for found in map(load_suite, known_suites()):
+        assert set(found.collections) <= names.keys()
+        for one in found.published:
+            assert set(one.figures) <= {*found.collections, "*"}, found.name
+            values = [value for figures in one.figures.values() for value in figures.values()]
+            assert values
+            assert all(0 < value < 1 for value in values)
+            parse_measures(measure for figures in one.figures.values() for measure in figures)
+
+
+def test_every_suite_fuses_by_rank_too():
+    for found in map(load_suite, known_suites()):
+        assert {system.name for system in found.systems} >= {"bm25", "dense", "hybrid-rrf", "hybrid"}, found.name
+
+
+def test_rank_fusion_runs_on_the_demo(tmp_path):
+    few = Suite("demo", "Demo", ("demo",), (System("hybrid-rrf", fusion="rrf"),), ("nDCG@10",), k=20, sample=20)
+    (row,) = run_suite(few, SuiteOptions(threads=1, confidence=False))
+    assert row["fusion"] == "rrf"
+    assert row["measures"]["nDCG@10"] > 0.1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,13 +14,18 @@ from xsearch.cli.progress import say
 
 if TYPE_CHECKING:
     from xsearch.core import Qrels, Run, Topic
-    from xsearch.evaluate import Comparison, Evaluation
+    from xsearch.evaluate import Comparison, Evaluation, Regression
 
 DEFAULT_MEASURES = ["nDCG@10", "R@100", "AP"]
+DEFAULT_ANSWER_MEASURES = ["R@2kt", "R@5kt", "Answer@100"]
 Measures = Annotated[
     list[str] | None, typer.Option("-m", "--measure", metavar="NAME", help="nDCG@10, R@100, AP, share_same@10 …")
 ]
 QrelsFile = Annotated[Path | None, typer.Option("--qrels", metavar="FILE", help="The judgments (TREC qrels).")]
+AnswersFile = Annotated[
+    Path | None,
+    typer.Option("--answers", metavar="FILE", help="For R@2kt, Answer@100: JSON lines with id and answers, or MKQA's."),
+]
 TopicsFile = Annotated[
     Path | None,
     typer.Option("--topics", metavar="FILE", help="The topics that were asked: what is unanswered scores 0."),
@@ -34,6 +41,10 @@ def evaluate(
         Path | None,
         typer.Option("-i", "--index", metavar="DIR", help="Ask this index the topics, in place of RUN; or name RUN's."),
     ] = None,
+    answers: AnswersFile = None,
+    docs: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="For these, without an index: documents with the texts.")
+    ] = None,
     measure: Measures = None,
     by: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="pair, query_lang or doc_lang; may be repeated.")
@@ -44,7 +55,7 @@ def evaluate(
     per_topic: Annotated[bool, typer.Option("--per-topic", help="Every topic's values too.")] = False,
     intervals: Annotated[bool, typer.Option("--intervals", help="95 % bootstrap confidence intervals.")] = False,
     check: Annotated[
-        Path | None, typer.Option(metavar="BASELINE", help="Fail when below these figures (json output of before).")
+        Path | None, typer.Option(metavar="BASELINE", help="Fail where a figure, in any group, fell below these.")
     ] = None,
     tolerance: Annotated[float, typer.Option(help="How far below counts as equal.")] = 0.005,
     suite: Annotated[
@@ -55,6 +66,7 @@ def evaluate(
         Path | None, typer.Option(metavar="DIR", help="Suite: append results here and render tables and plots.")
     ] = None,
     system: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Suite: only this system.")] = None,
+    collection: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Suite: only this collection.")] = None,
 ) -> None:
     """Score a run, an index or a suite of collections.
 
@@ -66,27 +78,41 @@ def evaluate(
     xsearch evaluate run.txt --qrels qrels.txt -m nDCG@10 -m R@100
     xsearch evaluate run.txt --qrels qrels.txt --topics topics.jsonl -m nDCG@10 --by pair --format json
     xsearch evaluate -i .xsearch --topics topics.jsonl --qrels qrels.txt --intervals -m Judged@10
+    xsearch evaluate run.txt --answers xor_dev.jsonl -i .xsearch -m R@2kt -m R@5kt --by query_lang
     xsearch evaluate --suite demo --out results
     """
     from xsearch.core import UsageError
+    from xsearch.evaluate import read_baseline, regressions
 
     if format not in ("table", "json"):
         raise UsageError(f"unknown format '{format}': known are table, json")
     if suite is not None:
-        if run or qrels or topics or index or measure or by or check:
+        if run or qrels or topics or index or measure or by or answers or docs:
             raise UsageError(
-                "a suite names its own topics, judgments and measures; with --suite go --data, --out, --system"
+                "a suite names its own topics, judgments and measures; with --suite go --data, --out, --system, "
+                "--collection, --check"
             )
         from xsearch.cli.suites import run_named_suite
 
-        run_named_suite(suite, data, out, tuple(system or ()), format)
+        only = tuple(system or ()), tuple(collection or ())
+        if not run_named_suite(suite, data, out, only, format, check, tolerance):
+            raise typer.Exit(1)
         return
-    if data or out or system:
-        raise UsageError("--data, --out and --system belong to --suite NAME")
-    if qrels is None or (run is None and (index is None or topics is None)):
+    if data or out or system or collection:
+        raise UsageError("--data, --out, --system and --collection belong to --suite NAME")
+    if (qrels is None and answers is None) or (run is None and (index is None or topics is None)):
         raise UsageError("give a run and its judgments (xsearch evaluate RUN --qrels FILE), an index and its topics "
                          "(-i DIR --topics FILE --qrels FILE), or --suite NAME")  # fmt: skip
-    result = _scored(run, qrels, topics, index, k, measure or DEFAULT_MEASURES, by or [], lang, intervals)
+    if answers is not None and index is None and docs is None:
+        raise UsageError(
+            "--answers needs the documents' texts: give the index with -i DIR, or the documents with --docs"
+        )
+    measures = measure or (DEFAULT_ANSWER_MEASURES if qrels is None else DEFAULT_MEASURES)
+    files = _Files(run, qrels, topics, index, answers, docs)
+    baseline = None if check is None else read_baseline(check)
+    # What the baseline has by language is held against it by language.
+    breakdowns = list(dict.fromkeys([*(by or []), *(baseline or {}).get("by", {})]))
+    result = _scored(files, k, measures, breakdowns, lang, intervals)
     for note in result.notes:
         say(note)
     form = result.to_json(per_topic)
@@ -94,34 +120,37 @@ def evaluate(
         typer.echo(json.dumps(form, ensure_ascii=False, indent=1))
     else:
         _show(result, per_topic)
-    if check is not None and not _holds(form, check, tolerance):
+    if baseline is not None and not holds(regressions(form, baseline, tolerance)):
         raise typer.Exit(1)
 
 
-def _scored(
-    run: Path | None,
-    qrels: Path,
-    topics: Path | None,
-    index: Path | None,
-    k: int,
-    measures: list[str],
-    by: list[str],
-    lang: str | None,
-    intervals: bool,
-) -> Evaluation:
+@dataclass(frozen=True, slots=True)
+class _Files:
+    run: Path | None
+    qrels: Path | None
+    topics: Path | None
+    index: Path | None
+    answers: Path | None
+    docs: Path | None
+
+
+def _scored(files: _Files, k: int, measures: list[str], by: list[str], lang: str | None, intervals: bool) -> Evaluation:
     from xsearch.core import Run
+    from xsearch.corpora.formats.answers import read_answers
     from xsearch.corpora.formats.qrels import read_qrels
     from xsearch.corpora.formats.topics import read_topics
     from xsearch.corpora.formats.trec_run import read_run
     from xsearch.evaluate import Confidence, evaluate, parse_measures
 
     parse_measures(measures)  # A misspelt name should be told before an hour of searching.
-    judged = read_qrels(qrels, say)
-    asked = None if topics is None else _judged_only(read_topics(topics, lang), judged)
-    given = read_run(run, say) if run is not None else None
+    judged = None if files.qrels is None else read_qrels(files.qrels, say)
+    answers = None if files.answers is None else read_answers(files.answers)
+    known = set(answers or ()) if judged is None else {row.topic for row in judged}
+    asked = None if files.topics is None else _judged_only(read_topics(files.topics, lang), known)
+    given = read_run(files.run, say) if files.run is not None else None
     languages: dict[str, str] = {}
-    if index is not None:
-        given, languages = _ask_index(index, given, asked, judged, k)
+    if files.index is not None:
+        given, languages = _ask_index(files.index, given, asked, judged, k)
     return evaluate(
         given or Run("none", ()),
         judged,
@@ -131,11 +160,25 @@ def _scored(
         query_lang=lang,
         topics=asked,
         confidence=Confidence() if intervals else None,
+        answers=answers,
+        texts=_texts(files, given) if answers is not None and given is not None else None,
     )
 
 
-def _judged_only(topics: list[Topic], qrels: Qrels) -> list[Topic]:
-    judged = {row.topic for row in qrels}
+def _texts(files: _Files, run: Run) -> Callable[[str], str | None]:
+    """Texts of the run's documents by id, from the documents' files or else the index."""
+    if files.docs is None:
+        from xsearch.engine import open_index
+        from xsearch.evaluate.indexed import document_texts
+
+        return document_texts(open_index(files.index or ""))
+    from xsearch.corpora.reading import read_path
+
+    wanted = {row.document for row in run}
+    return {document.id: document.text for document in read_path(files.docs) if document.id in wanted}.get
+
+
+def _judged_only(topics: list[Topic], judged: set[str]) -> list[Topic]:
     kept = [topic for topic in topics if topic.id in judged]
     if len(kept) < len(topics):
         say(f"{len(topics) - len(kept):,} of {len(topics):,} topics have no judgments and are left out")
@@ -146,23 +189,21 @@ def _judged_only(topics: list[Topic], qrels: Qrels) -> list[Topic]:
 
 
 def _ask_index(
-    folder: Path, run: Run | None, topics: list[Topic] | None, qrels: Qrels, k: int
+    folder: Path, run: Run | None, topics: list[Topic] | None, qrels: Qrels | None, k: int
 ) -> tuple[Run, dict[str, str]]:
     from xsearch.engine import open_index
     from xsearch.evaluate.indexed import answers, document_languages, unknown_documents
 
     with open_index(folder) as opened:
         languages = document_languages(opened)
-        unknown = unknown_documents(qrels, languages)
+        unknown = unknown_documents(qrels, languages) if qrels is not None else []
         if unknown:
             say(f"{len(unknown):,} relevant documents are not in {folder}: {', '.join(unknown[:5])}")
         return answers(opened, topics or [], k) if run is None else run, languages
 
 
-def _holds(form: dict[str, Any], baseline: Path, tolerance: float) -> bool:
-    from xsearch.evaluate import read_baseline, regressions
-
-    worse = regressions(form, read_baseline(baseline), tolerance)
+def holds(worse: list[Regression]) -> bool:
+    """Tell what fell; whether nothing did."""
     for one in worse:
         found = "nothing" if one.found is None else f"{one.found:.4f}"
         say(f"{one.where}: expected {one.expected:.4f}, found {found}")
@@ -180,6 +221,9 @@ def _show(result: Evaluation, per_topic: bool) -> None:
     for breakdown, groups in [*result.by.items(), *([("topic", result.per_topic)] if per_topic else [])]:
         names = [name for name in result.measures if any(name in values for values in groups.values())]
         rows_of_groups = [(group, *(f"{values[n]:.4f}" for n in names)) for group, values in groups.items()]
+        if breakdown in result.macro and len(groups) > 1:
+            means = result.macro[breakdown]
+            rows_of_groups.append(("mean", *(f"{means[n]:.4f}" if n in means else "" for n in names)))
         table([breakdown, *names], rows_of_groups, names)
 
 
@@ -206,7 +250,7 @@ def compare(
     if qrels is None or len(runs) < 2:
         raise UsageError("give two runs or more and their judgments: xsearch compare RUN RUN --qrels FILE")
     judged = read_qrels(qrels, say)
-    asked = None if topics is None else _judged_only(read_topics(topics), judged)
+    asked = None if topics is None else _judged_only(read_topics(topics), {row.topic for row in judged})
     found = compare([read_run(run, say) for run in runs], judged, measure or ["nDCG@10"], topics=asked)
     if format == "json":
         typer.echo(json.dumps([one.to_json() for one in found], ensure_ascii=False, indent=1))

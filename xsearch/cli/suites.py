@@ -14,20 +14,36 @@ if TYPE_CHECKING:
     from xsearch.evaluate.suites import Row
 
 
-def run_named_suite(name: str, data: Path | None, out: Path | None, systems: tuple[str, ...], format: str) -> None:
-    """Run a suite and show a line a collection and system; with `out` keep the rows and render the page."""
+def run_named_suite(
+    name: str,
+    data: Path | None,
+    out: Path | None,
+    only: tuple[tuple[str, ...], tuple[str, ...]],
+    format: str,
+    check: Path | None = None,
+    tolerance: float = 0.005,
+) -> bool:
+    """Run a suite and show a line a collection and system; with `out` keep the rows and render the page. Whether no
+    figure fell behind those stored in `check`, results as `out` keeps them. only: systems and collections, all where
+    empty."""
+    from xsearch.cli.evaluation import holds
+    from xsearch.evaluate.baseline import row_regressions
     from xsearch.evaluate.results import render
-    from xsearch.evaluate.suites import SuiteOptions, load_suite, run_suite
+    from xsearch.evaluate.suite import load_suite
+    from xsearch.evaluate.suites import SuiteOptions, read_rows, run_suite
 
     suite = load_suite(name)
+    # Read before the suite appends to it.
+    stored = [] if check is None else read_rows(check)
     results = None if out is None else out / f"{suite.name}.jsonl"
-    rows = run_suite(suite, SuiteOptions(root=data, results=results, systems=systems, on_note=say))
+    rows = run_suite(suite, SuiteOptions(data, results, systems=only[0], collections=only[1], on_note=say))
     if format == "json":
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
     else:
         _show(rows)
     if out is not None:
         say(f"{render(out)}: rendered from {results} and the results beside it")
+    return holds(row_regressions(rows, stored, tolerance))
 
 
 def _show(rows: list[Row]) -> None:

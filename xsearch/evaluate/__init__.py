@@ -1,6 +1,6 @@
 """Run + Qrels → measures, by topic, language and pair; significance, fairness, suites, judging."""
 
-from xsearch.evaluate.baseline import Regression, read_baseline, regressions
+from xsearch.evaluate.baseline import Regression, read_baseline, regressions, row_regressions
 from xsearch.evaluate.bias import BiasReport, bias
 from xsearch.evaluate.compare import Comparison, Move, compare, compare_values, holm
 from xsearch.evaluate.evaluation import By, Confidence, Evaluation, evaluate
@@ -8,7 +8,7 @@ from xsearch.evaluate.intervals import Interval, bootstrap_interval
 from xsearch.evaluate.judging import judge, pool, shuffled, unjudged
 from xsearch.evaluate.matching import language_of_id
 from xsearch.evaluate.measures import Measure, parse_measures
-from xsearch.evaluate.subsets import fuse_runs, subset_qrels, subset_run, subset_topics
+from xsearch.evaluate.subsets import condensed_run, fuse_runs, subset_qrels, subset_run, subset_topics
 
 __all__ = [
     "BiasReport",
@@ -24,6 +24,7 @@ __all__ = [
     "bootstrap_interval",
     "compare",
     "compare_values",
+    "condensed_run",
     "evaluate",
     "fuse_runs",
     "holm",
@@ -33,6 +34,7 @@ __all__ = [
     "pool",
     "read_baseline",
     "regressions",
+    "row_regressions",
     "shuffled",
     "subset_qrels",
     "subset_run",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,21 @@ def regressions(found: Mapping[str, Any], baseline: Mapping[str, Any], tolerance
         Regression(where, expected, now.get(where))
         for where, expected in _figures(baseline)
         if where not in now or expected - now[where] > tolerance
+    ]
+
+
+def row_regressions(
+    found: Sequence[Mapping[str, Any]], stored: Sequence[Mapping[str, Any]], tolerance: float = 0.005
+) -> list[Regression]:
+    """As `regressions`, of a suite's rows against the newest stored row of the same collection and system: over all
+    and group by group, so that a fall in one language shows even where the mean holds. A row that was not stored
+    before has nothing to fall behind."""
+    before = {(row["collection"], row["system"]): row for row in stored}
+    return [
+        Regression(f"{row['collection']} {row['system']} {one.where}", one.expected, one.found)
+        for row in found
+        if (known := before.get((row["collection"], row["system"])))
+        for one in regressions(row, known, tolerance)
     ]
 
 

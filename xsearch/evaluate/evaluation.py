@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args
 
 from xsearch.core import Qrels, Run, Topic, UsageError
+from xsearch.corpora.formats.answers import Answers
+from xsearch.evaluate.answers import Passages, TextOf
 from xsearch.evaluate.intervals import Interval, bootstrap_intervals
 from xsearch.evaluate.matching import UNKNOWN, LanguageOf, Unit, language_lookup, units_of
 from xsearch.evaluate.measures import Measure, Values, parse_measures, score, score_languages
@@ -37,10 +39,21 @@ class Evaluation:
     by_intervals: dict[str, dict[str, dict[str, Interval]]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    @property
+    def macro(self) -> dict[str, Means]:
+        """By breakdown, the mean over its groups, each weighing alike; a measure that some group lacks is left out."""
+        found = {}
+        for by, groups in self.by.items():
+            names = [name for name in self.measures if groups and all(name in values for values in groups.values())]
+            found[by] = {name: sum(values[name] for values in groups.values()) / len(groups) for name in names}
+        return found
+
     def to_json(self, per_topic: bool = False) -> dict[str, Any]:
-        """``{"measures": {"nDCG@10": .5}, "by": {"pair": {"de-fa": {"nDCG@10": .5}}}, "topics": 50}``, with
+        """``{"measures": {"nDCG@10": .5}, "by": {"pair": {"de-fa": {"nDCG@10": .5}}}, "topics": 50}``, with "macro",
         "intervals" and "per_topic" where there are any or they are asked for."""
         form: dict[str, Any] = {"measures": self.measures, "by": self.by, "topics": self.topics}
+        if self.by:
+            form["macro"] = self.macro
         if self.intervals:
             form["intervals"] = {"measures": self.intervals, "by": self.by_intervals}
         if per_topic:
@@ -63,7 +76,7 @@ class Confidence:
 
 def evaluate(
     run: Run,
-    qrels: Qrels,
+    qrels: Qrels | None,
     measures: Iterable[str],
     *,
     by: By | Sequence[By] | None = None,
@@ -71,8 +84,10 @@ def evaluate(
     query_lang: str | None = None,
     topics: Sequence[Topic] | None = None,
     confidence: Confidence | None = None,
+    answers: Answers | None = None,
+    texts: TextOf | None = None,
 ) -> Evaluation:
-    """Score `run` by `qrels`.
+    """Score `run` by `qrels`, or by the answers that its documents hold.
 
     The mean is over the topics of the qrels; one without results scores 0 (trec_eval's ``-c``), one of the run that
     the qrels do not know is noted and left out. Run topics written ``id@lang`` are the wordings of one topic, each
@@ -83,17 +98,20 @@ def evaluate(
     language at a time; "pair" does both, so that each pair a-b is scored in its own pool, documents in b, and cut-offs
     count within it. Topics with nothing relevant in that pool cannot score there and are left out of its mean.
     doc_langs: a document's language (from the index); where it says nothing, the ending of the id (``x.de``).
-    query_lang: the language of topics that do not name theirs.
+    query_lang: the language of topics that do not name theirs. answers, texts: what R@2kt, R@5kt and Answer@k look
+    for, and the documents' texts; without `qrels` the mean is over the topics that have answers.
 
-    Raises `UsageError` for unknown measures or breakdowns and where no topic is judged, `MissingExtra`
-    without ir_measures.
+    Raises `UsageError` for unknown measures or breakdowns, for measures of judgments without `qrels` or of answers
+    without answers and texts, and where no topic is judged; `MissingExtra` without ir_measures.
     """
     parsed = parse_measures(measures)
     breakdowns = [by] if isinstance(by, str) else list(by or [])
     for name in breakdowns:
         if name not in get_args(By):
             raise UsageError(f"unknown breakdown '{name}': known are {', '.join(get_args(By))}")
-    pool = _Pool(run, qrels, parsed, language_lookup(doc_langs), query_lang, topics)
+    judged = _judged(parsed, qrels, answers, texts)
+    looked_up = None if answers is None or texts is None else (answers, Passages(texts))
+    pool = _Pool(run, judged, parsed, language_lookup(doc_langs), query_lang, topics, looked_up)
     per_topic = pool.score_all()
     groups = {name: dict(pool.groups(name, per_topic)) for name in breakdowns}
     return _summary(pool, per_topic, groups, confidence)
@@ -103,26 +121,44 @@ _Scores = dict[str, tuple[str, Means]]
 """By unit id: the topic it words (what the bootstrap draws), and its values."""
 
 
+def _judged(
+    measures: Sequence[Measure], qrels: Qrels | None, answers: Answers | None, texts: TextOf | None
+) -> dict[str, dict[str, int]]:
+    """Grades by topic, none for the topics that only have answers; raises where a measure lacks what it needs."""
+    if (answers is None or texts is None) and (names := [m.name for m in measures if m.needs_answers]):
+        raise UsageError(f"{', '.join(names)}: the answers to the topics and the texts of the documents are needed")
+    if qrels is not None:
+        return qrels.topics()
+    if names := [m.name for m in measures if m.needs_judgments]:
+        raise UsageError(f"{', '.join(names)}: judgments (qrels) are needed")
+    if answers is None:
+        raise UsageError("there is nothing to score by: give judgments or answers")
+    return {topic: {} for topic in answers}
+
+
 class _Pool:
-    """A run matched to its qrels."""
+    """A run matched to what it is judged by: grades by topic, and answers with the passages to look for them in."""
 
     def __init__(
         self,
         run: Run,
-        qrels: Qrels,
+        judged: Mapping[str, Mapping[str, int]],
         measures: Sequence[Measure],
         language: LanguageOf,
         query_lang: str | None,
         topics: Sequence[Topic] | None,
+        answers: tuple[Answers, Passages] | None,
     ) -> None:
         self.measures = measures
         self.language = language
-        self.judged = qrels.topics()
-        self.units, self.unjudged = units_of(run, qrels, query_lang, _spoken(topics or ()))
+        self.judged = judged
+        self.answers = answers
+        self.units, self.unjudged = units_of(run, judged, query_lang, _spoken(topics or ()))
         if not self.units and len(run):
+            kind = "qrels" if any(judged.values()) else "answers"
             raise UsageError(
-                f"none of the run's topics is in the qrels: the run has '{run.rows[0].topic}', "
-                f"the qrels have '{next(iter(self.judged), '')}'"
+                f"none of the run's topics is in the {kind}: the run has '{run.rows[0].topic}', "
+                f"the {kind} have '{next(iter(judged), '')}'"
             )
         self.missing = _missing(self.units, self.judged, topics, query_lang)
         self.units += self.missing
@@ -140,13 +176,19 @@ class _Pool:
         for measure in self.measures:
             if measure.metric is None:
                 for unit in self.units:
-                    values[unit.id][measure.name] = score_languages(
-                        measure, self.rankings[unit.id], self.judged[unit.topic], self.language, unit.lang
-                    )
+                    values[unit.id][measure.name] = self._own(measure, unit)
         return {
             unit.id: (unit.topic, {measure.name: values[unit.id][measure.name] for measure in self.measures})
             for unit in self.units
         }
+
+    def _own(self, measure: Measure, unit: Unit) -> float:
+        """A unit's value of a measure that ir_measures lacks."""
+        ranking = self.rankings[unit.id]
+        if measure.needs_answers and self.answers:
+            answers, passages = self.answers
+            return passages.score(measure.own, measure.cutoff, ranking, answers.get(unit.topic, ()))
+        return score_languages(measure, ranking, self.judged[unit.topic], self.language, unit.lang)
 
     def groups(self, by: By, whole: _Scores) -> Iterator[tuple[str, _Scores]]:
         """(group, scores of its units) of a breakdown, groups in alphabetical order."""
@@ -167,7 +209,7 @@ class _Pool:
         judged = {
             unit.topic: _split(self.judged[unit.topic].items(), lambda row: self.language(row[0])) for unit in units
         }
-        judgments: dict[str, dict[str, int]] = {}
+        judgments: dict[str, Mapping[str, int]] = {}
         rankings: dict[str, list[str]] = {}
         places: dict[str, tuple[str, Unit]] = {}
         for unit in units:
@@ -260,6 +302,10 @@ def _notes(pool: _Pool) -> Iterator[str]:
     if pool.unjudged:
         names = ", ".join(pool.unjudged[:5]) + (", …" if len(pool.unjudged) > 5 else "")
         yield f"{len(pool.unjudged)} topics of the run have no judgments and are left out: {names}"
+
+    unanswered = [unit for unit in pool.units if pool.answers and unit.topic not in pool.answers[0]]
+    if unanswered and any(measure.needs_answers for measure in pool.measures):
+        yield f"{len(unanswered)} topics have no answers to look for and score 0 there: {_some(unanswered)}"
 
 
 def _some(units: Sequence[Unit]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -19,6 +19,16 @@ def document_languages(index: Index) -> dict[str, str]:
     codes = snapshot.columns.language_of(passages[first])
     ids = snapshot.store.ids(documents)
     return {name: snapshot.manifest.languages[code] for name, code in zip(ids, codes, strict=True)}
+
+
+def document_texts(index: Index) -> Callable[[str], str | None]:
+    """A lookup of documents' texts by id, as `evaluate` takes it."""
+
+    def text(name: str) -> str | None:
+        found = index.document(name)
+        return found.text if found else None
+
+    return text
 
 
 def answers(index: Index, topics: Sequence[Topic], k: int = 1000) -> Run:

@@ -7,10 +7,10 @@ A run over several languages writes ``id@lang``; here that is taken apart again.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
-from xsearch.core import Qrels, Run
+from xsearch.core import Run
 
 UNKNOWN = "und"
 """ISO 639's code for a language that is not known."""
@@ -46,16 +46,15 @@ class Unit:
 
 
 def units_of(
-    run: Run, qrels: Qrels, query_lang: str | None = None, spoken: Mapping[str, str] | None = None
+    run: Run, judged: Container[str], query_lang: str | None = None, spoken: Mapping[str, str] | None = None
 ) -> tuple[list[Unit], list[str]]:
-    """The run's topics that the qrels judge, in the run's order, and the run's topic ids that they do not.
+    """The run's topics that are `judged`, in the run's order, and the run's topic ids that are not.
 
-    A topic id that the qrels hold as it stands is taken as it stands, even with an ``@`` in it; otherwise the part
+    A topic id that `judged` holds as it stands is taken as it stands, even with an ``@`` in it; otherwise the part
     after the last ``@`` is the language. Topics that do not name theirs have the one that `spoken` gives by topic id,
     or `query_lang`.
     """
     spoken = spoken or {}
-    judged = {row.topic for row in qrels}
     units, unknown = [], []
     for name in dict.fromkeys(row.topic for row in run):
         topic, at, lang = name.rpartition("@")

@@ -1,4 +1,4 @@
-"""Measures of a ranking against judgments: trec_eval's through ir_measures, and two of languages.
+"""Measures of a ranking against judgments: trec_eval's through ir_measures, two of languages, two of answers.
 
 Names are ir_measures' own (``nDCG@10``, ``AP``, ``R@100``, ``RR``, ``Judged@10``, ``AP(rel=2)@100``; MacAvaney,
 Macdonald and Ounis, ECIR 2022). Rankings come in the run's order and are handed on with strictly falling scores, so
@@ -17,6 +17,7 @@ from typing import Any
 
 from xsearch.core import UsageError
 from xsearch.core.extras import need
+from xsearch.evaluate.answers import ANSWER_MEASURES
 from xsearch.evaluate.fairness import peer
 
 Rankings = Mapping[str, Sequence[str]]
@@ -27,19 +28,31 @@ Values = dict[str, dict[str, float]]
 """By topic, then by measure name."""
 
 _NAME = re.compile(r"(?P<base>[^\W\d]\w*)(?:\((?P<args>.*)\))?(?:@(?P<cutoff>[0-9]+))?")
-OWN = {"share_same": 10, "PEER": 20}
-"""Measures of languages, with the cut-off they have where none is given: the share of the results that are in the
-query's language, and `fairness.peer`."""
+_KILOTOKENS = re.compile(r"R@([0-9]+)kt")
+OWN = {"share_same": 10, "PEER": 20, "Answer": 100}
+"""Measures that ir_measures lacks, with the cut-off they have where none is given: the share of the results that are
+in the query's language, `fairness.peer`, `answers.answer_at`. R@2kt, R@5kt and so on are `answers.token_recall`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A measure under the name it was asked for. `metric` is ir_measures' object, or None for one of `OWN`."""
+    """A measure under the name it was asked for. `metric` is ir_measures' object, or None for one of `OWN` (and
+    "R@kt", whose `cutoff` counts tokens)."""
 
     name: str
     metric: Any
     own: str = ""
     cutoff: int = 0
+
+    @property
+    def needs_answers(self) -> bool:
+        """Whether it looks for answers in texts, and not at judgments."""
+        return self.own in ANSWER_MEASURES
+
+    @property
+    def needs_judgments(self) -> bool:
+        """Whether it means nothing without judgments."""
+        return self.metric is not None or self.own == "PEER"
 
 
 def parse_measures(names: Iterable[str]) -> list[Measure]:
@@ -61,6 +74,10 @@ def parse_measures(names: Iterable[str]) -> list[Measure]:
 
 
 def _parse(name: str, registry: Mapping[str, Any]) -> Measure:
+    if kilotokens := _KILOTOKENS.fullmatch(name):
+        if not int(kilotokens[1]):
+            raise ValueError("a cut-off counts from 1")
+        return Measure(name, None, "R@kt", 1000 * int(kilotokens[1]))
     match = _NAME.fullmatch(name)
     if match is None:
         raise ValueError("expected Name, Name@cutoff or Name(key=value)@cutoff")
@@ -101,7 +118,7 @@ def _parameters(written: str | None) -> dict[str, Any]:
 def score(rankings: Rankings, judgments: Judgments, measures: Sequence[Measure]) -> Values:
     """Every measure of every topic of `judgments`; a topic without a ranking scores 0 (trec_eval's ``-c``).
 
-    Topics of `rankings` without judgments are not scored. Measures of languages are left to `score_languages`.
+    Topics of `rankings` without judgments are not scored. Those without a `metric` are left to others.
     Negative grades count as trec_eval has them: not relevant, and unjudged for Bpref; Judged counts them as judged.
     Raises `UsageError` for a measure that nothing installed can compute.
     """
@@ -170,7 +187,7 @@ def score_languages(
     language: Callable[[str], str],
     query_lang: str,
 ) -> float:
-    """One of `OWN` for one topic; `language` gives a document's language."""
+    """PEER or share_same for one topic; `language` gives a document's language."""
     if measure.own == "PEER":
         languages = {document: language(document) for document in (*ranking[: measure.cutoff], *grades)}
         return peer(ranking, grades, languages, cutoff=measure.cutoff)

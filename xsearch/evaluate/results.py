@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from xsearch.core import BadInput
+from xsearch.evaluate.published import published_section
 from xsearch.evaluate.report import Row, latest, markdown, markdown_table, plot_all
+from xsearch.evaluate.suite import Suite, known_suites, load_suite
 from xsearch.evaluate.suites import read_rows
 
 PAGE = "README.md"
@@ -68,12 +70,22 @@ def page(folder: str | Path) -> str:
         "documents of the question's own language among its first ten.",
         summary(rows),
         markdown(rows).strip(),
+        "## Beside published figures",
+        "Figures of others, from the sources named, for collections whose documents must be had from their owners. A "
+        "dash says that a system was not run on them, or not scored by that measure; `xsearch evaluate --suite NAME "
+        "--data DIR --out eval/results` fills it in. *native* questions are in the documents' language; *each* is the "
+        "mean over the questions' languages.",
+        *(published_section(suite, rows) for suite in _suites() if suite.published),
     ]
     pictures = sorted(path.name for path in folder.glob("*.png"))
     if pictures:
         parts += ["## Plots", *(f"![{name.removesuffix('.png').replace('.', ', ')}]({name})" for name in pictures)]
     parts += ["## Where the figures come from", _origins(rows)]
     return "\n\n".join(parts) + "\n"
+
+
+def _suites() -> Iterator[Suite]:
+    return (load_suite(path) for path in known_suites().values())
 
 
 def _origins(rows: Sequence[Row]) -> str:

@@ -61,6 +61,18 @@ def subset_run(
     return Run(run.tag, tuple(kept))
 
 
+def condensed_run(run: Run, qrels: Qrels) -> Run:
+    """The run without what is not judged: condensed lists (Sakai, SIGIR 2007), which rank candidates. ``id@lang`` is a
+    wording of `id`."""
+    judged = qrels.topics()
+    kept = []
+    for row in run:
+        grades = judged.get(row.topic) or judged.get(row.topic.rpartition("@")[0], {})
+        if row.document in grades:
+            kept.append(row)
+    return Run(run.tag, tuple(kept))
+
+
 def fuse_runs(
     runs: Sequence[Run],
     method: str = "rrf",

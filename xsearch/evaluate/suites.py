@@ -1,76 +1,46 @@
-"""Suites: collections, systems and measures in a TOML file; what they score, with everything needed to repeat it."""
+"""Running a suite: what its systems score on its collections, with everything needed to repeat it."""
 
 from __future__ import annotations
 
-import difflib
 import json
 import tempfile
 import time
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from xsearch.core import BadInput, Qrels, Topic, UsageError
-from xsearch.core.data import data_path
 from xsearch.corpora.collections import AnyCollection, collection
+from xsearch.corpora.formats.answers import Answers
 from xsearch.corpora.formats.trec_run import write_run
 from xsearch.engine import Index, create_index
 from xsearch.engine.clock import utc_now
 from xsearch.engine.runs import run_topic_ids
 from xsearch.evaluate.evaluation import Confidence, Evaluation, evaluate
 from xsearch.evaluate.fairness import pair_means
+from xsearch.evaluate.indexed import document_texts
 from xsearch.evaluate.provenance import provenance
+from xsearch.evaluate.subsets import condensed_run
+from xsearch.evaluate.suite import Suite, System, load_suite
 
-SUITES = "eval/suites"
 SEED = 0
-
-
-class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A way to search: an index recipe, and what its searches are told beyond it. Systems of one recipe and encoder
-    share an index."""
-
-    name: str
-    recipe: str = "hybrid"
-    encoder: str | None = None
-    retrievers: tuple[str, ...] | None = None
-    fusion: str | None = None
-    depth: int | None = None
-
-    def options(self) -> dict[str, Any]:
-        """Keyword arguments of `Index.search_many`."""
-        return {"retrievers": self.retrievers, "fusion": self.fusion, "depth": self.depth}
-
-
-class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A suite's TOML. measures: the collection's own where empty. topic_langs: wordings to use, all where empty.
-    by: breakdowns (see `evaluate`). k: documents per topic. sample: about so many wordings, see `sampled`; 0 for all.
-    """
-
-    name: str
-    title: str
-    collections: tuple[str, ...]
-    systems: tuple[System, ...]
-    measures: tuple[str, ...] = ()
-    topic_langs: tuple[str, ...] = ()
-    by: tuple[Literal["pair", "query_lang", "doc_lang"], ...] = ("query_lang",)
-    k: int = 1000
-    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteOptions:
     """How a suite runs. root: where the collections' files are. results: a JSONL file that rows are appended to.
-    runs: a folder that keeps the TREC runs. systems: names of the only ones wanted. k, threads, clock: overrides."""
+    runs: a folder that keeps the TREC runs. systems, collections: names of the only ones wanted. k, threads, clock:
+    overrides."""
 
     root: Path | None = None
     results: Path | None = None
     runs: Path | None = None
     systems: tuple[str, ...] = ()
+    collections: tuple[str, ...] = ()
     k: int | None = None
     threads: int | None = None
     confidence: bool = True
@@ -82,38 +52,14 @@ Row = dict[str, Any]
 """What one system scored on one collection; see `run_suite`."""
 
 
-def known_suites() -> dict[str, Path]:
-    """Suites that ship, by name."""
-    return {path.stem: path for path in sorted(data_path(SUITES).glob("*.toml"))}
-
-
-def load_suite(name: str | Path) -> Suite:
-    """A suite that ships, by name, or one in a file. Raises `UsageError` for a name nobody knows, `BadInput` for a
-    file that is no suite."""
-    path = Path(name)
-    if path.suffix != ".toml":
-        known = known_suites()
-        if str(name) not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
-            raise UsageError(f"unknown suite '{name}': {hint}")
-        path = known[str(name)]
-    try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Suite)
-    except OSError as error:
-        raise BadInput(f"cannot be read: {error.strerror}", where=str(path)) from error
-    except ValueError as error:
-        raise BadInput(f"no suite: {error}", where=str(path)) from error
-
-
 def run_suite(name: str | Path | Suite, options: SuiteOptions | None = None) -> list[Row]:
     """Index every collection under every recipe, search, score.
 
     A row holds suite, collection, system, recipe, encoder with its fingerprint and search options, "measures", "by",
-    "topics" and "intervals" as `Evaluation.to_json` has them (by pair the first measure alone), "pairs" as `pair_means`
-    has it, "documents", "index_seconds", "index_bytes", "search_seconds", "ms_per_query" (wall clock over queries, all
-    threads), the seed, and what `provenance` tells. Rows are appended to ``options.results`` as they come. Raises
-    `BadInput` when a collection's files are missing, saying how to get them.
+    "macro", "topics" and "intervals" as `Evaluation.to_json` has them (by pair the first measure alone), "pairs" as
+    `pair_means` has it, "documents", "index_seconds", "index_bytes", "search_seconds", "ms_per_query" (wall clock over
+    queries, all threads), the seed, and what `provenance` tells. Rows are appended to ``options.results`` as they
+    come. Raises `BadInput` when a collection's files are missing, saying how to get them.
     """
     options = options or SuiteOptions()
     suite = name if isinstance(name, Suite) else load_suite(name)
@@ -122,8 +68,11 @@ def run_suite(name: str | Path | Suite, options: SuiteOptions | None = None) -> 
         raise UsageError(f"no such system in {suite.name}: it has {', '.join(s.name for s in suite.systems)}")
     # Once, at the start: that is the code which runs, whatever is committed meanwhile.
     origin = provenance(options.clock(), threads=options.threads)
+    names = [name for name in suite.collections if not options.collections or name in options.collections]
+    if not names:
+        raise UsageError(f"no such collection in {suite.name}: it has {', '.join(suite.collections)}")
     rows = []
-    for source in suite.collections:
+    for source in _complete(names, options):
         for row in _run_collection(suite, source, wanted, options):
             rows.append({**row, **origin})
             if options.results is not None:
@@ -131,24 +80,50 @@ def run_suite(name: str | Path | Suite, options: SuiteOptions | None = None) -> 
     return rows
 
 
-def _run_collection(suite: Suite, name: str, systems: list[System], options: SuiteOptions) -> Iterator[Row]:
-    found = collection(name, options.root if name != "demo" else None, options.on_note)
-    qrels = found.qrels()
-    asked = sampled(judged_topics(found.topics(), qrels, suite.topic_langs), suite.sample)
+def _complete(names: Sequence[str], options: SuiteOptions) -> list[AnyCollection]:
+    """The collections; raises `BadInput` that says all that is missing of them, before any is indexed."""
+    found = [collection(name, options.root if name != "demo" else None, options.on_note) for name in names]
+    missing = [problem for one in found for problem in one.missing().values()]
+    if missing:
+        raise BadInput("\n".join(missing))
+    return found
+
+
+def _run_collection(suite: Suite, found: AnyCollection, systems: list[System], options: SuiteOptions) -> Iterator[Row]:
+    judged = Judged.of(found)
+    asked = sampled(judged_topics(found.topics(), judged.topics, suite.topic_langs), suite.sample)
     if not asked:
-        raise BadInput(f"{name}: no judged topics in {', '.join(suite.topic_langs) or 'any language'}")
+        raise BadInput(f"{found.name}: no judged topics in {', '.join(suite.topic_langs) or 'any language'}")
     for recipe, encoder in dict.fromkeys((system.recipe, system.encoder) for system in systems):
         with tempfile.TemporaryDirectory(prefix="xsearch-suite-") as folder:
             built = _build(found, Path(folder) / "index", recipe, encoder)
             with built.index:
                 for system in systems:
                     if (system.recipe, system.encoder) == (recipe, encoder):
-                        yield _score(suite, found, system, built, asked, qrels, options)
+                        yield _score(suite, found, system, built, asked, judged, options)
 
 
-def judged_topics(topics: list[Topic], qrels: Qrels, langs: tuple[str, ...]) -> list[Topic]:
-    """The topics that have judgments, in `langs` (all languages where it is empty)."""
-    judged = {row.topic for row in qrels}
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a collection goes by: judgments, or strings to look for in the documents."""
+
+    qrels: Qrels | None
+    answers: Answers | None
+
+    @staticmethod
+    def of(source: AnyCollection) -> Judged:
+        """As the collection has it; one with neither raises `BadInput`."""
+        answers = source.answers()
+        return Judged(source.qrels() if source.has_qrels or answers is None else None, answers)
+
+    @property
+    def topics(self) -> set[str]:
+        """Ids of the topics that can be scored."""
+        return {row.topic for row in self.qrels} if self.qrels is not None else set(self.answers or ())
+
+
+def judged_topics(topics: list[Topic], judged: Container[str], langs: tuple[str, ...]) -> list[Topic]:
+    """The topics that are `judged`, in `langs` (all languages where it is empty)."""
     return [topic for topic in topics if topic.id in judged and (not langs or topic.lang in langs)]
 
 
@@ -193,7 +168,7 @@ def _score(
     system: System,
     built: _Built,
     asked: list[Topic],
-    qrels: Qrels,
+    judged: Judged,
     options: SuiteOptions,
 ) -> Row:
     named = run_topic_ids(asked)
@@ -205,15 +180,19 @@ def _score(
     if options.runs is not None:
         options.runs.mkdir(parents=True, exist_ok=True)
         write_run(options.runs / f"{suite.name}.{source.name}.{system.name}.txt".replace("/", "-"), run)
+    if source.about.candidates and judged.qrels is not None:
+        run = condensed_run(run, judged.qrels)
     # A run topic is `id@lang` where one id has several wordings; otherwise the topics name the languages.
     result = evaluate(
         run,
-        qrels,
+        judged.qrels,
         suite.measures or source.about.measures,
         by=suite.by,
         doc_langs=built.languages,
         topics=asked,
         confidence=Confidence(seed=SEED) if options.confidence else None,
+        answers=judged.answers,
+        texts=document_texts(built.index),
     )
     settings = {key: value for key, value in msgspec.to_builtins(system).items() if key != "name" and value is not None}
     if encoder := built.index.manifest.encoder:
@@ -253,7 +232,7 @@ def result_row(names: tuple[str, str, str], settings: Mapping[str, Any], result:
 
 def _figures(result: Evaluation) -> Row:
     form = result.to_json()
-    row: Row = {key: form[key] for key in ("measures", "by", "topics", "intervals", "notes") if key in form}
+    row: Row = {key: form[key] for key in ("measures", "by", "macro", "topics", "intervals", "notes") if key in form}
     if "pair" in row["by"]:
         row["pairs"] = pair_means(row["by"]["pair"])
         # There may be thousands of pairs: each keeps the first measure alone.

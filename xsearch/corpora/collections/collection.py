@@ -12,6 +12,7 @@ from xsearch.core import BadInput, Document, Judgment, Qrels, Topic
 from xsearch.corpora.collections import forms
 from xsearch.corpora.collections.description import Description, Part
 from xsearch.corpora.compression import COMPRESSIONS
+from xsearch.corpora.formats.answers import read_answers
 from xsearch.corpora.formats.lines import Note, note_to_log
 from xsearch.corpora.formats.qrels import read_qrels
 from xsearch.corpora.formats.topics import read_topics
@@ -41,9 +42,12 @@ class Collection:
         if not self.about.parts.docs:
             raise BadInput(f"{self.name} has no documents")
         for part in self.about.parts.docs:
-            for path in self.files("docs", part):
-                for document in self._documents_of(path, part):
-                    yield replace(document, lang=part.lang) if part.lang and not document.lang else document
+            yield from self._documents_in(part)
+
+    def _documents_in(self, part: Part) -> Iterator[Document]:
+        for path in self.files("docs", part):
+            for document in self._documents_of(path, part):
+                yield replace(document, lang=part.lang) if part.lang and not document.lang else document
 
     def _documents_of(self, path: Path, part: Part) -> Iterable[Document]:
         if part.form:
@@ -60,7 +64,8 @@ class Collection:
 
         def read_part(path: Path, part: Part) -> Iterable[Topic]:
             found = forms.topics(part.form, path, part.lang) if part.form else _topics(path, part, self.on_note)
-            return (replace(topic, id=topic.id.removeprefix(part.strip)) for topic in found)
+            named = (replace(topic, id=part.topic_id(topic.id)) for topic in found)
+            return (topic for topic in named if part.wants(topic.id))
 
         found = self._read("topics", self.about.parts.topics, read_part)
         kept = [topic for topic in found if lang is None or topic.lang == lang]
@@ -74,7 +79,9 @@ class Collection:
         `documents`."""
 
         def read_part(path: Path, part: Part) -> Iterable[Judgment]:
-            return forms.judgments(part.form, path, part.lang) if part.form else read_qrels(path, self.on_note)
+            found = forms.judgments(part.form, path, part.lang) if part.form else read_qrels(path, self.on_note)
+            named = (replace(row, topic=part.topic_id(row.topic)) for row in found)
+            return (row for row in named if part.wants(row.topic))
 
         rows: dict[tuple[str, str], Judgment] = {}
         for row in self._read("qrels", self.about.parts.qrels, read_part):
@@ -82,6 +89,22 @@ class Collection:
             if known.grade != row.grade:
                 raise BadInput(f"{self.name}: topic {row.topic}, document {row.document} is judged twice, differently")
         return Qrels(tuple(rows.values()))
+
+    @property
+    def has_qrels(self) -> bool:
+        """Whether it is judged; else it may have `answers`."""
+        return bool(self.about.parts.qrels)
+
+    def answers(self) -> dict[str, tuple[str, ...]] | None:
+        """The answers of each topic that has some, or None when the collection goes by judgments; raises as
+        `documents`."""
+        if not self.about.parts.answers:
+            return None
+
+        def read_part(path: Path, part: Part) -> Iterable[tuple[str, tuple[str, ...]]]:
+            return read_answers(path, part.lang or "en", on_bad=self.on_note).items()
+
+        return dict(self._read("answers", self.about.parts.answers, read_part))
 
     def _read(
         self, kind: str, parts: tuple[Part, ...], read_part: Callable[[Path, Part], Iterable[_Item]]
@@ -91,13 +114,16 @@ class Collection:
         return [item for part in parts for path in self.files(kind, part) for item in read_part(path, part)]
 
     def files(self, kind: str, part: Part) -> list[Path]:
-        """The files of a part, in name order. Raises `BadInput` with the way to get them when there are none."""
+        """The files of a part, in name order. Raises `BadInput` with the way to get them when there are none and they
+        are not optional."""
         names = [part.path, *(part.path + suffix for suffix in COMPRESSIONS)]
         if "*" in part.path:
-            found = sorted({path for name in names for path in self.root.glob(name) if path.is_file()})
+            matched = {path for name in names for path in self.root.glob(name) if path.is_file()}
+            # CLEF's folders hold the documents' grammars too.
+            found = sorted(path for path in matched if path.suffix.lower() != ".dtd")
         else:
             found = [path for name in names if (path := self.root / name).is_file()][:1]
-        if not found:
+        if not found and not part.optional:
             get = part.get or self.about.get
             raise BadInput(
                 f"{self.name}: the {kind} are not there ({self.root / part.path}). "
@@ -107,12 +133,12 @@ class Collection:
         return found
 
     def missing(self) -> dict[str, str]:
-        """By kind ("docs", "topics", "qrels"), why it cannot be read and how to get it; empty when all is there."""
-        parts = self.about.parts
+        """By kind ("docs", "topics", "qrels", "answers"), why it cannot be read and how to get it; empty when all is
+        there."""
         problems = {}
-        for kind, listed in (("docs", parts.docs), ("topics", parts.topics), ("qrels", parts.qrels)):
+        for kind in self.about.parts.__struct_fields__:
             try:
-                for part in listed:
+                for part in getattr(self.about.parts, kind):
                     self.files(kind, part)
             except BadInput as error:
                 problems[kind] = str(error)
@@ -130,14 +156,20 @@ class Collection:
 
     def _check_counts(self, missing: Container[str]) -> Iterator[str]:
         counts, found = self.about.counts, {}
-        if counts.documents and "docs" not in missing:
-            found["documents"] = sum(1 for _ in self.documents())
+        if "docs" not in missing and (counts.documents or any(part.documents for part in self.about.parts.docs)):
+            in_parts = [(part, sum(1 for _ in self._documents_in(part))) for part in self.about.parts.docs]
+            found["documents"] = sum(number for _, number in in_parts)
+            for part, number in in_parts:
+                if part.documents and number != part.documents:
+                    yield f"{self.name}: {number} documents in {part.path}, expected {part.documents}"
         if (counts.topics or counts.topic_texts) and "topics" not in missing:
             topics = self.topics()
             found["topics"] = len({topic.id for topic in topics})
             found["topic_texts"] = len(topics)
         if counts.judgments and "qrels" not in missing:
             found["judgments"] = len(self.qrels())
+        if counts.answers and "answers" not in missing:
+            found["answers"] = len(self.answers() or ())
         for name, number in found.items():
             expected = getattr(counts, name)
             if expected and number != expected:

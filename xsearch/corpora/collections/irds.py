@@ -52,6 +52,18 @@ class IrDatasetsCollection:
         rows = self._rows("qrels")
         return Qrels(tuple(Judgment(row.query_id, row.doc_id, int(row.relevance)) for row in rows))
 
+    @property
+    def has_qrels(self) -> bool:
+        """Whether it is judged."""
+        return bool(self._dataset.has_qrels())
+
+    def missing(self) -> dict[str, str]:
+        """Nothing: ir_datasets gets what it can and says itself what it cannot."""
+        return {}
+
+    def answers(self) -> None:
+        """None: ir_datasets has no answers."""
+
     def _rows(self, kind: str) -> Iterator[Any]:
         if not getattr(self._dataset, f"has_{kind}")():
             raise BadInput(f"{self.name} has no {kind}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -22,8 +23,10 @@ ISO_639_3 = {
 }  # fmt: skip
 """Three-letter codes that HC4, NeuCLIR and CIRAL write, as the codes used here."""
 
-_IDS = ("id", "topic_id", "query_id", "qid", "_id")
+_IDS = ("id", "topic_id", "query_id", "qid", "_id", "example_id")
 _TEXTS = ("text", "query", "question", "title")
+_LABELS = {"title": "title", "desc": "description"}
+_LABEL = re.compile(r"\s*(query_id|title|description)\s*:", re.I)
 
 
 def read_topics(
@@ -41,6 +44,7 @@ def read_topics(
     - ``<``: CLEF and TREC markup, ``<top><num>…<title>…``, tags open or closed, with or without the language in front
       (``<DE-title>``), and CLEF's later XML, ``<topic lang="de"><identifier>…``; UTF-8, a declared encoding, or
       ISO-8859-1;
+    - ``query_id:``: labelled lines, ``query_id: C041``, ``title: …``, ``description: …``;
     - anything else: ``id⇥text``.
 
     lang: keep that language's wordings; in a file that names no languages, the language of all. field: what of a topic
@@ -60,7 +64,9 @@ def read_topics(
     if first == b"{":
         found = _json_topics(lines, field, source, faults)
     elif first == b"<":
-        found = markup_topics(lines, field, faults)
+        found = markup_topics(lines, field, faults, lang)
+    elif lines[0][1].lstrip()[:9].lower() == b"query_id:":
+        found = _labelled_topics(lines, field, faults)
     else:
         found = _tsv_topics(lines, faults)
     topics = _unique(found, lang, faults)
@@ -125,6 +131,26 @@ def _tsv_topics(lines: list[tuple[int, bytes]], faults: Faults) -> Iterator[Foun
         yield number, Topic(name.strip(), " ".join(text.split("\t")).strip())
 
 
+def _labelled_topics(lines: list[tuple[int, bytes]], field: TopicField, faults: Faults) -> Iterator[Found]:
+    """``query_id: C041``, ``title: …``, ``description: …``, each on a line of its own; a line without a label, or with
+    the same one again, goes on with what is before it. So are CLEF's English topics in Bonab et al. (ICTIR 2019)."""
+    start, parts, label = 0, dict[str, list[str]](), ""
+    for number, line in [*lines, (0, b"query_id:")]:
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            faults.add(number, f"not UTF-8: {error.reason} at byte {error.start}")
+            continue
+        match = _LABEL.match(text)
+        if match and match[1].lower() == "query_id" and parts:
+            chosen = [" ".join(parts.get(_LABELS[name], [])) for name in field.split("+")]
+            yield start, Topic(" ".join(parts["query_id"]), " ".join(part for part in chosen if part))
+            parts = {}
+        start = start if parts else number
+        label = match[1].lower() if match else label
+        parts.setdefault(label, []).append(text[match.end() if match else 0 :].strip())
+
+
 def _json_topics(
     lines: list[tuple[int, bytes]], field: TopicField, source: TopicSource, faults: Faults
 ) -> Iterator[Found]:
@@ -146,12 +172,12 @@ def _plain(record: dict[str, Any]) -> Iterator[Topic]:
     lang = record.get("lang")
     if lang is not None and not isinstance(lang, str):
         raise ValueError(f"'lang' must be a string, not {lang!r}")
-    yield Topic(_name(record), _string(record, *_TEXTS), lang or None)
+    yield Topic(topic_name(record), _string(record, *_TEXTS), lang or None)
 
 
 def _hc4(record: dict[str, Any], field: TopicField, source: TopicSource) -> Iterator[Topic]:
     """``{"topic_id", "topics": [{"lang", "source", "topic_title", "topic_description"}]}``: one wording a language."""
-    name = _name(record)
+    name = topic_name(record)
     wordings = record["topics"]
     if not isinstance(wordings, list) or not all(isinstance(wording, dict) for wording in wordings):
         raise ValueError("'topics' must be a list of objects")
@@ -181,7 +207,8 @@ def _hc4_fields(field: TopicField) -> list[str]:
     return [{"title": "title", "desc": "description"}[part] for part in field.split("+")]
 
 
-def _name(record: dict[str, Any]) -> str:
+def topic_name(record: dict[str, Any]) -> str:
+    """The id in a JSON record, under the names the field has for it. Raises ValueError when there is none."""
     for key in _IDS:
         value = record.get(key)
         if isinstance(value, str | int) and not isinstance(value, bool):

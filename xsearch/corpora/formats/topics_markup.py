@@ -12,7 +12,7 @@ from xsearch.corpora.formats.lines import Faults
 
 _TOPIC = re.compile(r"<(top|topic)\b([^>]*)>(.*?)(?=</\1\s*>|<\1\b|\Z)", re.S | re.I)
 _ATTRIBUTE = re.compile(r"([\w:-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))")
-_FIELD = re.compile(r"<(?:([a-z]{2,3})-)?(num|identifier|id|title|query|desc|description|narr|narrative)\b[^>]*>", re.I)
+_FIELD = re.compile(r"<(?:([a-z]{1,3})-)?(num|identifier|id|title|query|desc|description|narr|narrative)\b[^>]*>", re.I)
 _TAG = re.compile(r"</?[a-z][^>]*>", re.I)
 _LABEL = re.compile(r"^\s*(?:number|topic|description|narrative)\s*:", re.I)
 _ENCODING = re.compile(rb"<\?xml[^>]*encoding=[\"']([\w.-]+)[\"']")
@@ -23,14 +23,23 @@ _PARTS = {
 }  # fmt: skip
 
 
-def markup_topics(lines: list[tuple[int, bytes]], field: str, faults: Faults) -> Iterator[tuple[int, Topic]]:
+_CLEF_2000 = {"d": "de", "e": "en", "f": "fr", "i": "it", "n": "nl", "sp": "es"}
+"""What the tags of CLEF's first year say (``<E-title>``). Its Swedish "SW" is Swahili elsewhere: it is Swedish where
+Swedish is asked for."""
+
+
+def markup_topics(
+    lines: list[tuple[int, bytes]], field: str, faults: Faults, lang: str | None = None
+) -> Iterator[tuple[int, Topic]]:
     """(line, topic) of ``<top>`` and ``<topic>`` elements, one for each language they are worded in.
 
     `field` is "title", "desc" or "title+desc". A field's text goes to its end tag or, where tags are left open as in
     TREC's, to the next field; labels such as "Number:" and "Description:" are dropped. The language is the tag's
-    (``<DE-title>``) or the element's ``lang``. `faults` is told of elements without an id or without the field.
+    (``<DE-title>``) or the element's ``lang``; `lang` is the one asked for. `faults` is told of elements without an id
+    or without the field.
     """
     text, starts, numbers = _decoded(lines)
+    codes = _CLEF_2000 | ({"sw": "sv"} if lang == "sv" else {})
     found = False
     for element in _TOPIC.finditer(text):
         found = True
@@ -38,12 +47,12 @@ def markup_topics(lines: list[tuple[int, bytes]], field: str, faults: Faults) ->
         attributes = {key.lower(): a or b or c for key, a, b, c in _ATTRIBUTE.findall(element[2])}
         fields = _fields(element[3], attributes.get("lang") or attributes.get("xml:lang"))
         name = fields.get((None, "id")) or attributes.get("number") or attributes.get("id") or ""
-        worded = [lang for lang, part in fields if part == field.split("+")[0]]
+        worded = [spoken for spoken, part in fields if part == field.split("+")[0]]
         if not name or not worded:
             faults.add(line, "a topic without " + (f"a <{field}>" if name else "a number (<num> or <identifier>)"))
-        for lang in worded:
-            parts = [fields.get((lang, part), "") for part in field.split("+")]
-            yield line, Topic(name, " ".join(part for part in parts if part), lang)
+        for spoken in worded:
+            parts = [fields.get((spoken, part), "") for part in field.split("+")]
+            yield line, Topic(name, " ".join(part for part in parts if part), codes.get(spoken or "", spoken))
     if not found:
         faults.add(lines[0][0], "markup without <top> or <topic> elements")
 

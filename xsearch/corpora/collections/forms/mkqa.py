@@ -1,6 +1,6 @@
 """MKQA (Longpre, Lu and Daiber, TACL 2021): JSON lines, one question in 26 languages each.
 
-It has no documents and no judgments: a passage is held relevant when it contains an answer (see `answers`).
+It has no documents and no judgments; its answers are read by `xsearch.corpora.formats.answers`.
 """
 
 from __future__ import annotations
@@ -23,17 +23,3 @@ def topics(path: Path, lang: str | None) -> Iterator[Topic]:
             spoken = _CODES.get(code, code)
             if lang in (None, spoken):
                 yield Topic(str(record.get("example_id", number)), text.strip(), spoken)
-
-
-def answers(path: Path, lang: str = "en") -> Iterator[tuple[str, list[str]]]:
-    """(topic id, the strings that count as its answer in `lang`, aliases with them); unanswerable ones are left out."""
-    for number, line in byte_lines(path):
-        record = json.loads(line)
-        found = [
-            text
-            for answer in record["answers"].get(lang, [])
-            for text in (answer.get("text"), *answer.get("aliases", []))
-            if text and answer["type"] not in ("unanswerable", "long_answer")
-        ]
-        if found:
-            yield str(record.get("example_id", number)), list(dict.fromkeys(found))
