@@ -8,7 +8,10 @@ from typing import Annotated
 
 import typer
 
+from xsearch.cli.tables import app as table_commands
+
 app = typer.Typer(no_args_is_help=True, help="Encoders: list them, show a card, measure one.")
+app.add_typer(table_commands, name="tables")
 Format = Annotated[str, typer.Option("--format", metavar="NAME", help="table or json.")]
 
 

@@ -67,8 +67,8 @@ class StaticEncoder:
         return hashlib.blake2b(_pack(self._pieces), digest_size=16).hexdigest()
 
     def spellings(self, tokens: Iterable[int]) -> list[str]:
-        """How tokens are spelled, without the sign that begins a word."""
-        return [self._pieces[token][0].removeprefix(START) for token in tokens]
+        """How tokens are spelled in the vocabulary, with the sign `unigram.START` where one begins a word."""
+        return [self._pieces[token][0] for token in tokens]
 
     def encode_queries(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> FloatArray:
         """A vector of every text: float32 (len(texts), dim), rows of length 1, a zero row for a text without tokens."""

@@ -140,7 +140,7 @@ class TranslationTables:
 
     def _direct(self, tokens: IntArray, source: str, target: str) -> _Entries:
         """p(target piece | token) from the table of the pair, as piece numbers."""
-        pieces, others = self.pieces(source), self.pieces(target)
+        pieces = self.pieces(source)
         places = np.searchsorted(pieces, tokens)
         known = np.flatnonzero(places < len(pieces))
         known = known[pieces[places[known]] == tokens[known]]
@@ -149,7 +149,7 @@ class TranslationTables:
         else:
             rows, columns, weights = self._of_columns(self._pair[target, source], places[known])
         sums = np.bincount(rows, weights=weights, minlength=len(known))
-        return _Entries(known[rows], self._piece(others, columns), (weights / sums[rows]).astype(np.float32))
+        return _Entries(known[rows], self.pieces_at(target, columns), (weights / sums[rows]).astype(np.float32))
 
     def _through(self, english: _Entries, targets: list[str]) -> dict[str, _Entries]:
         """Σ_e p(e | token) p(g | e) for several languages at once; `english` in piece numbers of the pivot."""
@@ -157,7 +157,6 @@ class TranslationTables:
         rows = np.searchsorted(pivot, english.places)
         found = {}
         for target in targets:
-            others = self.pieces(target)
             if (PIVOT, target) in self._pair:
                 entries, columns, weights = self._of_rows(self._pair[PIVOT, target], rows)
             else:
@@ -165,7 +164,7 @@ class TranslationTables:
                 entries, columns, weights = _repeated(self._of_columns(self._pair[target, PIVOT], unique), which)
             sums = np.bincount(entries, weights=weights, minlength=len(rows))
             values = (weights / sums[entries]).astype(np.float32) * english.values[entries]
-            found[target] = _summed(english.owners[entries], self._piece(others, columns), values)
+            found[target] = _summed(english.owners[entries], self.pieces_at(target, columns), values)
         return found
 
     def _of_rows(self, pair: int, rows: IntArray) -> Matched:
@@ -189,7 +188,9 @@ class TranslationTables:
         rows = np.searchsorted(self._file.starts[first : last + 1], begin + at, side="right") - 1
         return owners[at].astype(np.int64), rows, self._values[self._file.codes[begin + at]]
 
-    def _piece(self, pieces: IntArray, places: IntArray) -> IntArray:
+    def pieces_at(self, lang: str, places: IntArray) -> IntArray:
+        """Piece numbers at places of a language's vocabulary. Raises `IndexDamaged` for places it does not have."""
+        pieces = self.pieces(lang)
         if len(places) and places.max() >= len(pieces):
             raise IndexDamaged(f"{self._path}: a translation points outside its language: install or train it again")
         return pieces[places]
