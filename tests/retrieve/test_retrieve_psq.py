@@ -59,7 +59,7 @@ def test_scores_of_a_thousand_documents_are_the_papers(tmp_path, model, referenc
     batches = [
         piece_batch(part, langs[part].tolist(), [bags[n] for n in part]) for part in np.array_split(np.arange(1000), 4)
     ]
-    psq = PSQ(tmp_path, build(tmp_path, batches), lambda query, passage: 1.0, model)
+    psq = PSQ(tmp_path, build(tmp_path, batches), model=model)
     weights = rng.uniform(0.2, 2.0, 7).astype(np.float32)
     tables = {lang: random_translations(rng, 7) for lang in LANGS}
     query = Query(
@@ -95,7 +95,7 @@ def test_counts_are_summed_before_they_saturate(tmp_path):
             "de": Translations(np.array([0, 2]), np.array([1, 2], np.int32), np.array([0.6, 0.2], np.float32))
         },
     )
-    ranking = PSQ(tmp_path, state, lambda query, passage: 1.0).search(query, 10)
+    ranking = PSQ(tmp_path, state).search(query, 10)
     idf = math.log(1 + 3.1 / 1.9)
     assert ranking.passages.tolist() == [0, 1]
     assert ranking.scores.tolist() == pytest.approx([idf * 1.4 * 2.2 / 2.6, idf * 0.6 * 2.2 / 1.8], rel=1e-6)
@@ -110,7 +110,7 @@ def test_pieces_that_are_their_own_translation_give_bm25(tmp_path):
     asked = [4, 1, 4]
     identity = Translations(np.arange(4), np.array(asked, np.int32), np.ones(3, np.float32))
     query = Query("", (("en", 1.0),), pieces=pieces(asked), translations={"en": identity})
-    ranking = PSQ(tmp_path, state, lambda query, passage: 1.0).search(query, 200)
+    ranking = PSQ(tmp_path, state).search(query, 200)
     counts = matrix(bags)
     df, lengths = (counts > 0).sum(axis=0), counts.sum(axis=1)
     right = np.zeros(200)
@@ -128,13 +128,13 @@ def test_pieces_that_are_their_own_translation_give_bm25(tmp_path):
 
 def test_without_pieces_or_translations_nothing_is_found(tmp_path):
     state = build(tmp_path, [piece_batch([0], ["de"], [[1, 2]])])
-    psq = PSQ(tmp_path, state, lambda query, passage: 0.5)
+    psq = PSQ(tmp_path, state)
     identity = Translations(np.array([0, 1]), np.array([1], np.int32), np.ones(1, np.float32))
     assert len(psq.search(Query("", ()), 5)) == 0
     assert len(psq.search(Query("", (), translations={"de": identity}), 5)) == 0
     assert len(psq.search(Query("", (), pieces=pieces([1]), translations={"en": identity}), 5)) == 0
     assert len(psq.search(Query("", (), pieces=pieces([1]), translations={"de": identity}), 5)) == 1
-    assert psq.support("en", "de") == 0.5
+    assert psq.support("en", "de") == 1.0
     assert psq.languages() == ["de"]
     psq.close()
 
@@ -149,5 +149,5 @@ def test_a_mask_binds_and_what_is_allowed_comes(tmp_path):
         translations={"de": Translations(np.array([0, 1]), np.array([2], np.int32), np.full(1, 0.5, np.float32))},
     )
     allowed = rng.random(90) < 0.3
-    found = PSQ(tmp_path, state, lambda query, passage: 1.0).search(query, 10, allowed)
+    found = PSQ(tmp_path, state).search(query, 10, allowed)
     assert found.passages.tolist() == np.flatnonzero(allowed)[:10].tolist()

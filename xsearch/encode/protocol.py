@@ -40,6 +40,10 @@ class Encoder(AnyEncoder, Protocol):
 class PieceEncoder(Encoder, Protocol):
     """An encoder that reads texts as pieces of one vocabulary for all languages, whose numbers retrievers can index."""
 
+    @property
+    def vocabulary(self) -> str:
+        """Fingerprint of the pieces and their numbers."""
+
     def pieces(self, texts: Sequence[str]) -> Bags:
         """The pieces of every text."""
 

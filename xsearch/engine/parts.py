@@ -15,6 +15,7 @@ from xsearch.core import Mask, PassageBatch, Query, Ranking
 from xsearch.encode import PieceEncoder
 from xsearch.retrieve import (
     BM25,
+    PSQ,
     BM25Writer,
     Dense,
     DenseWriter,
@@ -70,18 +71,20 @@ class Kind:
 
     reads: the parts it searches. encoder: whose knowledge of the languages bounds its support, that of the encoder of
     vectors or of the pieces; "" for none. sampled: its background is estimated from the passages there are, so that
-    it says less of a language that has few.
+    it says less of a language that has few. translates: it needs translation tables.
     """
 
     reads: tuple[str, ...]
     encoder: Literal["", "vectors", "pieces"] = ""
     sampled: bool = False
+    translates: bool = False
 
 
 RETRIEVERS: Mapping[str, Kind] = {
     "bm25": Kind(("bm25",)),
     "dense": Kind(("dense",), encoder="vectors", sampled=True),
     "late": Kind(("pieces", "tokens"), encoder="pieces", sampled=True),
+    "psq": Kind(("pieces",), translates=True),
 }
 
 PARTS: Mapping[str, OpenPart] = {
@@ -103,13 +106,18 @@ def parts_of(retrievers: Iterable[str]) -> list[str]:
 
 
 def open_retriever(
-    name: str, generation: Path, states: Mapping[str, Mapping[str, Any]], pieces: Callable[[], PieceEncoder]
+    name: str,
+    generation: Path,
+    states: Mapping[str, Mapping[str, Any]],
+    pieces: Callable[[], PieceEncoder],
 ) -> Retriever:
     """The reader of a retriever's parts.
 
     generation: the folder that holds them. states: by part, as the manifest has them. pieces: loads, when first
-    needed, the encoder whose pieces the index holds.
+    needed, the encoder whose pieces the index holds; to be kept instead of the encoder.
     """
+    if name == "psq":
+        return PSQ(generation / "pieces", states.get("pieces", {}))
     if name == "bm25":
         return BM25(generation / name, states.get(name, {}))
     if name == "late":

@@ -9,11 +9,9 @@ from xsearch import lang as languages
 from xsearch.core import AnalyzedClause, Clause, Query
 from xsearch.encode import Encoder
 from xsearch.engine.parse import parse_query
-from xsearch.engine.parts import PIECES, parts_of
+from xsearch.engine.parts import PIECES, RETRIEVERS, parts_of
 from xsearch.engine.snapshot import Snapshot
-
-FUNCTION_WORD = 0.9
-"""Weight below which the encoder takes a word for an article, a preposition or the like, in any language."""
+from xsearch.engine.tables import FUNCTION_WORD, translate
 
 
 def build_query(
@@ -50,7 +48,10 @@ def build_query(
         best = langs[0][0] if langs else "und"
         vectors["dense"] = snapshot.encoder.encode_queries([parsed.text], [best])[0]
     pieces = snapshot.pieces.query_pieces(parsed.text) if PIECES & set(parts_of(retrievers)) else None
-    return Query(parsed.text, langs, parsed.clauses, analyzed, vectors, pieces), parsed.notes
+    translations = {}
+    if pieces is not None and snapshot.tables and any(RETRIEVERS[name].translates for name in retrievers):
+        translations = translate(snapshot.tables, parsed.text, pieces, langs, sorted(groups))
+    return Query(parsed.text, langs, parsed.clauses, analyzed, vectors, pieces, translations), parsed.notes
 
 
 def content_clauses(clauses: tuple[Clause, ...], encoder: Encoder) -> tuple[Clause, ...]:

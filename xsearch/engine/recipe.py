@@ -29,12 +29,14 @@ class FusionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an index is made of. `encoder` None stands for the encoder that ships."""
+    """What an index is made of. `encoder` None stands for the encoder that ships; `tables`, a file of translation
+    tables, for those that ship."""
 
     name: str
     title: str = ""
     retrievers: tuple[str, ...] = ("bm25", "dense")
     encoder: str | None = None
+    tables: str | None = None
     passages: PassageSettings = PassageSettings()
     fusion: FusionSettings = FusionSettings()
 

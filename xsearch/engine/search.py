@@ -97,12 +97,21 @@ def _constrained(snapshot: Snapshot, query: Query, scope: Scope) -> Scope:
 
 
 def chosen_retrievers(snapshot: Snapshot, names: Sequence[str] | None) -> list[str]:
-    """The retrievers to ask. Raises `UsageError` for one the index does not have."""
+    """The retrievers to ask: all the index has, but for those whose translation tables are not installed. Raises
+    `UsageError` for one that the index does not have or that cannot be asked."""
     have = list(snapshot.retrievers)
     missing = [name for name in names or () if name not in have]
     if missing:
         raise UsageError(f"the index has no retriever '{missing[0]}': it has {', '.join(have)}")
-    return list(dict.fromkeys(names)) if names else have
+    asked = list(dict.fromkeys(names)) if names else have
+    lame = [name for name in asked if RETRIEVERS[name].translates and snapshot.tables is None]
+    if lame and (names or lame == asked):
+        raise UsageError(
+            f"retriever '{lame[0]}' needs translation tables for the pieces of encoder {snapshot.pieces.card.name}, "
+            "and none are installed: install xsearch again, or make some with `xsearch train align` and name them in "
+            "the recipe"
+        )
+    return [name for name in asked if name not in lame]
 
 
 def search_scope(snapshot: Snapshot, options: SearchOptions) -> Scope:
@@ -160,10 +169,12 @@ def _support(snapshot: Snapshot, name: str, query: Query, group: str) -> float:
     """Expected support over the languages the query may be in."""
     retriever = snapshot.retrievers[name]
     pairs = sum(weight * retriever.support(languages.base_language(code), group) for code, weight in query.langs)
-    kind = RETRIEVERS[name].encoder
-    if not kind or not pairs:
+    kind = RETRIEVERS[name]
+    if kind.translates:
+        return sum(weight * snapshot.translatable(code, group) for code, weight in query.langs) * pairs
+    if not kind.encoder or not pairs:
         return pairs
-    encoder = snapshot.encoder if kind == "vectors" else snapshot.pieces
+    encoder = snapshot.encoder if kind.encoder == "vectors" else snapshot.pieces
     seen = sum(weight * encoder.supports(code) for code, weight in query.langs)
     return pairs * seen * encoder.supports(group)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from xsearch.encode import Encoder, PieceEncoder
 from xsearch.engine.encoder import Encoders, index_encoders
 from xsearch.engine.parts import Retriever, open_retriever
 from xsearch.engine.recipe import Recipe, parse_stored
+from xsearch.engine.tables import find_tables
+from xsearch.lang.translation import TranslationTables
 from xsearch.storage import Liveness, Manifest, PassageColumns, StoreReader, generation_folder
 
 REMEMBERED_MASKS = 8
@@ -32,17 +34,19 @@ class Snapshot:
         self.store = StoreReader(generation / "store.db", manifest.commit)
         self.columns = PassageColumns.open(generation, manifest.columns, manifest.languages, manifest.high_water)
         self.live = Liveness.open(generation / manifest.live)
+        # Refers to nothing of this snapshot: what retrievers keep of it must not keep the snapshot alive.
+        self._load = cache(partial(index_encoders, manifest, folder))
         self.retrievers: Mapping[str, Retriever] = {
-            name: open_retriever(name, generation, manifest.retrievers, lambda: self.pieces)
+            name: open_retriever(name, generation, manifest.retrievers, partial(_pieces, self._load))
             for name in self.recipe.retrievers
         }
         self.groups, self.group_of_language = _groups(manifest.languages)
         self._masks: dict[tuple[str, tuple[Any, ...]], Mask] = {}
 
-    @cached_property
+    @property
     def encoders(self) -> Encoders:
         """The encoders the index was built with, loaded when first needed. Raises `EncoderMismatch` for others."""
-        return index_encoders(self.manifest, self.folder)
+        return self._load()
 
     @property
     def encoder(self) -> Encoder:
@@ -55,9 +59,16 @@ class Snapshot:
     @property
     def pieces(self) -> PieceEncoder:
         """The encoder whose pieces the index holds."""
-        if self.encoders.pieces is None:
-            raise EncoderMismatch(f"{self.folder} holds no pieces: none of its retrievers reads them")
-        return self.encoders.pieces
+        return _pieces(self._load)
+
+    @cached_property
+    def tables(self) -> TranslationTables | None:
+        """The translation tables for the pieces the index holds, None where there are none."""
+        return find_tables(self.recipe.tables, self.pieces)
+
+    def translatable(self, source: str, target: str) -> float:
+        """How well pieces of one language are translated into another, 0 to 1."""
+        return self.tables.supports(source, target) if self.tables else 0.0
 
     @property
     def word_encoder(self) -> Encoder:
@@ -121,6 +132,13 @@ class Snapshot:
                     f"the terms for '{code}' were made by analyzer {recorded[0]} version {recorded[1]} "
                     f"({recorded[2]}), which has changed: rebuild with `xsearch compact -i {self.folder}`"
                 )
+
+
+def _pieces(load: Callable[[], Encoders]) -> PieceEncoder:
+    encoder = load().pieces
+    if encoder is None:
+        raise EncoderMismatch("the index holds no pieces: none of its retrievers reads them")
+    return encoder
 
 
 def _groups(codes: Sequence[str]) -> tuple[list[str], NDArray[np.int32]]:

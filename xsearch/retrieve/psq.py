@@ -16,7 +16,7 @@ In the query's own language a piece is its own translation, which makes this mon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,19 +29,16 @@ from xsearch.retrieve.impact import Impact
 from xsearch.retrieve.scorers import BM25Scorer, Float64Array, Groups, HMMScorer, Scorer, idf
 
 Model = Literal["bm25", "hmm"]
-Support = Callable[[str, str], float]
 
 
 class PSQ:
     """One snapshot of the postings of pieces, asked through `Query.translations`; safe to search from several threads.
 
-    support: of a query's language and a passage's, how well the one is translated into the other, 0 to 1. Raises
-    `IndexDamaged` when a file is missing or does not fit the state.
+    Raises `IndexDamaged` when a file is missing or does not fit the state.
     """
 
-    def __init__(self, folder: Path, state: Mapping[str, Any], support: Support, model: Model = "bm25") -> None:
+    def __init__(self, folder: Path, state: Mapping[str, Any], *, model: Model = "bm25") -> None:
         self._postings = Impact(folder, state)
-        self._support = support
         self._model = model
 
     def search(
@@ -77,8 +74,8 @@ class PSQ:
         return [self.search(query, depth, allowed, langs) for query in queries]
 
     def support(self, query_lang: str, passage_lang: str) -> float:
-        """How well the tables translate from one language into the other, 0 to 1."""
-        return self._support(query_lang, passage_lang)
+        """1: how well one language is translated into another is the tables' to say."""
+        return 1.0
 
     def languages(self) -> list[str]:
         """The languages that have passages, sorted."""

@@ -1,0 +1,175 @@
+"""Translated words through the whole engine: found, deleted, compacted, filtered, refreshed; without tables; mixed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from doubles.word_tables import write_word_tables
+from msgspec.structs import replace
+
+import xsearch
+from xsearch.core import Document, EncoderMismatch, IndexDamaged, QueryPieces, Translations, UsageError
+from xsearch.encode import load_encoder
+from xsearch.engine import compact
+from xsearch.engine.encoder import index_encoders
+from xsearch.engine.recipe import Recipe
+from xsearch.engine.tables import chosen, function_pieces, mixed, translate
+from xsearch.lang.translation import TranslationTables
+
+WORDS = {
+    "de": [("election", "Wahlen"), ("river", "Fluss"), ("school", "Schule"), ("the", "die")],
+    "ru": [("election", "выборы"), ("river", "река"), ("school", "школа"), ("the", "и")],
+}
+DOCUMENTS = [
+    Document("de-1", "Die Wahlen im Herbst brachten eine neue Mehrheit.", lang="de", metadata={"year": 2019}),
+    Document("de-2", "Der Fluss trat nach dem Regen über die Ufer.", lang="de", metadata={"year": 2020}),
+    Document("ru-1", "Осенью прошли выборы в парламент.", lang="ru", metadata={"year": 2020}),
+    Document("ru-2", "Весной река поднялась.", lang="ru", metadata={"year": 2019}),
+    Document("en-1", "The river rose and the school was closed.", lang="en", metadata={"year": 2019}),
+]
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    return write_word_tables(tmp_path_factory.mktemp("tables") / "words.tables", WORDS)
+
+
+def make(folder, tables, retrievers=("bm25", "psq"), documents=DOCUMENTS):
+    index = xsearch.create(folder, Recipe("words", retrievers=retrievers, tables=str(tables)))
+    with index.writer() as writer:
+        for document in documents:
+            writer.add(document)
+    return index
+
+
+def asked(index, text, **options):
+    return [hit.id for hit in index.search(text, retrievers=["psq"], lang="en", **options)]
+
+
+def test_a_word_is_found_by_its_translations_and_nothing_else(tmp_path, tables):
+    index = make(tmp_path / "idx", tables)
+    assert set(asked(index, "the election")) >= {"de-1", "ru-1"}
+    assert set(asked(index, "election", to=["de", "ru"])) == {"de-1", "ru-1"}
+    assert set(asked(index, "river")) == {"de-2", "ru-2", "en-1"}
+    assert asked(index, "election", to=["de"]) == ["de-1"]
+    assert asked(index, "river", filter="year >= 2020") == ["de-2"]
+    assert index.manifest.encoder.get("name")
+    assert "dense" not in index.snapshot.retrievers
+
+
+def test_through_english_between_two_others(tmp_path, tables):
+    index = make(tmp_path / "idx", tables)
+    found = [hit.id for hit in index.search("Wahlen", retrievers=["psq"], lang="de", to=["ru"])]
+    assert found == ["ru-1"]
+
+
+def test_deleting_refreshing_and_compacting(tmp_path, tables):
+    folder = tmp_path / "idx"
+    make(folder, tables)
+    reader = xsearch.open(folder)
+    with xsearch.open(folder).writer() as writer:
+        writer.delete(["de-2"])
+        writer.add(Document("de-3", "Am Fluss steht eine Schule.", lang="de"))
+    assert "de-2" in asked(reader, "river")
+    assert reader.refresh()
+    assert set(asked(reader, "river")) == {"de-3", "ru-2", "en-1"}
+    before = [(hit.id, hit.lang) for hit in reader.search("school", retrievers=["psq"], lang="en")]
+    compact(folder)
+    reader.refresh()
+    assert [(hit.id, hit.lang) for hit in reader.search("school", retrievers=["psq"], lang="en")] == before
+    assert set(asked(reader, "river")) == {"de-3", "ru-2", "en-1"}
+
+
+def test_a_passage_is_cut_into_the_same_pieces_with_and_without_vectors(tmp_path, tables):
+    answers = []
+    for retrievers in (("psq",), ("bm25", "dense", "psq")):
+        index = make(tmp_path / "-".join(retrievers), tables, retrievers)
+        answers.append([(hit.id, hit.score) for hit in index.search("river school", retrievers=["psq"], lang="en")])
+        states = index.manifest.retrievers
+        assert set(states) == {{"psq": "pieces"}.get(name, name) for name in retrievers}
+    assert answers[0] == answers[1]
+
+
+def test_without_tables_the_others_answer_and_psq_says_what_is_missing(tmp_path, tables, monkeypatch):
+    index = make(tmp_path / "idx", tables)
+    monkeypatch.setattr("xsearch.engine.snapshot.find_tables", lambda *_: None)
+    bare = xsearch.open(tmp_path / "idx")
+    assert [hit.id for hit in bare.search("Fluss", lang="de")] == ["de-2"]
+    with pytest.raises(UsageError, match="needs translation tables"):
+        bare.search("river", retrievers=["psq"])
+    assert [name for name in index.snapshot.retrievers] == ["bm25", "psq"]
+
+
+def test_tables_that_are_missing_or_of_another_vocabulary_are_refused(tmp_path, tables):
+    make(tmp_path / "idx", tmp_path / "none.tables")
+    with pytest.raises(IndexDamaged, match=r"none\.tables"):
+        xsearch.open(tmp_path / "idx").search("river", retrievers=["psq"])
+    content = tables.read_bytes()
+    other = tmp_path / "other.tables"
+    vocabulary = TranslationTables.open(tables).vocabulary
+    other.write_bytes(content.replace(vocabulary.encode(), b"0" * len(vocabulary)))
+    make(tmp_path / "other", other)
+    with pytest.raises(UsageError, match="not of the pieces"):
+        xsearch.open(tmp_path / "other").search("river", retrievers=["psq"])
+
+
+def test_pieces_are_those_of_the_shipped_encoder_where_the_chosen_has_none(tmp_path, tables, monkeypatch):
+    class Bare:
+        """An encoder of vectors alone."""
+
+        def __init__(self):
+            own = load_encoder()
+            self.card = replace(own.card, name="bare", fingerprint="f")
+            self.encode_queries, self.encode_passages = own.encode_queries, own.encode_passages
+            self.supports, self.word_weights = own.supports, own.word_weights
+
+    def load(name=None):
+        return Bare() if name == "bare" else load_encoder(name)
+
+    monkeypatch.setattr("xsearch.engine.encoder.load_encoder", load)
+    recipe = Recipe("both", retrievers=("dense", "psq"), encoder="bare", tables=str(tables))
+    index = xsearch.create(tmp_path / "idx", recipe)
+    with index.writer() as writer:
+        for document in DOCUMENTS:
+            writer.add(document)
+    assert index.manifest.encoder["name"] == "bare"
+    assert index.manifest.encoder["pieces"]["name"] == load_encoder().card.name
+    assert asked(index, "river", to=["de"]) == ["de-2"]
+    damaged = {**index.manifest.encoder, "pieces": {"name": "x", "fingerprint": "x"}}
+    with pytest.raises(EncoderMismatch, match="compact"):
+        index_encoders(replace(index.manifest, encoder=damaged), index.path)
+
+
+def test_an_ambiguous_query_is_translated_from_each_of_its_languages():
+    one = Translations(np.array([0, 2, 3]), np.array([5, 7, 9], np.int32), np.array([0.5, 0.25, 1.0], np.float32))
+    two = Translations(np.array([0, 1, 1]), np.array([7], np.int32), np.array([1.0], np.float32))
+    both = mixed([(0.75, one), (0.25, two)])
+    assert both.starts.tolist() == [0, 2, 3]
+    assert both.tokens.tolist() == [5, 7, 9]
+    assert both.probabilities.tolist() == [0.375, 0.1875 + 0.25, 0.75]
+    assert mixed([(1.0, one)]) is one
+    rest = chosen(both, np.array([False, True]))
+    assert rest.starts.tolist() == [0, 0, 1]
+    assert rest.tokens.tolist() == [9]
+
+
+def test_words_that_say_little_are_whole_words():
+    text = "of zer o"
+    pieces = QueryPieces(
+        np.arange(4, dtype=np.int32),
+        np.array([0.4, 0.6, 0.5, 0.2], np.float32),
+        np.array([0, 3, 5, 7]),
+        np.array([2, 5, 6, 8]),
+    )
+    assert function_pieces(text, pieces).tolist() == [True, False, False, True]
+    none = QueryPieces(*(np.zeros(0, kind) for kind in (np.int32, np.float32, np.int64, np.int64)))
+    assert function_pieces("", none).tolist() == []
+
+
+def test_function_words_stay_in_the_querys_own_language(tables):
+    pieces = load_encoder().query_pieces("the river")
+    found = translate(TranslationTables.open(tables), "the river", pieces, (("en", 1.0),), ["de", "en", "ru", "xx"])
+    assert set(found) == {"de", "en", "ru"}
+    assert np.diff(found["en"].starts).tolist() == [1, 1]
+    assert np.diff(found["de"].starts).tolist()[0] == 0
+    assert np.diff(found["de"].starts).tolist()[1] > 0

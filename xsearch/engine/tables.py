@@ -1,0 +1,102 @@
+"""The translation tables of an index: found by the vocabulary of its pieces, asked for every language it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xsearch import lang as languages
+from xsearch.core import FloatArray, IntArray, Mask, QueryPieces, Translations, UsageError
+from xsearch.core.data import data_path
+from xsearch.encode import PieceEncoder
+from xsearch.lang.translation import TranslationTables
+
+FUNCTION_WORD = 0.9
+"""Weight below which the encoder takes a word for an article, a preposition or the like, in any language."""
+
+
+def find_tables(named: str | None, encoder: PieceEncoder) -> TranslationTables | None:
+    """The tables that a recipe names by a path, or the shipped ones of the encoder's vocabulary; None where none of
+    the shipped ones are. Raises `UsageError` when the tables named are of another vocabulary, `IndexDamaged` when a
+    file cannot be read."""
+    if named is not None:
+        tables = TranslationTables.open(Path(named))
+        if tables.vocabulary != encoder.vocabulary:
+            raise UsageError(f"{named}: these tables are not of the pieces of encoder {encoder.card.name}")
+        return tables
+    for path in sorted(data_path("encoders").glob("**/*.tables")):
+        tables = TranslationTables.open(path)
+        if tables.vocabulary == encoder.vocabulary:
+            return tables
+    return None
+
+
+def translate(
+    tables: TranslationTables,
+    text: str,
+    pieces: QueryPieces,
+    langs: Sequence[tuple[str, float]],
+    groups: Sequence[str],
+) -> dict[str, Translations]:
+    """What each piece of a query may be in each of `groups` that can be reached from its language.
+
+    langs: the languages it may be in, with weights w_l that sum to 1: p(t | q) = Σ_l w_l p(t | q, l). In other
+    languages than these, words that say little (`FUNCTION_WORD`) have no translation: they would be found everywhere.
+    """
+    spoken: dict[str, float] = {}
+    for code, weight in langs:
+        spoken[languages.base_language(code)] = spoken.get(languages.base_language(code), 0.0) + weight
+    found: dict[str, list[tuple[float, Translations]]] = {}
+    for source, weight in spoken.items():
+        for group, translations in tables.translate(pieces.tokens, source, groups).items():
+            found.setdefault(group, []).append((weight, translations))
+    content = ~function_pieces(text, pieces)
+    return {group: mixed(parts) if group in spoken else chosen(mixed(parts), content) for group, parts in found.items()}
+
+
+def function_pieces(text: str, pieces: QueryPieces) -> Mask:
+    """Whether each piece is of a word that says little, bool (q,): words are what white space divides."""
+    if not len(pieces):
+        return np.zeros(0, dtype=np.bool_)
+    spaces = np.cumsum([character.isspace() for character in text])
+    words = np.unique(spaces[pieces.starts], return_inverse=True)[1]
+    weights = np.bincount(words, weights=pieces.weights)
+    says_little: Mask = (weights < FUNCTION_WORD)[words]
+    return says_little
+
+
+def mixed(parts: Sequence[tuple[float, Translations]]) -> Translations:
+    """Translations of the same pieces from several languages, weighted and added up."""
+    if len(parts) == 1:
+        weight, only = parts[0]
+        return Translations(only.starts, only.tokens, only.probabilities * np.float32(weight)) if weight < 1 else only
+    owners = np.concatenate([_owners(part) for _, part in parts])
+    tokens = np.concatenate([part.tokens for _, part in parts])
+    values = np.concatenate([part.probabilities * np.float32(weight) for weight, part in parts])
+    keys, places = np.unique(owners << 32 | tokens, return_inverse=True)
+    sums = np.bincount(places, weights=values).astype(np.float32)
+    return _of_rows(keys >> 32, (keys & 0xFFFFFFFF).astype(np.int32), sums, len(parts[0][1].starts) - 1)
+
+
+def chosen(translations: Translations, rows: Mask) -> Translations:
+    """The translations of some of the pieces; the others have none."""
+    owners = _owners(translations)
+    kept = rows[owners]
+    return _of_rows(owners[kept], translations.tokens[kept], translations.probabilities[kept], len(rows))
+
+
+def _owners(translations: Translations) -> IntArray:
+    return np.repeat(np.arange(len(translations.starts) - 1), np.diff(translations.starts))
+
+
+def _of_rows(
+    owners: IntArray,
+    tokens: NDArray[np.int32],
+    values: FloatArray,
+    count: int,
+) -> Translations:
+    starts = np.concatenate(([0], np.cumsum(np.bincount(owners, minlength=count))))
+    return Translations(starts, tokens, values)
