@@ -82,6 +82,9 @@ def test_a_file_belongs_to_the_first_source_that_names_it(tmp_path):
     parallel = read_parallel(tmp_path, (Source("b.jsonl", 0.5), Source("*.jsonl")))
     assert parallel.rows.sources == [0, 1]
     assert parallel.files == ["b.jsonl", "a.jsonl"]
+    left_out = read_parallel(tmp_path, (Source("b.jsonl", 0.0), Source("*.jsonl")))
+    assert left_out.files == ["a.jsonl"]
+    assert len(left_out.rows) == 1
 
 
 def test_evaluation_text_stays_out(tmp_path):

@@ -126,7 +126,7 @@ def excluded_files(globs: Sequence[str], data: Path) -> list[Path]:
 
 
 def read_parallel(data: Path, sources: tuple[Source, ...], excluded: frozenset[int] = frozenset()) -> ParallelText:
-    """The rows of every file of `data` that a source matches. Raises `BadInput` for a source without files."""
+    """The rows of every file of `data` that a source of positive weight matches. Raises `BadInput` for a source without files."""
     parallel = ParallelText()
     seen: set[Path] = set()
     for number, source in enumerate(sources):
@@ -135,6 +135,8 @@ def read_parallel(data: Path, sources: tuple[Source, ...], excluded: frozenset[i
             raise BadInput(f"no file matches '{source.files}'", str(data))
         for path in files:
             seen.add(path)
+            if not source.weight:
+                continue
             parallel.files.append(path.relative_to(data).as_posix())
             for where, record in read_records(path):
                 _add(parallel, record, number, excluded, where)

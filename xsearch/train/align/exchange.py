@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 
 from xsearch.core import BadInput, EncoderMismatch, UsageError
 from xsearch.encode import StaticEncoder
+from xsearch.encode.static import begins_word
 from xsearch.encode.unigram import START
 from xsearch.lang.translation import DEFAULT_LIMITS, Limits, TranslationTables
 from xsearch.lang.translation_file import Header, TableFile, read_tables, write_tables
 from xsearch.train.align.pruning import JointCounts, pair_table
 from xsearch.train.align.training import Pair, vocabularies
-
-UNSPACED = frozenset({"bo", "dz", "ja", "km", "lo", "my", "th", "yue", "zh"})
-"""Languages written without spaces: a piece of theirs may be a word wherever it stands."""
 
 WordTable = dict[str, dict[str, float]]
 
@@ -33,9 +31,9 @@ def export_words(
     if source not in tables.languages() or tables.supports(source, target) == 0:
         raise UsageError(f"no tables lead from '{source}' to '{target}': there are {', '.join(tables.languages())}")
     pieces = tables.pieces(source)
-    pieces = pieces[_words(encoder, pieces, source)]
+    pieces = pieces[_words(encoder, pieces)]
     found = tables.translate(pieces, source, [target], limits)[target]
-    kept = _words(encoder, found.tokens, target)
+    kept = _words(encoder, found.tokens)
     # A piece that is its own only translation is one that the table does not know.
     owners = np.repeat(np.arange(len(pieces)), np.diff(found.starts))
     kept &= (np.diff(found.starts)[owners] > 1) | (found.tokens != pieces[owners])
@@ -50,13 +48,12 @@ def _spelled(encoder: StaticEncoder, pieces: NDArray[np.integer]) -> list[str]:
     return [spelling.removeprefix(START) for spelling in encoder.spellings(pieces)]
 
 
-def _words(encoder: StaticEncoder, pieces: NDArray[np.integer], lang: str) -> NDArray[np.bool_]:
+def _words(encoder: StaticEncoder, pieces: NDArray[np.integer]) -> NDArray[np.bool_]:
     """Which pieces are words of their own: those that their spelling, standing alone, is cut into, and that begin a
     word where words are apart."""
     bags = encoder.token_bags(_spelled(encoder, pieces))
     single = np.diff(bags.starts) == 1
-    if lang not in UNSPACED:
-        single &= np.array([spelling.startswith(START) for spelling in encoder.spellings(pieces)], dtype=np.bool_)
+    single &= np.array([begins_word(spelling) for spelling in encoder.spellings(pieces)], dtype=np.bool_)
     first = np.append(bags.tokens, -1)[np.minimum(bags.starts[:-1], len(bags.tokens))]
     words: NDArray[np.bool_] = single & (first == pieces)
     return words

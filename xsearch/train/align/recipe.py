@@ -17,7 +17,8 @@ class Alignment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model1, hmm: iterations of each. null: probability of the empty word. prior: of the Dirichlet distribution over
     translations, 0 for none. agreement: both directions are counted by the product of their posteriors.
     symmetrisation: how the final posteriors are joined, a name of `xsearch.train.align.symmetrise`. most_tokens:
-    longer sentences are left out. most_cells: sentence pairs are drawn until so many pairs of places are reached.
+    longer sentences are left out. most_cells: so many pairs of a left and a right place are learnt from, in the
+    shortest sentences.
     """
 
     model1: int = 4
@@ -27,7 +28,7 @@ class Alignment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     agreement: bool = True
     symmetrisation: str = "product"
     most_tokens: int = 80
-    most_cells: int = 20_000_000
+    most_cells: int = 25_000_000
 
 
 class Pruning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
