@@ -80,6 +80,10 @@ def expected(languages, dense, source, target):
         return np.eye(VOCABULARY)
     known = (source, target) in dense or (target, source) in dense
     full = one(source, target) if known else one(source, "en") @ one("en", target)
+    if known and "en" not in (source, target):
+        through = one(source, "en") @ one("en", target)
+        both = (full.sum(axis=1) > 0) & (through.sum(axis=1) > 0)
+        full = np.where(both[:, None], (full + through) / 2, full + through)
     silent = full.sum(axis=1) == 0
     full[silent] = np.eye(VOCABULARY)[silent]
     return full

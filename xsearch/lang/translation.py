@@ -1,9 +1,10 @@
 """Translations of pieces: p(target piece | source piece) for every pair of languages that the tables reach.
 
 With joint weights w(e, f) of English pieces and those of another language (expected counts of word alignment),
-p(f | e) = w(e, f) / Σ_f' w(e, f') and p(e | f) = w(e, f) / Σ_e' w(e', f). Two other languages meet in a table of their
-own where there is one, else through English: p(g | f) = Σ_e p(e | f) p(g | e). What a table does not know is its own
-translation: names and numbers mostly.
+p(f | e) = w(e, f) / Σ_f' w(e, f') and p(e | f) = w(e, f) / Σ_e' w(e', f). Two other languages meet through English,
+p(g | f) = Σ_e p(e | f) p(g | e), and where they have a table of their own, in the mean of both: what is counted
+directly is sharper, and what is not counted English may know. What no table knows is its own translation: names and
+numbers mostly.
 """
 
 from __future__ import annotations
@@ -98,9 +99,10 @@ class TranslationTables:
         source, target = base_language(source), base_language(target)
         if source == target:
             return 1.0
-        direct = self._score(source, target)
-        composed = self._score(source, PIVOT) * self._score(PIVOT, target)
-        return max(direct, composed)
+        return max(self._score(source, target), self._composed_score(source, target))
+
+    def _composed_score(self, source: str, target: str) -> float:
+        return self._score(source, PIVOT) * self._score(PIVOT, target)
 
     def _score(self, source: str, target: str) -> float:
         pairs = self._file.header.pairs
@@ -125,14 +127,16 @@ class TranslationTables:
         unique, places = np.unique(np.asarray(tokens, dtype=np.int64), return_inverse=True)
         wanted = {target: base_language(target) for target in targets}
         reached = dict.fromkeys(base for base in wanted.values() if self.supports(source, base) > 0)
-        direct = [base for base in reached if base != source and self._score(source, base) > 0]
-        composed = [base for base in reached if base != source and base not in direct]
+        foreign = [base for base in reached if base != source]
+        direct = [base for base in foreign if self._score(source, base) > 0]
+        composed = [base for base in foreign if self._composed_score(source, base) > 0]
         found: dict[str, _Entries] = {}
-        for base in direct:
-            found[base] = self._direct(unique, source, base)
         if composed:
             english = _pruned(self._direct(unique, source, PIVOT), limits)
             found |= self._through(english, composed)
+        for base in direct:
+            entries = self._direct(unique, source, base)
+            found[base] = _mean(entries, found[base]) if base in found else entries
         own = _Entries(np.arange(len(unique)), unique, np.ones(len(unique), dtype=np.float32))
         rows = {base: _rows(_pruned(entries, limits), unique) for base, entries in found.items()}
         rows[source] = _rows(own, unique)
@@ -215,6 +219,14 @@ def _summed(owners: IntArray, places: IntArray, values: FloatArray) -> _Entries:
     first = np.flatnonzero(new)
     sums = np.add.reduceat(values, first) if len(first) else values
     return _Entries(owners[first], places[first], sums.astype(np.float32))
+
+
+def _mean(some: _Entries, others: _Entries) -> _Entries:
+    """Both, half each; of an owner that only one of them has, that one."""
+    owners = np.concatenate((some.owners, others.owners))
+    shared = np.isin(owners, np.intersect1d(some.owners, others.owners))
+    values = np.concatenate((some.values, others.values)) * np.where(shared, np.float32(0.5), np.float32(1))
+    return _summed(owners, np.concatenate((some.places, others.places)), values)
 
 
 def likeliest(owners: IntArray, values: FloatArray, limits: Limits) -> IntArray:

@@ -126,7 +126,8 @@ def excluded_files(globs: Sequence[str], data: Path) -> list[Path]:
 
 
 def read_parallel(data: Path, sources: tuple[Source, ...], excluded: frozenset[int] = frozenset()) -> ParallelText:
-    """The rows of every file of `data` that a source of positive weight matches. Raises `BadInput` for a source without files."""
+    """The rows of every file of `data` that a source of positive weight matches. Raises `BadInput` for a source
+    without files."""
     parallel = ParallelText()
     seen: set[Path] = set()
     for number, source in enumerate(sources):
