@@ -62,6 +62,7 @@ class TranslationTables:
         self._pair = {(pair.rows, pair.columns): k for k, pair in enumerate(header.pairs)}
         self._values = np.exp2(-np.arange(256) / header.levels).astype(np.float32)
         self._held: dict[str, IntArray] = {}
+        self._row_starts: dict[int, IntArray] = {}
 
     @staticmethod
     def open(path: Path) -> TranslationTables:
@@ -157,8 +158,7 @@ class TranslationTables:
 
     def _through(self, english: _Entries, targets: list[str]) -> dict[str, _Entries]:
         """Σ_e p(e | token) p(g | e) for several languages at once; `english` in piece numbers of the pivot."""
-        pivot = self.pieces(PIVOT)
-        rows = np.searchsorted(pivot, english.places)
+        rows = np.searchsorted(self.pieces(PIVOT), english.places)
         found = {}
         for target in targets:
             if (PIVOT, target) in self._pair:
@@ -171,10 +171,16 @@ class TranslationTables:
             found[target] = _summed(english.owners[entries], self.pieces_at(target, columns), values)
         return found
 
+    def _starts(self, pair: int) -> IntArray:
+        """Where the rows of a table begin, made when it is first used."""
+        if pair not in self._row_starts:
+            self._row_starts[pair] = self._file.starts(pair)
+        return self._row_starts[pair]
+
     def _of_rows(self, pair: int, rows: IntArray) -> Matched:
         """(place in `rows`, column, joint weight) of all entries of rows of a table, row after row."""
-        first = self._file.first_row[pair] + rows
-        begins, sizes = self._file.starts[first], self._file.starts[first + 1] - self._file.starts[first]
+        starts = self._starts(pair)
+        begins, sizes = starts[rows], starts[rows + 1] - starts[rows]
         owners = np.repeat(np.arange(len(rows)), sizes)
         at = np.arange(len(owners)) + np.repeat(begins - (np.cumsum(sizes) - sizes), sizes)
         return owners, self._file.places[at].astype(np.int64), self._values[self._file.codes[at]]
@@ -182,14 +188,14 @@ class TranslationTables:
     def _of_columns(self, pair: int, columns: IntArray) -> Matched:
         """(place in `columns`, row, joint weight) of all entries of columns of a table, in order of `columns`. Every
         entry of the table is looked at: it is small."""
-        first, last = self._file.first_row[pair], self._file.first_row[pair + 1]
-        begin, end = self._file.starts[first], self._file.starts[last]
+        starts = self._starts(pair)
+        begin, end = starts[0], starts[-1]
         wanted = np.full(MOST_COLUMNS, -1, dtype=np.int32)
         wanted[columns] = np.arange(len(columns))
         owners = wanted.take(self._file.places[begin:end])
         at = np.flatnonzero(owners >= 0)
         at = at[np.argsort(owners[at], kind="stable")]
-        rows = np.searchsorted(self._file.starts[first : last + 1], begin + at, side="right") - 1
+        rows = np.searchsorted(starts, begin + at, side="right") - 1
         return owners[at].astype(np.int64), rows, self._values[self._file.codes[begin + at]]
 
     def pieces_at(self, lang: str, places: IntArray) -> IntArray:
@@ -211,14 +217,11 @@ def _repeated(matched: Matched, which: IntArray) -> Matched:
 
 
 def _summed(owners: IntArray, places: IntArray, values: FloatArray) -> _Entries:
-    """Entries of the same owner and place added up."""
-    order = np.lexsort((places, owners))
-    owners, places, values = owners[order], places[order], values[order]
-    new = np.ones(len(owners), dtype=np.bool_)
-    new[1:] = (owners[1:] != owners[:-1]) | (places[1:] != places[:-1])
-    first = np.flatnonzero(new)
-    sums = np.add.reduceat(values, first) if len(first) else values
-    return _Entries(owners[first], places[first], sums.astype(np.float32))
+    """Entries of the same owner and place added up, by owner, then place."""
+    # One sort of one number: piece numbers are below 2^32.
+    keys, where = np.unique((owners << 32) | places, return_inverse=True)
+    sums = np.bincount(where, weights=values, minlength=len(keys)).astype(np.float32)
+    return _Entries(keys >> 32, keys & 0xFFFFFFFF, sums)
 
 
 def _mean(some: _Entries, others: _Entries) -> _Entries:
@@ -234,15 +237,13 @@ def likeliest(owners: IntArray, values: FloatArray, limits: Limits) -> IntArray:
 
     owners: int64 (m,). values: float32 (m,), probabilities given the owner.
     """
-    order = np.lexsort((-values, owners))
+    # What is too unlikely comes last in its row, so that leaving it out first changes nothing and spares the sort.
+    order = np.flatnonzero(values >= limits.min_probability)
+    order = order[np.lexsort((-values[order], owners[order]))]
     owners, values = owners[order], values[order]
     first = np.searchsorted(owners, owners)
     before = np.cumsum(values, dtype=np.float64) - values
-    kept = (
-        (values >= limits.min_probability)
-        & (np.arange(len(owners)) - first < limits.alternatives)
-        & (before - before[first] < limits.cumulative)
-    )
+    kept = (np.arange(len(owners)) - first < limits.alternatives) & (before - before[first] < limits.cumulative)
     return order[kept]
 
 
@@ -253,7 +254,7 @@ def _pruned(entries: _Entries, limits: Limits) -> _Entries:
 
 def _rows(entries: _Entries, tokens: IntArray) -> _Entries:
     """The entries, and a token without any as its own."""
-    silent = np.setdiff1d(np.arange(len(tokens)), entries.owners)
+    silent = np.flatnonzero(np.bincount(entries.owners, minlength=len(tokens)) == 0)
     owners = np.concatenate((entries.owners, silent))
     order = np.argsort(owners, kind="stable")
     return _Entries(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -76,19 +77,27 @@ class PairTable:
 
 @dataclass(frozen=True, eq=False)
 class TableFile:
-    """The arrays of a file. Pair k has the entries ``first_entry[k]:first_entry[k + 1]`` of `places` and `codes`;
-    row r of it those from ``starts[first_row[k] + r]`` to the next.
+    """The arrays of a file. Pair k has the rows ``first_row[k]:first_row[k + 1]`` of `counts` and the entries
+    ``first_entry[k]:first_entry[k + 1]`` of `places` and `codes`.
 
     bitmaps: uint8 (languages, ceil(vocabulary / 8)), bit p (little end first) tells whether a language has piece p.
-    starts: int64 (all rows of all pairs + 1,). places: uint16 (entries,). codes: uint8 (entries,).
+    counts: uint8 (all rows of all pairs,), their entries. places: uint16 (entries,). codes: uint8 (entries,).
     """
 
     header: Header
     bitmaps: NDArray[np.uint8]
-    starts: NDArray[np.int64]
+    counts: NDArray[np.uint8]
     first_row: NDArray[np.int64]
+    first_entry: NDArray[np.int64]
     places: NDArray[np.uint16]
     codes: NDArray[np.uint8]
+
+    def starts(self, pair: int) -> NDArray[np.int64]:
+        """Where each row of a pair begins among all entries, and where the last ends: int64 (rows + 1,)."""
+        counts = self.counts[self.first_row[pair] : self.first_row[pair + 1]]
+        starts = np.full(len(counts) + 1, self.first_entry[pair], dtype=np.int64)
+        starts[1:] += np.cumsum(counts, dtype=np.int64)
+        return starts
 
 
 def code_weights(weights: FloatArray) -> NDArray[np.uint8]:
@@ -143,19 +152,21 @@ def read_tables(path: Path) -> TableFile:
     padded = [length + -length % ALIGNMENT for length in lengths]
     if path.stat().st_size != begin + sum(padded):
         raise _damaged(path, f"{path.stat().st_size} bytes where {begin + sum(padded)} are expected")
-    mapped = np.memmap(path, dtype=np.uint8, mode="r") if lengths[0] else np.zeros(begin, dtype=np.uint8)
+    # A plain view: slicing a memmap costs microseconds each time.
+    mapped = (np.memmap(path, dtype=np.uint8, mode="r") if lengths[0] else np.zeros(begin, dtype=np.uint8)).view(
+        np.ndarray
+    )
     ends = begin + np.cumsum([0, *padded])
     bitmaps, counts, places, codes = (mapped[at : at + size] for at, size in zip(ends, lengths, strict=False))
     bitmaps = bitmaps.reshape(len(sizes), width)
     held = np.bitwise_count(bitmaps).sum(axis=1, dtype=np.int64)
     if held.tolist() != list(sizes.values()):
         raise _damaged(path, "the vocabularies are not as large as the header says")
-    starts = np.zeros(len(counts) + 1, dtype=np.int64)
-    np.cumsum(counts, out=starts[1:])
-    first_row = np.concatenate(([0], np.cumsum(rows)))
-    if not np.array_equal(starts[first_row], np.concatenate(([0], np.cumsum(entries)))):
-        raise _damaged(path, "the rows have not as many entries as the header says")
-    return TableFile(header, bitmaps, starts, first_row, places.view("<u2"), codes)
+    first_row, first_entry = (np.concatenate(([0], np.cumsum(sizes))) for sizes in (rows, entries))
+    for pair, (begin, end) in enumerate(pairwise(first_row.tolist())):
+        if counts[begin:end].sum(dtype=np.int64) != entries[pair]:
+            raise _damaged(path, "the rows have not as many entries as the header says")
+    return TableFile(header, bitmaps, counts, first_row, first_entry, places.view("<u2"), codes)
 
 
 def _read_header(path: Path) -> tuple[Header, int]:

@@ -130,7 +130,7 @@ def _read_joint(path: Path, encoder: StaticEncoder) -> tuple[dict[Pair, JointCou
 
 def _joint(file: TableFile, tables: TranslationTables, pair: int) -> JointCounts:
     entry = file.header.pairs[pair]
-    starts = file.starts[file.first_row[pair] : file.first_row[pair + 1] + 1]
+    starts = file.starts(pair)
     part = slice(int(starts[0]), int(starts[-1]))
     left = np.repeat(tables.pieces(entry.rows), np.diff(starts))
     weights = np.exp2(-file.codes[part].astype(np.float32) / file.header.levels)
