@@ -11,6 +11,7 @@ from xsearch.cli.app import main
 from xsearch.core import BadInput
 from xsearch.encode import load_encoder
 from xsearch.lang.translation import TranslationTables
+from xsearch.lang.translation_file import PairTable, write_tables
 from xsearch.train.align import pair as one_pair
 from xsearch.train.align.expectation import expected_counts
 from xsearch.train.align.hmm import REACH, Jumps, hmm_posteriors
@@ -18,6 +19,7 @@ from xsearch.train.align.model1 import model1_posteriors
 from xsearch.train.align.pairs import SentencePairs, build_corpus
 from xsearch.train.align.pruning import JointCounts, pruned
 from xsearch.train.align.recipe import Alignment, Pruning, load_tables_recipe
+from xsearch.train.align.scoring import match_scores
 from xsearch.train.align.symmetrise import SYMMETRISED
 from xsearch.train.align.tables import Direction, Model, digamma
 from xsearch.train.bags import Bags
@@ -228,6 +230,20 @@ def test_pruning_keeps_what_is_likely_either_way():
     assert list(zip(kept.left.tolist(), kept.right.tolist(), strict=True)) == [(1, 7), (1, 8), (1, 9), (2, 7)]
     many = JointCounts(np.zeros(400, dtype=np.int64), np.arange(400), np.linspace(1, 2, 400, dtype=np.float32))
     assert len(pruned(many, Pruning(0.0, 1.0, 255, 0.0))) == 255
+
+
+def test_match_scores_by_hand(tmp_path):
+    # 0 → 5 (.75), 6 (.25); 1 → 7. Texts: {5, 6}, {7}, {5}.
+    languages = {"en": np.array([0, 1]), "de": np.array([5, 6, 7])}
+    weights = np.array([1.0, 1 / 3, 1.0], dtype=np.float32)
+    table = PairTable("en", "de", np.array([2, 1]), np.array([0, 1, 2]), weights)
+    write_tables(tmp_path / "t", 10, "", languages, [table])
+    tables = TranslationTables.open(tmp_path / "t")
+    scores = match_scores(tables, bags([[0], [1, 1], [0, 1], [9]]), bags([[5, 6, 5], [7], [5]]), "en", "de")
+    held = np.array([[1.0, 0, 0.75], [0, 1, 0]])
+    idf = np.log1p(3 / held.sum(axis=1))
+    expected = np.array([held[0] * idf[0], held[1] * idf[1], held[0] * idf[0] + held[1] * idf[1], [0, 0, 0]])
+    assert scores == pytest.approx(expected, rel=0.02)
 
 
 RECIPE = """
