@@ -48,19 +48,32 @@ def prepare(documents: Sequence[Document], sources: Sequence[str | None], max_wo
 
 def analyze(documents: list[NewDocument]) -> Prepared:
     """Terms and texts of documents whose passages are known."""
-    out = Prepared(documents, [], [], [], [])
-    for document, passages, _ in documents:
-        title = document.title or ""
-        for passage in passages:
-            analyzer = languages.analyzer(passage.lang)
-            text = document.text[passage.start : passage.end]
-            title_terms = " ".join(analyzer.terms(title)) if title else ""
-            body = " ".join(analyzer.terms(text))
-            out.groups.append(languages.base_language(passage.lang))
-            out.title_terms.append(title_terms)
-            out.terms.append(f"{title_terms} {body}" if title_terms else body)
-            out.texts.append(f"{title}\n{text}" if title else text)
-    return out
+    passages = [(document, passage) for document, spans, _ in documents for passage in spans]
+    langs = [passage.lang for _, passage in passages]
+    titles = [document.title or "" for document, _ in passages]
+    texts = [document.text[passage.start : passage.end] for document, passage in passages]
+    title_terms, bodies = _terms(titles, langs), _terms(texts, langs)
+    return Prepared(
+        documents,
+        [languages.base_language(lang) for lang in langs],
+        [f"{title} {body}" if title else body for title, body in zip(title_terms, bodies, strict=True)],
+        title_terms,
+        [f"{title}\n{text}" if title else text for title, text in zip(titles, texts, strict=True)],
+    )
+
+
+def _terms(texts: Sequence[str], langs: Sequence[str]) -> list[str]:
+    """The terms of each text, space-joined. Texts of a language are analyzed together."""
+    places: dict[str, list[int]] = {}
+    for place, (text, lang) in enumerate(zip(texts, langs, strict=True)):
+        if text:
+            places.setdefault(lang, []).append(place)
+    found = [""] * len(texts)
+    for lang, own in places.items():
+        analyzed = languages.analyzer(lang).terms_of_all([texts[place] for place in own])
+        for place, terms in zip(own, analyzed, strict=True):
+            found[place] = " ".join(terms)
+    return found
 
 
 def _sample(document: Document) -> str:
