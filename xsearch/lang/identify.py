@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -17,7 +17,7 @@ import numpy as np
 from xsearch.core.batch import FloatArray
 from xsearch.lang.codes import UNKNOWN, base_language, usual_script
 from xsearch.lang.profiles import profiles, words_of
-from xsearch.lang.scripts import COMMON, scripts_of
+from xsearch.lang.scripts import COMMON, scripts_of, scripts_of_all
 
 _HEAD = 240
 _MOST_WORDS = 24
@@ -69,8 +69,8 @@ def identify(texts: Sequence[str], among: Sequence[str] | None = None) -> list[I
     found = [Identified(UNKNOWN, COMMON, 0.0)] * len(texts)
     waiting: dict[str, list[int]] = {}
     heads = [_head(text) for text in texts]
-    for i, head in enumerate(heads):
-        script = _script(head)
+    for i, (head, counts) in enumerate(zip(heads, scripts_of_all(heads), strict=True)):
+        script = _script(counts)
         if profiles(script):
             waiting.setdefault(script, []).append(i)
         elif script != COMMON:
@@ -93,12 +93,13 @@ def identify_query(text: str, among: Sequence[str] | None = None) -> tuple[tuple
     has) but need fifty times the evidence.
     """
     head = _head(text)
-    script = _script(head)
+    letters = scripts_of(head)
+    script = _script(letters)
     if script == COMMON:
         return ((UNKNOWN, 1.0),)
     if profiles(script):
-        letters = sum(scripts_of(head).values())
-        langs, (row,), (enough,) = _by_profiles([head], script, None, letters / (letters + _HALF_EVIDENCE))
+        count = sum(letters.values())
+        langs, (row,), (enough,) = _by_profiles([head], script, None, count / (count + _HALF_EVIDENCE))
         probabilities = dict(zip(langs, row.tolist(), strict=True)) if enough else {}
     else:
         probabilities = _by_script(head, script, None)
@@ -123,11 +124,12 @@ def _is_in(lang: str, allowed: frozenset[str]) -> bool:
     return base_language(lang) in allowed
 
 
-def _script(head: str) -> str:
-    """The script that carries the text, "Zyyy" if it has no letters. Kana makes Japanese of Han."""
-    counts = scripts_of(head)
-    if not counts:
+def _script(letters: Mapping[str, int]) -> str:
+    """The script that carries a text with so many letters of each, "Zyyy" if it has none. Kana makes Japanese of
+    Han."""
+    if not letters:
         return COMMON
+    counts = dict(letters)
     kana = counts.get("Hira", 0) + counts.get("Kana", 0)
     if kana and 20 * kana >= counts.get("Hani", 0):
         counts["Hira"] = kana + counts.pop("Hani", 0)
@@ -138,10 +140,10 @@ def _by_script(head: str, script: str, allowed: frozenset[str] | None) -> dict[s
     if script != "Hani":
         return {_LANGUAGE_OF_SCRIPT.get(script, UNKNOWN): _CERTAIN}
     scores = {lang: math.log(prior) for lang, prior in _HAN_PRIOR.items()}
-    for char in head:
-        if char >= "\u3400":
-            for lang, cost in zip(_HAN_CHARSETS, _han_costs(char), strict=True):
-                scores[lang] -= cost
+    # Columns of costs are added up at once: a text may hold two hundred characters.
+    costs = zip(*(_han_costs(char) for char in head if char >= "\u3400"), strict=True)
+    for lang, column in zip(_HAN_CHARSETS, costs, strict=False):
+        scores[lang] -= sum(column)
     if allowed and any(_is_in(lang, allowed) for lang in scores):
         scores = {lang: score for lang, score in scores.items() if _is_in(lang, allowed)}
     best = max(scores.values())
