@@ -27,7 +27,7 @@ class Subwords:
     def __init__(self, pieces: Pieces, remembered: int = REMEMBERED) -> None:
         self._most_remembered = remembered
         self._unigram = Unigram(pieces)
-        self._memory = _Memory()
+        self._forget()
         self._lock = Lock()
 
     def bags(self, texts: Sequence[str]) -> TokenBags:
@@ -35,18 +35,18 @@ class Subwords:
         split = [text.split() for text in texts]
         stretches = list(chain.from_iterable(split))
         with self._lock:
-            if self._memory.characters > self._most_remembered:
-                self._memory = _Memory()
-            numbers = self._memory.numbers
+            if self._stretches.characters > self._most_remembered:
+                self._forget()
+            numbers = self._stretches.numbers
             # One look-up each, not two: in so large a table it is memory that takes the time.
             known = list(map(numbers.get, stretches))
             if None in known:
                 pairs = zip(stretches, known, strict=True)
                 missing = list(dict.fromkeys(stretch for stretch, number in pairs if number is None))
-                self._memory.add(missing, self._segmented(missing))
+                self._stretches.add(missing, self._segmented(missing))
                 pairs = zip(stretches, known, strict=True)
                 known = [numbers[stretch] if number is None else number for stretch, number in pairs]
-            tokens = self._memory.bags.take(np.array(known, dtype=np.int64))
+            tokens = self._stretches.bags.take(np.array(known, dtype=np.int64))
         return tokens.joined(_column(map(len, split), len(split)))
 
     def places(self, text: str) -> list[tuple[int, int, int]]:
@@ -62,12 +62,17 @@ class Subwords:
         return found
 
     def _segmented(self, stretches: Sequence[str]) -> TokenBags:
-        """The tokens of each stretch; a word that several hold is segmented once."""
+        """The tokens of each stretch. A word stands in several (with a comma, in capitals) and is segmented once."""
         words = fold_all(stretches)
-        numbers = {word: number for number, word in enumerate(dict.fromkeys(chain.from_iterable(words)))}
+        numbers = self._words.numbers
+        if missing := [word for word in dict.fromkeys(chain.from_iterable(words)) if word not in numbers]:
+            self._words.add(missing, self._unigram.segment_all(missing))
         counts = _column(map(len, words), len(words))
         rows = _column(map(numbers.__getitem__, chain.from_iterable(words)), int(counts.sum()))
-        return self._unigram.segment_all(list(numbers)).take(rows).joined(counts)
+        return self._words.bags.take(rows).joined(counts)
+
+    def _forget(self) -> None:
+        self._stretches, self._words = _Memory(), _Memory()
 
 
 class _Memory:

@@ -22,8 +22,10 @@ from xsearch.engine.workers import InProcesses, InThisProcess, Preparation, Read
 from xsearch.storage import Files, Manifest, SourceState, write_lock, write_manifest
 from xsearch.storage.failpoints import reach
 
-BATCH = 256
-"""Documents prepared at once: large enough for the encoder's threads, small enough to keep several in memory."""
+BATCH = 1024
+"""Documents prepared at once: what is new in them is analyzed and encoded together."""
+BATCH_CHARACTERS = 1 << 20
+"""Text that makes a batch of fewer documents: several batches are in memory."""
 MANY = 4096
 """Documents from which on processes of their own pay for their start (about a second)."""
 
@@ -64,6 +66,7 @@ class IndexWriter:
         self._workers = workers
         self._submitted = 0
         self._buffer: list[Document] = []
+        self._characters = 0
         self._sources: list[str | None] = []
         self._pending: deque[Future[None]] = deque()
         self._changed = False
@@ -87,7 +90,8 @@ class IndexWriter:
         self._changed = True
         self._buffer.append(document)
         self._sources.append(source)
-        if len(self._buffer) >= BATCH:
+        self._characters += len(document.text)
+        if len(self._buffer) >= BATCH or self._characters >= BATCH_CHARACTERS:
             self._submit()
 
     def delete(self, ids: Sequence[str]) -> list[str]:
@@ -158,7 +162,7 @@ class IndexWriter:
 
     def _submit(self) -> None:
         batch, sources = self._buffer, self._sources
-        self._buffer, self._sources = [], []
+        self._buffer, self._sources, self._characters = [], [], 0
         try:
             reach("add.prepare")
             self._submitted += len(batch)

@@ -18,12 +18,12 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import chain, islice, pairwise
 from operator import add
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 from xsearch.core.errors import UnknownLanguage, UsageError
 from xsearch.lang.codes import base_language, normalize_code, usual_script
@@ -91,12 +91,17 @@ class _Known(dict[str, T]):
             self[key] = value
         return value
 
-    def learn(self, keys: Iterable[str]) -> None:
-        """Compute what is not known of many strings, together; those too long to keep are left for when they come."""
-        unknown = [key for key in dict.fromkeys(keys) if key not in self and len(key) <= _CACHED_LENGTH]
-        if unknown:
-            self._make_room()
-            self.update(zip(unknown, self._compute(unknown), strict=True))
+    def of_all(self, keys: Sequence[str]) -> Iterator[T]:
+        """The values of many strings. What is not known of them is computed together."""
+        # One look-up each, not two: in a large table it is memory that takes the time.
+        values = list(map(self.get, keys))
+        if None not in values:
+            return iter(cast(list[T], values))
+        unknown = list(dict.fromkeys(key for key, value in zip(keys, values, strict=True) if value is None))
+        new = dict(zip(unknown, self._compute(unknown), strict=True))
+        self._make_room()
+        self.update((key, value) for key, value in new.items() if len(key) <= _CACHED_LENGTH)
+        return (new[key] if value is None else value for key, value in zip(keys, values, strict=True))
 
     def _make_room(self) -> None:
         if len(self) >= _CACHE_SIZE:
@@ -135,8 +140,8 @@ class Analyzer:
     def terms_of_all(self, texts: Sequence[str]) -> list[list[str]]:
         """`terms` of every text. What is new in them is analyzed together, in a third of the time."""
         split = list(map(self._pattern.findall, texts))
-        self._words.learn(chain.from_iterable(split))
-        return [list(chain.from_iterable(map(self._words.__getitem__, words))) for words in split]
+        found = self._words.of_all(list(chain.from_iterable(split)))
+        return [list(chain.from_iterable(islice(found, len(words)))) for words in split]
 
     def tokens(self, text: str) -> list[Token]:
         """The terms of a text with their places; the terms of all tokens together are `terms` of the text.
