@@ -29,6 +29,8 @@ from xsearch.encode.unigram import START, Pieces
 LANGUAGE_FLOOR = 0.05
 UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
 """Characters of Thai, Lao, Burmese, Khmer, kana and Han."""
+FEW_TOKENS = 2000
+"""Fewer are sorted sooner than a table of the whole vocabulary is filled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +155,20 @@ class StaticEncoder:
 
     def _pool(self, tokens: NDArray[np.int64], starts: NDArray[np.int64]) -> FloatArray:
         # Only the rows that occur are decoded: the whole table would take a hundred megabytes.
-        occurs = np.zeros(len(self._table), dtype=np.bool_)
-        occurs[tokens] = True
-        numbers = np.flatnonzero(occurs)
-        place = np.zeros(len(self._table), dtype=np.int64)
-        place[numbers] = np.arange(len(numbers))
-        return unit_rows(sum_bags(self._table.rows(numbers), place[tokens], starts, self._executor))
+        numbers, places = _distinct(tokens, len(self._table))
+        return unit_rows(sum_bags(self._table.rows(numbers), places, starts, self._executor))
+
+
+def _distinct(tokens: NDArray[np.int64], vocabulary: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct tokens ascending, and the place of each of `tokens` among them."""
+    if len(tokens) < FEW_TOKENS:
+        return np.unique(tokens, return_inverse=True)
+    occurs = np.zeros(vocabulary, dtype=np.bool_)
+    occurs[tokens] = True
+    numbers = np.flatnonzero(occurs)
+    place = np.zeros(vocabulary, dtype=np.int64)
+    place[numbers] = np.arange(len(numbers))
+    return numbers, place[tokens]
 
 
 def begins_word(piece: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -63,7 +64,7 @@ class _View(NamedTuple):
     text: str
     lang: str
     sentences: list[tuple[int, int]]
-    tokens: list[tuple[tuple[str, ...], int, int]]
+    tokens: Sequence[languages.Token]
     terms: dict[str, float]
     matched: bool
 
@@ -71,8 +72,8 @@ class _View(NamedTuple):
 def _view(snapshot: Snapshot, query: Query, passage: StoredPassage) -> _View:
     text = passage.text or passage.title or ""
     terms = query_terms(snapshot, query, passage.lang)
-    tokens = [(t.terms, t.start, t.end) for t in languages.analyzer(passage.lang).tokens(text)] if terms else []
-    matched = any(term in terms for token in tokens for term in token[0])
+    tokens = languages.analyzer(passage.lang).tokens(text) if terms else []
+    matched = not terms.keys().isdisjoint(chain.from_iterable(token.terms for token in tokens))
     return _View(text, passage.lang, languages.sentences(text, passage.lang), tokens, terms, matched)
 
 

@@ -31,7 +31,7 @@ from xsearch.lang.fold import Folding, folding
 from xsearch.lang.scripts import COMMON, script_of
 from xsearch.lang.segmenters import SEGMENTERS, Segmenter, segmenter
 from xsearch.lang.tables import DATA, rows
-from xsearch.lang.words import unit_run_pattern, units, word_pattern
+from xsearch.lang.words import FIRST_UNIT, unit_run_pattern, units, word_pattern
 
 VERSION = 1
 """Raised whenever the code changes what terms come out; data files and packages are in the fingerprint anyway."""
@@ -149,13 +149,16 @@ class Analyzer:
         A token is a word, or in a run without spaces a bigram, and then neighbours overlap. The terms of a token may be
         none: a word of nothing but marks.
         """
-        found = []
-        for match in self._pattern.finditer(text):
-            word, start = match.group(), match.start()
-            if self._is_run(word):
-                found += [Token((term,), start + a, start + b) for term, a, b in self._run(word)]
+        matches = list(self._pattern.finditer(text))
+        runs = [match[0][0] >= FIRST_UNIT and self._is_run(match[0]) is not None for match in matches]
+        terms = self._words.of_all([match[0] for match, is_run in zip(matches, runs, strict=True) if not is_run])
+        found: list[Token] = []
+        for match, is_run in zip(matches, runs, strict=True):
+            start = match.start()
+            if is_run:
+                found += [Token((term,), start + a, start + b) for term, a, b in self._run(match[0])]
             else:
-                found.append(Token(self._words[word], start, match.end()))
+                found.append(Token(next(terms), start, match.end()))
         return found
 
     def _words_terms(self, words: Sequence[str]) -> list[tuple[str, ...]]:
@@ -163,7 +166,7 @@ class Analyzer:
         found: list[tuple[str, ...]] = [()] * len(words)
         spaced: dict[str, list[int]] = {}
         for place, word in enumerate(words):
-            if self._is_run(word):
+            if word[0] >= FIRST_UNIT and self._is_run(word):
                 found[place] = self._run_terms(word)
             else:
                 spaced.setdefault(_first_script(word), []).append(place)

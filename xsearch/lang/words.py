@@ -27,6 +27,9 @@ UNIT_SCRIPTS = (
 )
 """Scripts written without spaces between words (and Hangul); those of a group run together."""
 
+FIRST_UNIT = "\u02ea"
+"""The first character of any of them, a tone mark of Bopomofo; those below need not be looked up."""
+
 _VARIATION_SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
 # Marks of voiced kana and the long vowel, which Unicode shares between scripts.
 _KANA_MARKS = "\u3099-\u309c\u30fc-\u30fc\uff70-\uff70\uff9e-\uff9f"

@@ -66,10 +66,10 @@ def snippet(
 
 def _matches(tokens: Iterable[Token], weights: Mapping[str, float]) -> list[_Match]:
     found = []
+    nothing_known = weights.keys().isdisjoint
     for terms, start, end in tokens:
-        known = [term for term in terms if term in weights]
-        if known:
-            term = max(known, key=lambda name: (weights[name], name))
+        if not nothing_known(terms):
+            term = max(filter(weights.__contains__, terms), key=lambda name: (weights[name], name))
             found.append(_Match(start, end, term, weights[term]))
     return found
 
@@ -163,20 +163,27 @@ def _on_one_line(
         end -= 1
     cut_left = any(first < start < last and text[first:start].strip() for first, last in sentences)
     cut_right = any(first < end < last and text[end:last].strip() for first, last in sentences)
-    line = [ELLIPSIS] if cut_left else []
-    place = []
-    for offset in range(start, end):
-        place.append(len(line))
-        if not text[offset].isspace():
-            line.append(text[offset])
-        elif not text[offset - 1].isspace():
-            line.append(" ")
-    place.append(len(line))
-    if cut_right:
-        line.append(ELLIPSIS)
+    line, place = _collapsed(text[start:end])
+    before = len(ELLIPSIS) if cut_left else 0
     inside = [(max(first, start), min(last, end)) for first, last in matched if first < end and last > start]
-    spans = _merged([(place[first - start], place[last - start]) for first, last in inside])
-    return "".join(line), spans
+    spans = _merged([(before + place[first - start], before + place[last - start]) for first, last in inside])
+    return f"{ELLIPSIS if cut_left else ''}{line}{ELLIPSIS if cut_right else ''}", spans
+
+
+def _collapsed(stretch: str) -> tuple[str, Sequence[int]]:
+    """The stretch with every run of white space as one space, and where each of its places, the end too, has gone.
+    It neither begins nor ends with white space."""
+    if " ".join(stretch.split()) == stretch:
+        return stretch, range(len(stretch) + 1)
+    line: list[str] = []
+    place = []
+    for offset, character in enumerate(stretch):
+        place.append(len(line))
+        if not character.isspace():
+            line.append(character)
+        elif not stretch[offset - 1].isspace():
+            line.append(" ")
+    return "".join(line), [*place, len(line)]
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:

@@ -243,7 +243,11 @@ class BM25:
             wanted = tantivy_query(self._schema, clauses)
             if wanted is None:
                 continue
-            background[lang] = (0.0, idf_sum(searcher, clauses))
+            worth, is_known = idf_sum(searcher, clauses)
+            background[lang] = (0.0, worth)
+            # Of a question's words most are in one language's index: where none is, nothing needs to be searched.
+            if not is_known:
+                continue
             found = search_language(searcher, wanted, depth, among)
             passages.append(found[0])
             scores.append(found[1])

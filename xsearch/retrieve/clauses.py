@@ -33,16 +33,17 @@ def tantivy_query(schema: tantivy.Schema, clauses: Sequence[AnalyzedClause]) -> 
     return tantivy.Query.boolean_query(parts)
 
 
-def idf_sum(searcher: tantivy.Searcher, clauses: Sequence[AnalyzedClause]) -> float:
-    """Σ ln(1 + (N - df + 0.5) / (df + 0.5)) over the distinct terms of wanted and required clauses.
+def idf_sum(searcher: tantivy.Searcher, clauses: Sequence[AnalyzedClause]) -> tuple[float, bool]:
+    """Σ ln(1 + (N - df + 0.5) / (df + 0.5)) over the distinct terms of wanted and required clauses, and whether the
+    index holds any of them.
 
     A term the index lacks counts with df = 0: a query that says much of what the index knows nothing about is one
     whose best match is worth little.
     """
     wanted = {(clause.field, term) for clause in clauses if clause.occur != "must_not" for term in clause.terms}
     documents = searcher.num_docs
-    frequencies = (searcher.doc_freq(field, term) for field, term in sorted(wanted))
-    return math.fsum(math.log1p((documents - df + 0.5) / (df + 0.5)) for df in frequencies)
+    frequencies = [searcher.doc_freq(field, term) for field, term in wanted]
+    return math.fsum(math.log1p((documents - df + 0.5) / (df + 0.5)) for df in frequencies), any(frequencies)
 
 
 def _clause_query(schema: tantivy.Schema, clause: AnalyzedClause) -> tantivy.Query:

@@ -33,7 +33,7 @@ FAISS_WINDOWS = 50_000
 """Below this, numpy answers in less time than a few queries need to import FAISS (a quarter of a second)."""
 BUFFER_BYTES = 256 << 20
 """Codes a writer holds before it makes segments of them ahead of the flush."""
-SAMPLE = 512
+SAMPLE = 256
 """Windows of a language whose scores stand for all of its windows' scores."""
 QUERIES_AT_ONCE = 256
 

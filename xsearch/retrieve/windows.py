@@ -103,12 +103,14 @@ class Segment:
 def settled(owners: IntArray, scores: FloatArray, depth: int) -> Best | None:
     """The best `depth` passages given the best windows' owners and scores, descending; None when these windows do
     not tell yet."""
-    above = scores > scores[-1]
-    # The first of a passage's windows is its best.
-    passages, first = np.unique(owners[above], return_index=True)
-    if len(passages) < depth:
-        return None
-    return Best.of(passages, scores[first], depth)
+    above = int(np.searchsorted(-scores, -scores[-1]))
+    # The first of a passage's windows is its best: where sorting keeps their order, the first of equal owners.
+    order = np.argsort(owners[:above], kind="stable")
+    passages = owners[:above][order]
+    first = np.ones(above, dtype=np.bool_)
+    np.not_equal(passages[1:], passages[:-1], out=first[1:])
+    passages, best = passages[first], scores[:above][order[first]]
+    return Best.of(passages, best, depth) if len(passages) >= depth else None
 
 
 def codes_name(lang: str, entry: dict[str, int]) -> str:
