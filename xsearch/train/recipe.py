@@ -87,7 +87,7 @@ class StaticRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     description: str = ""
     seed: int = 1
     group: int = 3
-    window: int = 40
+    window: int = 80
     vocabulary: Vocabulary = Vocabulary()
     sampling: Sampling = Sampling()
     objective: Objective = Objective()
