@@ -1,11 +1,11 @@
 """Indexing speed, query latency, bytes and memory of the engine, with bm25s on the same documents in the same run.
 
-    python eval/bench/engine.py --data ../shared/data/parallel [--documents 200000]
+    python eval/bench/engine.py --data ../shared/data/parallel [--documents 200000] [--recipe hybrid]
 
 Documents are made of distinct sentences of parallel text in 20 languages, about 60 words each (unspaced scripts:
 the sentences that are 60 words in English). Each measurement runs in a process of its own, so that peak memory is
-that of one thing. Appends a row to `eval/results/engine.jsonl`; `load` is the machine's average number of busy
-processes in the minute before, and `cpu_seconds` what a busy machine does not change much.
+that of one thing. Appends a row for each recipe to `eval/results/engine.jsonl`; `load` is the machine's average number
+of busy processes in the minute before, and the CPU's time is what a busy machine does not change much.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ LANGUAGES = [
     *("en", "de", "fr", "es", "it", "pt", "nl", "pl", "ru", "uk"),
     *("tr", "ar", "fa", "hi", "zh", "ja", "ko", "vi", "id", "sv"),
 ]
+RECIPES = ("words-and-vectors", "hybrid")
 WORDS = 60
 SEED = 7
 
@@ -72,19 +73,19 @@ def make_documents(data: Path, count: int, target: Path) -> None:
             out.write(json.dumps({"id": f"d{number:06d}", "text": text, "made": lang}, ensure_ascii=False) + "\n")
 
 
-def measure_index(documents: Path, folder: Path) -> dict[str, float]:
+def measure_index(documents: Path, folder: Path, recipe: str) -> dict[str, float]:
     """Index through the public command's path: read, identify, analyze, encode, store, commit."""
     import xsearch
     from xsearch.engine import IngestOptions, index_paths
 
     started = time.perf_counter()
-    index = xsearch.create(folder)
+    index = xsearch.create(folder, recipe)
     report = index_paths(index, [documents], IngestOptions(workers=os.cpu_count() or 1))
     seconds = time.perf_counter() - started
     return {"seconds": seconds, "documents_per_second": report.documents / seconds}
 
 
-def measure_bm25s(documents: Path, folder: Path) -> dict[str, float]:
+def measure_bm25s(documents: Path, folder: Path, _: str) -> dict[str, float]:
     """bm25s with its own tokenizer, no stemmer, index saved to disk."""
     import bm25s
 
@@ -98,7 +99,7 @@ def measure_bm25s(documents: Path, folder: Path) -> dict[str, float]:
     return {"seconds": seconds, "documents_per_second": len(texts) / seconds}
 
 
-def measure_queries(documents: Path, folder: Path) -> dict[str, float]:
+def measure_queries(documents: Path, folder: Path, _: str) -> dict[str, float]:
     """500 queries of 3 to 6 words in the documents' languages, one thread, k = 10, hits with snippets."""
     import numpy as np
 
@@ -121,13 +122,31 @@ def measure_queries(documents: Path, folder: Path) -> dict[str, float]:
         chosen = None if name == "all" else [name]
         for query in queries[:50]:
             index.search(query, retrievers=chosen)
-        taken = []
+        taken, busy = [], []
         for query in queries[50:]:
-            started = time.perf_counter()
+            started, worked = time.perf_counter(), time.process_time()
             index.search(query, retrievers=chosen)
             taken.append(1000 * (time.perf_counter() - started))
+            busy.append(1000 * (time.process_time() - worked))
         results[f"{name}_p50_ms"], results[f"{name}_p99_ms"] = map(float, np.percentile(taken, [50, 99]))
+        results[f"{name}_cpu_p50_ms"], results[f"{name}_cpu_p99_ms"] = map(float, np.percentile(busy, [50, 99]))
+    results["scan_ms"] = scan(folder)
     return results
+
+
+def scan(folder: Path) -> float:
+    """The least time in which the machine reads all stored vectors once, in ms: what bounds an exact search."""
+    import numpy as np
+
+    maps = [np.memmap(path, np.uint8, mode="r") for path in folder.rglob("*.faiss")]
+    words = [codes[: len(codes) // 8 * 8].view(np.uint64) for codes in maps]
+    taken = []
+    for _ in range(20):
+        started = time.process_time()
+        for part in words:
+            np.bitwise_xor.reduce(part)
+        taken.append(1000 * (time.process_time() - started))
+    return min(taken)
 
 
 def sizes(folder: Path, count: int) -> dict[str, float]:
@@ -141,9 +160,10 @@ def sizes(folder: Path, count: int) -> dict[str, float]:
     return {part: round(total / count, 1) for part, total in sorted(totals.items())}
 
 
-def in_process(step: str, documents: Path, folder: Path) -> dict[str, float]:
+def in_process(step: str, documents: Path, folder: Path, recipe: str = "") -> dict[str, float]:
     """Run one measurement in a fresh interpreter; adds its peak memory."""
     command = [sys.executable, __file__, "--step", step, "--input", str(documents), "--folder", str(folder)]
+    command += ["--recipe", recipe]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
@@ -157,9 +177,28 @@ def peak_kib() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def measure(recipe: str, count: int, documents: Path, folder: Path, peer: dict[str, float]) -> dict[str, object]:
+    """A row of the results: one recipe, beside bm25s on the same documents."""
+    ours = in_process("index", documents, folder, recipe)
+    return {
+        "bench": "engine",
+        "recipe": recipe,
+        "documents": count,
+        "languages": len(LANGUAGES),
+        "index": ours | {"cpu_us_per_document": 1e6 * ours["cpu_seconds"] / count},
+        "bm25s": peer,
+        "ratio_to_bm25s": ours["documents_per_second"] / peer["documents_per_second"],
+        "cpu_ratio_to_bm25s": peer["cpu_seconds"] / ours["cpu_seconds"],
+        "queries": in_process("queries", documents, folder, recipe),
+        "bytes_per_document": sizes(folder, count),
+        "command": f"python eval/bench/engine.py --documents {count} --recipe {recipe}",
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "parallel")
+    parser.add_argument("--recipe", action="append", help=f"default: {' and '.join(RECIPES)}")
     parser.add_argument("--documents", type=int, default=200_000)
     parser.add_argument("--results", type=Path, default=ROOT / "eval" / "results" / "engine.jsonl")
     parser.add_argument("--step", choices=["index", "bm25s", "queries"], help=argparse.SUPPRESS)
@@ -168,7 +207,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.step:
         step = {"index": measure_index, "bm25s": measure_bm25s, "queries": measure_queries}[given.step]
-        result = step(given.input, given.folder)
+        result = step(given.input, given.folder, given.recipe[0])
         own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
         result["cpu_seconds"] = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
         result["peak_mib"] = peak_kib() / 1024
@@ -180,24 +219,21 @@ def main() -> None:
         load = os.getloadavg()[0]
         documents = Path(scratch) / "documents.jsonl"
         make_documents(given.data, given.documents, documents)
-        row: dict[str, object] = {"bench": "engine", "documents": given.documents, "languages": len(LANGUAGES)}
-        row["index"] = ours = in_process("index", documents, Path(scratch) / "idx")
-        row["bm25s"] = peer = in_process("bm25s", documents, Path(scratch) / "bm25s")
-        row["ratio_to_bm25s"] = ours["documents_per_second"] / peer["documents_per_second"]
-        row["queries"] = in_process("queries", documents, Path(scratch) / "idx")
-        row["bytes_per_document"] = sizes(Path(scratch) / "idx", given.documents)
+        peer = in_process("bm25s", documents, Path(scratch) / "bm25s")
+        recipes = given.recipe or RECIPES
+        rows = [measure(name, given.documents, documents, Path(scratch) / name, peer) for name in recipes]
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    row |= {
+    made = {
         "commit": commit.stdout.strip(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "load": round(load, 1),
         "date": time.strftime("%Y-%m-%d"),
-        "command": f"python eval/bench/engine.py --documents {given.documents}",
     }
     given.results.parent.mkdir(parents=True, exist_ok=True)
     with given.results.open("a", encoding="utf-8") as out:
-        out.write(json.dumps(row) + "\n")
-    print(json.dumps(row, indent=1))
+        for row in rows:
+            out.write(json.dumps(row | made) + "\n")
+            print(json.dumps(row | made, indent=1))
 
 
 if __name__ == "__main__":

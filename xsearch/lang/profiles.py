@@ -109,7 +109,7 @@ class Profiles:
         with self._lock:
             known = self._known(list(chain.from_iterable(texts)))
             found = _sums(self._sums, known, np.array(lengths, dtype=np.int64), np.float32)
-        tempered = found[:, :-1] / np.sqrt(np.maximum(found[:, -1:], 1))
+        tempered: FloatArray = found[:, :-1] / np.sqrt(np.maximum(found[:, -1:], 1))
         return tempered.astype(np.float32)
 
     def _known(self, words: Sequence[str]) -> NDArray[np.int64]:

@@ -52,8 +52,9 @@ from xsearch.retrieve.views import (
 from xsearch.storage.failpoints import reach
 from xsearch.storage.files import Files
 
-OPEN_WRITERS = 12
-"""Languages written to at once; each open tantivy writer holds half a dozen threads and a few MB."""
+OPEN_WRITERS = 24
+"""Languages written to at once; each open tantivy writer holds half a dozen threads and a few MB, and each one put to
+rest leaves a segment that is merged later."""
 PENDING_CHARACTERS = 1 << 20
 """Text of a language held back until there is so much of it: a batch may touch more languages than can be open,
 and putting one writer to rest for another costs some 50 ms."""
