@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xsearch.encode import unigram
+from xsearch.encode.stretches import Stretches, StretchTable
 from xsearch.encode.subwords import Subwords
 from xsearch.encode.unigram import START, UNKNOWN_PENALTY, Unigram
 from xsearch.encode.viterbi import KeyTable
@@ -107,3 +108,47 @@ def test_no_texts():
     bags = Subwords(PIECES).bags([])
     assert len(bags) == 0
     assert bags.tokens.tolist() == []
+
+
+TEXTS = st.lists(st.text(st.sampled_from("ab\n\x1c\u0085\u2028\u3000 \u200b語😀\ud800"), max_size=30), max_size=8)
+
+
+@given(TEXTS)
+def test_stretches_are_what_split_finds(texts):
+    stretches = Stretches.of(texts)
+    assert stretches.texts() == [stretch for text in texts for stretch in text.split()]
+    assert stretches.counts.tolist() == [len(text.split()) for text in texts]
+
+
+@given(st.lists(TEXTS, max_size=5))
+def test_a_table_of_stretches_numbers_them_as_a_dictionary_would(rounds):
+    table, known = StretchTable(), {}
+    for texts in rounds:
+        new = [
+            text for text in dict.fromkeys(stretch for text in texts for stretch in text.split()) if text not in known
+        ]
+        added = table.add(Stretches.of([" ".join(new)]))
+        known.update(zip(new, added.tolist(), strict=True))
+        found = table.find(Stretches.of(texts))
+        assert found.tolist() == [known[stretch] for text in texts for stretch in text.split()]
+    assert table.find(Stretches.of(["abba语"])).tolist() == [-1]
+    assert table.characters == sum(map(len, known))
+
+
+def test_a_table_of_stretches_grows():
+    words = [f"w{number}" for number in range(20_000)]
+    table = StretchTable()
+    for start in range(0, len(words), 3000):
+        table.add(Stretches.of(words[start : start + 3000]))
+    assert table.find(Stretches.of([" ".join(words), "w20000"])).tolist() == [*range(20_000), -1]
+
+
+def test_stretches_of_one_hash_are_told_apart(monkeypatch):
+    texts = ["banana band abba", "abba banana nab band"]
+    expected = Subwords(PIECES).bags(texts).tokens.tolist()
+    monkeypatch.setattr("xsearch.encode.stretches._hashes", lambda *given: given[-1].astype(np.uint64))
+    table = StretchTable()
+    table.add(Stretches.of(["ab cd efg"]))
+    assert table.find(Stretches.of(["ab cd efg xyz"])).tolist() == [0, -1, 2, -1]
+    subwords = Subwords(PIECES)
+    assert [subwords.bags(texts).tokens.tolist() for _ in range(2)] == [expected] * 2

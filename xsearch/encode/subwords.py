@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from xsearch.encode.bags import TokenBags
 from xsearch.encode.folding import fold, fold_all
+from xsearch.encode.stretches import Stretches, StretchTable, with_room
 from xsearch.encode.unigram import Pieces, Unigram
 
-REMEMBERED = 4_000_000
-"""Characters of stretches remembered, about half a million words."""
+REMEMBERED = 8_000_000
+"""Characters of stretches remembered, about a million words."""
 
 
 class Subwords:
@@ -32,22 +33,16 @@ class Subwords:
 
     def bags(self, texts: Sequence[str]) -> TokenBags:
         """Tokens of every text, in order; what the vocabulary cannot spell is left out."""
-        split = [text.split() for text in texts]
-        stretches = list(chain.from_iterable(split))
+        stretches = Stretches.of(texts)
         with self._lock:
-            if self._stretches.characters > self._most_remembered:
+            if self._known.characters > self._most_remembered:
                 self._forget()
-            numbers = self._stretches.numbers
-            # One look-up each, not two: in so large a table it is memory that takes the time.
-            known = list(map(numbers.get, stretches))
-            if None in known:
-                pairs = zip(stretches, known, strict=True)
-                missing = list(dict.fromkeys(stretch for stretch, number in pairs if number is None))
-                self._stretches.add(missing, self._segmented(missing))
-                pairs = zip(stretches, known, strict=True)
-                known = [numbers[stretch] if number is None else number for stretch, number in pairs]
-            tokens = self._stretches.bags.take(np.array(known, dtype=np.int64))
-        return tokens.joined(_column(map(len, split), len(split)))
+            numbers = self._known.find(stretches)
+            missing = np.flatnonzero(numbers < 0)
+            if len(missing):
+                numbers[missing] = self._learnt(stretches.take(missing))
+            tokens = self._bags.bags.take(numbers)
+        return tokens.joined(stretches.counts)
 
     def places(self, text: str) -> list[tuple[int, int, int]]:
         """(token, start, end) of the tokens of `text`, in order; places are code points of the text."""
@@ -61,51 +56,53 @@ class Subwords:
             position += len(stretch)
         return found
 
+    def _learnt(self, stretches: Stretches) -> NDArray[np.int64]:
+        """The numbers of stretches that are not known yet, now that they are; equal ones get one."""
+        places: dict[str, int] = {}
+        distinct = _column((places.setdefault(text, len(places)) for text in stretches.texts()), len(stretches.begins))
+        first = np.unique(distinct, return_index=True)[1]
+        self._bags.add(self._segmented(list(places)))
+        return self._known.add(stretches.take(first))[distinct]
+
     def _segmented(self, stretches: Sequence[str]) -> TokenBags:
         """The tokens of each stretch. A word stands in several (with a comma, in capitals) and is segmented once."""
         words = fold_all(stretches)
-        numbers = self._words.numbers
+        numbers = self._words
         if missing := [word for word in dict.fromkeys(chain.from_iterable(words)) if word not in numbers]:
-            self._words.add(missing, self._unigram.segment_all(missing))
+            numbers.update(zip(missing, range(len(numbers), len(numbers) + len(missing)), strict=True))
+            self._word_bags.add(self._unigram.segment_all(missing))
         counts = _column(map(len, words), len(words))
         rows = _column(map(numbers.__getitem__, chain.from_iterable(words)), int(counts.sum()))
-        return self._words.bags.take(rows).joined(counts)
+        return self._word_bags.bags.take(rows).joined(counts)
 
     def _forget(self) -> None:
-        self._stretches, self._words = _Memory(), _Memory()
+        self._known, self._bags = StretchTable(), _Growing()
+        self._words: dict[str, int] = {}
+        self._word_bags = _Growing()
 
 
-class _Memory:
-    """Stretches, numbered as they came, and their bags. Arrays have room to spare, so that adding seldom copies."""
+class _Growing:
+    """Bags that more are added to. Arrays have room to spare, so that adding seldom copies."""
 
     def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
-        self.characters = 0
+        self._count = 0
         self._tokens = np.zeros(1024, dtype=np.int64)
         self._starts = np.zeros(1024, dtype=np.int64)
 
     @property
     def bags(self) -> TokenBags:
-        starts = self._starts[: len(self.numbers) + 1]
+        starts = self._starts[: self._count + 1]
         return TokenBags(self._tokens[: starts[-1]], starts)
 
-    def add(self, stretches: Sequence[str], bags: TokenBags) -> None:
-        """Remember new stretches and the bag of each."""
-        count = len(self.numbers)
-        first, last = int(self._starts[count]), int(self._starts[count] + bags.starts[-1])
-        self._tokens = _with_room(self._tokens, last)
+    def add(self, bags: TokenBags) -> None:
+        """Put `bags` behind those that are there."""
+        count, first = self._count, int(self._starts[self._count])
+        last = first + int(bags.starts[-1])
+        self._tokens = with_room(self._tokens, last)
         self._tokens[first:last] = bags.tokens
-        self._starts = _with_room(self._starts, count + len(stretches) + 1)
-        self._starts[count + 1 : count + len(stretches) + 1] = first + bags.starts[1:]
-        self.numbers.update(zip(stretches, range(count, count + len(stretches)), strict=True))
-        self.characters += sum(map(len, stretches))
-
-
-def _with_room(held: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """The array, or a longer one that begins with it, of at least `size` elements."""
-    if size <= len(held):
-        return held
-    return np.concatenate((held, np.zeros(max(size, 2 * len(held)) - len(held), dtype=held.dtype)))
+        self._count = count + len(bags)
+        self._starts = with_room(self._starts, self._count + 1)
+        self._starts[count + 1 : self._count + 1] = first + bags.starts[1:]
 
 
 def _column(values: Iterable[int], count: int) -> NDArray[np.int64]:

@@ -1,0 +1,175 @@
+"""Stretches of text between white space, found and looked up many at a time.
+
+A dictionary's look-up waits for memory three or four times, one after the other; here all stretches of many texts are
+hashed together, and numpy's gathers wait for many at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xsearch.encode.viterbi import NONE, SPREAD
+
+PERIOD = 64
+"""Places of a stretch that weigh differently in its hash; it has more only if it is no word."""
+FIRST_SLOTS = 1 << 12
+LAST_SPACE = 0x3000
+"""The last code point that is white space."""
+
+Integers = NDArray[np.int64]
+Keys = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretches:
+    """What `str.split` finds in texts, end to end. line: the texts, one a line. codes: its code points, uint32. begins,
+    lengths: where each stretch stands in it. counts: how many each text has. All int64."""
+
+    line: str
+    codes: NDArray[np.uint32]
+    begins: Integers
+    lengths: Integers
+    counts: Integers
+
+    @staticmethod
+    def of(texts: Sequence[str]) -> Stretches:
+        """The stretches of `texts`."""
+        line = "\n".join(texts)
+        codes = np.frombuffer(line.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        inside = np.zeros(len(codes) + 2, dtype=np.int8)
+        inside[1:-1] = _is_word()[codes]
+        change = np.diff(inside)
+        begins, ends = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
+        sizes = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)) + 1
+        counts = np.diff(np.searchsorted(begins, np.concatenate(([0], np.cumsum(sizes)))))
+        return Stretches(line, codes, begins, ends - begins, counts)
+
+    def take(self, numbers: Integers) -> Stretches:
+        """Some of the stretches, as one text's."""
+        return Stretches(
+            self.line, self.codes, self.begins[numbers], self.lengths[numbers], np.array([len(numbers)], dtype=np.int64)
+        )
+
+    def texts(self) -> list[str]:
+        """The stretches as strings."""
+        spans = zip(self.begins.tolist(), (self.begins + self.lengths).tolist(), strict=True)
+        return [self.line[begin:end] for begin, end in spans]
+
+    def characters(self) -> tuple[NDArray[np.uint32], Integers, Integers]:
+        """The code points of all stretches, the place of each in its stretch, and where each stretch starts among
+        them."""
+        starts = np.cumsum(self.lengths) - self.lengths
+        offsets = np.arange(int(self.lengths.sum())) - np.repeat(starts, self.lengths)
+        return self.codes[np.repeat(self.begins, self.lengths) + offsets], offsets, starts
+
+
+class StretchTable:
+    """Numbers of stretches in the order they were added. A stretch is found by its hash and then compared, character by
+    character; one whose hash another has is never found, so that hostile text costs time and no more."""
+
+    def __init__(self) -> None:
+        self._keys = np.full(FIRST_SLOTS, NONE)
+        self._numbers = np.zeros(FIRST_SLOTS, dtype=np.int64)
+        self._codes = np.zeros(1024, dtype=np.uint32)
+        self._starts = np.zeros(1024, dtype=np.int64)
+        self.count = 0
+
+    @property
+    def characters(self) -> int:
+        """Characters of all stretches together."""
+        return int(self._starts[self.count])
+
+    def find(self, stretches: Stretches) -> Integers:
+        """The number of each stretch, -1 for one that is not there."""
+        if not len(stretches.begins):
+            return np.zeros(0, dtype=np.int64)
+        codes, offsets, starts = stretches.characters()
+        numbers = self._find_keys(_hashes(codes, offsets, starts, stretches.lengths))
+        first = self._starts[numbers]
+        # Where the lengths differ, and where nothing was found, any character will do to compare with.
+        alike = (numbers >= 0) & (self._starts[numbers + 1] - first == stretches.lengths)
+        places = np.repeat(np.where(alike, first, 0), stretches.lengths) + offsets * np.repeat(alike, stretches.lengths)
+        same = np.logical_and.reduceat(self._codes[places] == codes, starts)
+        return np.where(alike & same, numbers, -1)
+
+    def add(self, stretches: Stretches) -> Integers:
+        """Give new stretches, each another, the next numbers; returns these."""
+        count = len(stretches.begins)
+        given = np.arange(self.count, self.count + count)
+        codes, offsets, starts = stretches.characters()
+        used = self.characters
+        self._codes = with_room(self._codes, used + len(codes))
+        self._codes[used : used + len(codes)] = codes
+        self._starts = with_room(self._starts, self.count + count + 1)
+        self._starts[self.count + 1 : self.count + count + 1] = used + np.cumsum(stretches.lengths)
+        self.count += count
+        keys, first = np.unique(_hashes(codes, offsets, starts, stretches.lengths), return_index=True)
+        new = self._find_keys(keys) < 0
+        self._insert(keys[new], given[first[new]])
+        return given
+
+    def _find_keys(self, keys: Keys) -> Integers:
+        found = np.full(len(keys), -1)
+        waiting, slots = np.arange(len(keys)), self._slots(keys)
+        while len(waiting):
+            held = self._keys[slots]
+            here = np.flatnonzero(held == keys[waiting])
+            found[waiting[here]] = self._numbers[slots[here]]
+            left = np.flatnonzero((held != keys[waiting]) & (held != NONE))
+            waiting, slots = waiting[left], (slots[left] + 1) & (len(self._keys) - 1)
+        return found
+
+    def _insert(self, keys: Keys, numbers: Integers) -> None:
+        """Put new keys in free slots, after doubling these until a third are used at most."""
+        taken = self._keys != NONE if 3 * self.count > len(self._keys) else None
+        if taken is not None:
+            keys, numbers = np.append(self._keys[taken], keys), np.append(self._numbers[taken], numbers)
+            size = 1 << (3 * self.count).bit_length()
+            self._keys, self._numbers = np.full(size, NONE), np.zeros(size, dtype=np.int64)
+        waiting, slots = np.arange(len(keys)), self._slots(keys)
+        while len(waiting):
+            free = self._keys[slots] == NONE
+            # Of several keys for a slot, one gets it.
+            self._numbers[slots[free]] = numbers[waiting[free]]
+            self._keys[slots[free]] = keys[waiting[free]]
+            left = self._keys[slots] != keys[waiting]
+            waiting, slots = waiting[left], (slots[left] + 1) & (len(self._keys) - 1)
+
+    def _slots(self, keys: Keys) -> Integers:
+        return ((keys * SPREAD) >> np.uint64(65 - len(self._keys).bit_length())).astype(np.int64)
+
+
+def with_room(held: NDArray[Any], size: int) -> NDArray[Any]:
+    """The array, or a longer one that begins with it, of at least `size` elements."""
+    if size <= len(held):
+        return held
+    return np.concatenate((held, np.zeros(max(size, 2 * len(held)) - len(held), dtype=held.dtype)))
+
+
+def _hashes(codes: NDArray[np.uint32], offsets: Integers, starts: Integers, lengths: Integers) -> Keys:
+    """A number for each stretch: its code points times odd random factors by place, added up modulo 2^64, and mixed."""
+    sums = np.add.reduceat(codes * _factors()[offsets % PERIOD], starts) if len(starts) else np.zeros(0, np.uint64)
+    sums += lengths.astype(np.uint64) * SPREAD
+    sums ^= sums >> np.uint64(32)
+    # The one value that marks a free slot.
+    return np.where(sums == NONE, np.uint64(0), sums)
+
+
+@cache
+def _factors() -> Keys:
+    return np.random.default_rng(0).integers(2**64, size=PERIOD, dtype=np.uint64) | np.uint64(1)
+
+
+@cache
+def _is_word() -> NDArray[np.bool_]:
+    """By code point, whether `str.split` leaves it in a stretch."""
+    is_word = np.ones(sys.maxunicode + 1, dtype=np.bool_)
+    is_word[[code for code in range(LAST_SPACE + 1) if chr(code).isspace()]] = False
+    return is_word
