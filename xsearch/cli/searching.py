@@ -87,7 +87,11 @@ def _ask(
     if format == "json":
         typer.echo(
             json.dumps(
-                {"query": query_record(text, found.query), "hits": [hit_record(h) for h in hits]},
+                {
+                    "query": query_record(text, found.query),
+                    "suggestions": {s.word: list(s.nearest) for s in found.suggestions},
+                    "hits": [hit_record(h) for h in hits],
+                },
                 ensure_ascii=False,
                 indent=1,
             )

@@ -83,3 +83,24 @@ def align(
         say(
             f"  {name}: {card.there[name]:.2f} there, {card.back.get(name, 0):.2f} back, {card.entries[name]:,} entries"
         )
+
+
+@app.command()
+def spellings(
+    lexicons: Annotated[list[Path], typer.Argument(metavar="FILE...", help='Names: JSON lines of {"en": ["…"], …}.')],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the table goes.")] = Path("spellings.tsv"),
+    exclude: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Texts whose words are not learnt from; may be repeated.")
+    ] = None,
+) -> None:
+    """Learn how names are spelt in other scripts, from names in several: the table behind the retriever of names.
+
+    \b
+    xsearch train spellings lexicons/*names*.jsonl --exclude eval/collections/names/persons.tsv --out spellings.tsv
+    """
+    from xsearch.cli.progress import say
+    from xsearch.train.names import train_spellings
+
+    excluded = [word for path in exclude or [] for word in path.read_text(encoding="utf-8").split()]
+    out.write_text(train_spellings(lexicons, excluded), encoding="utf-8")
+    say(f"{out}: written")

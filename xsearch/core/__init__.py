@@ -29,7 +29,7 @@ from xsearch.core.errors import (
 )
 from xsearch.core.hit import Explanation, Hit
 from xsearch.core.qrels import Judgment, Qrels
-from xsearch.core.query import AnalyzedClause, Clause, Query, QueryPieces, Topic, Translations
+from xsearch.core.query import AnalyzedClause, Clause, Query, QueryPieces, Spelling, Topic, Translations
 from xsearch.core.ranking import Ranking
 from xsearch.core.run import Run, ScoredDoc
 
@@ -59,6 +59,7 @@ __all__ = [
     "Run",
     "ScoredDoc",
     "SparseVectors",
+    "Spelling",
     "TokenVectors",
     "Topic",
     "Translations",

@@ -83,7 +83,8 @@ class PassageBatch:
     numbers: int64 (n,). langs: a language code each. terms: the analyzed body of each passage (title included),
     joined by single spaces. title_terms: the analyzed title alone, "" where there is none. windows: vectors whose
     owners are passage numbers, or None for an index without a dense retriever. pieces: of each passage, title first,
-    or None for an index none of whose retrievers reads them.
+    or None for an index none of whose retrievers reads them. forms: the words of title and body as they are spelt,
+    each once (`lang.wordforms`), joined by single spaces, or None for an index without names.
     """
 
     numbers: IntArray
@@ -92,6 +93,7 @@ class PassageBatch:
     title_terms: Sequence[str]
     windows: Windows | None = None
     pieces: Bags | None = None
+    forms: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)

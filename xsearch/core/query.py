@@ -44,6 +44,19 @@ class AnalyzedClause:
     phrase: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """A word of the query as it is written. form: folded; key, family: how it sounds and is written
+    (`xsearch.lang.romanise`). weight: what it counts among the query's words. among: the families it is looked for in,
+    where it is a reading of a word beside the word itself; "" for all."""
+
+    form: str
+    key: str
+    family: str
+    weight: float = 1.0
+    among: str = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class QueryPieces:
     """The query in pieces of the encoder's vocabulary, in its order, function words among them.
@@ -82,7 +95,7 @@ class Query:
     to 1, best first. clauses: the parts as written. analyzed: for every language of the index, the clauses after
     that language's analyzer (a name can match in any language). vectors: by retriever name, float32 (dim,). pieces:
     None where no retriever reads them. translations: by language of the index, those that can be reached; in the
-    query's own language each piece is its own translation.
+    query's own language each piece is its own translation. spellings: the words, for the retriever of names.
     """
 
     text: str
@@ -92,6 +105,7 @@ class Query:
     vectors: Mapping[str, FloatArray] = field(default_factory=dict)
     pieces: QueryPieces | None = None
     translations: Mapping[str, Translations] = field(default_factory=dict)
+    spellings: tuple[Spelling, ...] = ()
 
     @property
     def lang(self) -> str:

@@ -6,37 +6,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xsearch import lang as languages
 from xsearch.core import Bags, EncoderMismatch, Windows
 from xsearch.encode import Encoder, PieceEncoder, has_pieces, load_encoder
-from xsearch.engine.parts import PIECES, VECTORS, parts_of
+from xsearch.engine.parts import FORMS, PIECES, VECTORS, parts_of
 from xsearch.engine.recipe import Recipe, parse_stored
 from xsearch.storage import Manifest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded:
-    """What encoders make of a batch of passages, None what no part of the index is made of."""
+    """What is made of a batch of passages beside terms, None what no part of the index is made of. forms: of each
+    passage, as `PassageBatch` has them."""
 
     windows: Windows | None = None
     pieces: Bags | None = None
+    forms: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoders:
     """vectors: makes the windows of the dense retriever. pieces: cuts texts into the pieces of one vocabulary, the
-    same encoder where it can. None for what no part of the index is made of."""
+    same encoder where it can. None for what no part of the index is made of. forms: whether word forms are wanted."""
 
     vectors: Encoder | None = None
     pieces: PieceEncoder | None = None
+    forms: bool = False
 
     def encode(self, texts: list[str], langs: list[str]) -> Encoded:
-        """Windows and pieces of passages; a text is cut into pieces once."""
-        if self.pieces is None:
-            return Encoded(self.vectors.encode_passages(texts, langs) if self.vectors else None)
-        pieces = self.pieces.pieces(texts)
-        if self.vectors is self.pieces:
-            return Encoded(self.pieces.windows(pieces), pieces)
-        return Encoded(self.vectors.encode_passages(texts, langs) if self.vectors else None, pieces)
+        """Windows, pieces and forms of passages; a text is cut into pieces once."""
+        forms = [" ".join(languages.word_forms(text)) for text in texts] if self.forms else None
+        pieces = self.pieces.pieces(texts) if self.pieces else None
+        if self.pieces and pieces is not None and self.vectors is self.pieces:
+            return Encoded(self.pieces.windows(pieces), pieces, forms)
+        return Encoded(self.vectors.encode_passages(texts, langs) if self.vectors else None, pieces, forms)
 
 
 def load_encoders(recipe: Recipe) -> Encoders:
@@ -44,9 +47,11 @@ def load_encoders(recipe: Recipe) -> Encoders:
     Raises what `load_encoder` raises."""
     parts = set(parts_of(recipe.retrievers))
     if not parts & (VECTORS | PIECES):
-        return Encoders()
+        return Encoders(forms=parts >= FORMS)
     named = load_encoder(recipe.encoder)
-    return Encoders(named if parts & VECTORS else None, _with_pieces(named) if parts & PIECES else None)
+    return Encoders(
+        named if parts & VECTORS else None, _with_pieces(named) if parts & PIECES else None, forms=parts >= FORMS
+    )
 
 
 def _with_pieces(named: Encoder) -> PieceEncoder:

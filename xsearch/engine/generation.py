@@ -86,7 +86,9 @@ class GenerationWriter:
         """
         windows = encoded.windows
         numbered = Windows(windows.vectors, numbers[windows.owners]) if windows is not None else None
-        batch = PassageBatch(numbers, prepared.groups, prepared.terms, prepared.title_terms, numbered, encoded.pieces)
+        batch = PassageBatch(
+            numbers, prepared.groups, prepared.terms, prepared.title_terms, numbered, encoded.pieces, encoded.forms
+        )
         for part in self.parts.values():
             part.add(batch)
         self._numbers.append(numbers)

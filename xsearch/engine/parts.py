@@ -22,6 +22,8 @@ from xsearch.retrieve import (
     Impact,
     ImpactWriter,
     Late,
+    Names,
+    NamesWriter,
     TokensWriter,
 )
 from xsearch.storage import Files
@@ -85,6 +87,7 @@ RETRIEVERS: Mapping[str, Kind] = {
     "dense": Kind(("dense",), encoder="vectors", sampled=True),
     "late": Kind(("pieces", "tokens"), encoder="pieces", sampled=True),
     "psq": Kind(("pieces",), translates=True),
+    "names": Kind(("names",)),
 }
 
 PARTS: Mapping[str, OpenPart] = {
@@ -92,12 +95,15 @@ PARTS: Mapping[str, OpenPart] = {
     "dense": DenseWriter,
     "pieces": ImpactWriter,
     "tokens": TokensWriter,
+    "names": NamesWriter,
 }
 
 VECTORS = frozenset({"dense"})
 """Parts made of the windows of a batch."""
 PIECES = frozenset({"pieces", "tokens"})
 """Parts made of the pieces of a batch."""
+FORMS = frozenset({"names"})
+"""Parts made of the word forms of a batch."""
 
 
 def parts_of(retrievers: Iterable[str]) -> list[str]:
@@ -123,4 +129,6 @@ def open_retriever(
     if name == "late":
         postings = Impact(generation / "pieces", states.get("pieces", {}))
         return Late(generation / "tokens", states.get("tokens", {}), postings, pieces)
+    if name == "names":
+        return Names(generation / name, states.get(name, {}))
     return Dense(generation / name, states.get(name, {}))

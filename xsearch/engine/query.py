@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import partial
 
 from xsearch import lang as languages
 from xsearch.core import AnalyzedClause, Clause, Query
@@ -51,7 +52,17 @@ def build_query(
     translations = {}
     if pieces is not None and snapshot.tables and any(RETRIEVERS[name].translates for name in retrievers):
         translations = translate(snapshot.tables, parsed.text, pieces, langs, sorted(groups))
-    return Query(parsed.text, langs, parsed.clauses, analyzed, vectors, pieces, translations), parsed.notes
+    query = Query(parsed.text, langs, parsed.clauses, analyzed, vectors, pieces, translations)
+    if "names" in retrievers:
+        query = replace(query, spellings=languages.query_spellings(parsed.text, partial(word_weights, snapshot)))
+    return query, parsed.notes
+
+
+def word_weights(snapshot: Snapshot, words: Sequence[str]) -> list[float]:
+    """What each word of a query counts by its spelling: 0 for one that says little (`FUNCTION_WORD`), else 1."""
+    if not snapshot.has_encoder or not words:
+        return [1.0] * len(words)
+    return [float(weight >= FUNCTION_WORD) for weight in snapshot.word_encoder.word_weights(words)]
 
 
 def content_clauses(clauses: tuple[Clause, ...], encoder: Encoder) -> tuple[Clause, ...]:

@@ -14,7 +14,9 @@ from xsearch.engine.filters import compile_filter
 from xsearch.engine.parts import RETRIEVERS
 from xsearch.engine.query import build_query
 from xsearch.engine.snapshot import Snapshot
+from xsearch.engine.suggestions import Suggestion, suggest
 from xsearch.rank import Candidates, Fused, balance, fuse, max_passage
+from xsearch.retrieve import Names
 
 MAX_K = 100_000
 
@@ -55,7 +57,8 @@ class Scope:
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
     """Documents for a query, best first. documents: int64 (n,) numbers; passages: int64 (n,) each one's best
-    passage; scores: float32 (n,); rows: int64 (n,) where each stands in `fused`; notes: remarks for the user."""
+    passage; scores: float32 (n,); rows: int64 (n,) where each stands in `fused`; notes: remarks for the user;
+    suggestions: words for those that no document has."""
 
     query: Query
     documents: IntArray
@@ -64,6 +67,7 @@ class Found:
     rows: IntArray
     fused: Fused
     notes: tuple[str, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
 
 
 def search(snapshot: Snapshot, text: str, options: SearchOptions) -> Found:
@@ -71,6 +75,8 @@ def search(snapshot: Snapshot, text: str, options: SearchOptions) -> Found:
     names = chosen_retrievers(snapshot, options.retrievers)
     scope = search_scope(snapshot, options)
     query, notes = build_query(snapshot, text, options.lang, names, scope.groups)
+    suggestions = suggest(snapshot, query)
+    notes += tuple(suggestion.note for suggestion in suggestions)
     scope = _constrained(snapshot, query, scope)
     depth = max(options.depth or snapshot.recipe.fusion.depth, options.k)
     while True:
@@ -86,7 +92,7 @@ def search(snapshot: Snapshot, text: str, options: SearchOptions) -> Found:
     if options.balance:
         keep = balance(snapshot.group_of(passages[rows]), options.k)
     rows = rows[keep]
-    return Found(query, documents[keep], passages[rows], scores[keep], rows, fused, notes)
+    return Found(query, documents[keep], passages[rows], scores[keep], rows, fused, notes, suggestions)
 
 
 def _constrained(snapshot: Snapshot, query: Query, scope: Scope) -> Scope:
@@ -148,7 +154,11 @@ def retrieve(snapshot: Snapshot, name: str, query: Query, depth: int, scope: Sco
     retriever = snapshot.retrievers[name]
     ranking = retriever.search(query, depth, scope.allowed, langs=scope.groups)
     groups = snapshot.groups
-    support = np.array([_support(snapshot, name, query, group) for group in groups], dtype=np.float32)
+    if isinstance(retriever, Names):
+        # The query tells, not the languages: of words that the index has, other retrievers know more.
+        support = np.full(len(groups), retriever.unknown(query), dtype=np.float32)
+    else:
+        support = np.array([_support(snapshot, name, query, group) for group in groups], dtype=np.float32)
     background = np.full((len(groups), 2), np.nan, dtype=np.float32)
     for row, group in enumerate(groups):
         if group in ranking.background:

@@ -9,6 +9,7 @@ from xsearch.lang.identify import Identified, identify, identify_query
 from xsearch.lang.passages import count_words, split_passages
 from xsearch.lang.scripts import script_of, scripts_of
 from xsearch.lang.sentences import sentences
+from xsearch.lang.wordforms import query_spellings, word_forms
 
 __all__ = [
     "Analyzer",
@@ -22,10 +23,12 @@ __all__ = [
     "identify_query",
     "language_name",
     "normalize_code",
+    "query_spellings",
     "same_language",
     "script_of",
     "scripts_of",
     "sentences",
     "split_passages",
     "usual_script",
+    "word_forms",
 ]

@@ -1,11 +1,12 @@
 """First-stage retrievers, one module each: the writer and the reader of its segments.
 
-Terms and arrays are handed in; nothing here knows a language or a model.
+Terms and arrays are handed in; nothing here knows a language or a model. `names` alone reads words, as spellings.
 """
 
 from xsearch.retrieve.bm25 import BM25, BM25Writer
 from xsearch.retrieve.dense import Dense, DenseWriter
 from xsearch.retrieve.impact import Impact, ImpactWriter
+from xsearch.retrieve.names import Names, NamesWriter
 from xsearch.retrieve.psq import PSQ
 from xsearch.retrieve.static_late import Late
 from xsearch.retrieve.tokens import TokensWriter
@@ -19,5 +20,7 @@ __all__ = [
     "Impact",
     "ImpactWriter",
     "Late",
+    "Names",
+    "NamesWriter",
     "TokensWriter",
 ]

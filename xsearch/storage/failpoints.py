@@ -44,6 +44,11 @@ POINTS: tuple[str, ...] = (
     "retrieve.tokens.write.after",
     "retrieve.tokens.flush.merged",
     "retrieve.tokens.flush.after",
+    "retrieve.names.flush.before",
+    "retrieve.names.write.before",
+    "retrieve.names.write.after",
+    "retrieve.names.flush.merged",
+    "retrieve.names.flush.after",
     # The store.
     "storage.add.before",
     "storage.add.after",

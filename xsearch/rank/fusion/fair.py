@@ -31,7 +31,14 @@ class FairParameters:
     """
 
     calibrations: Mapping[str, Calibration] = field(
-        default_factory=lambda: {"bm25": SHARE, "lucene": SHARE, "psq": SHARE, "impact": SHARE, "dense": ZSCORE}
+        default_factory=lambda: {
+            "bm25": SHARE,
+            "lucene": SHARE,
+            "psq": SHARE,
+            "impact": SHARE,
+            "names": SHARE,
+            "dense": ZSCORE,
+        }
     )
     other: Calibration = ZSCORE
     listed: Calibration = SHARE

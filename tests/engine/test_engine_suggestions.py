@@ -1,0 +1,55 @@
+"""Did you mean: notes and suggestions for words that no document has."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+import xsearch
+from xsearch.cli.app import app
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("suggestions") / "idx"
+    with xsearch.create(path) as index, index.writer() as writer:
+        writer.add(xsearch.Document("en", "The museum will receive letters of Dostoevsky in March.", lang="en"))
+        writer.add(xsearch.Document("ru", "В библиотеке открылась выставка рисунков.", lang="ru"))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "nearest"),
+    [
+        ("recieve a parcel", "recieve", "receive"),
+        ("библиатека", "библиатека", "библиотеке"),
+    ],
+)
+def test_a_misspelt_word_is_suggested_and_found(folder, text, word, nearest):
+    with xsearch.open(folder) as index:
+        snapshot, found = index.find(text)
+        assert {s.word: s.nearest[0] for s in found.suggestions} == {word: nearest}
+        assert any(f"did you mean {nearest}" in note for note in found.notes)
+        assert snapshot is index.snapshot
+        assert nearest in index.search(word, k=1)[0].text
+
+
+@pytest.mark.parametrize("text", ["museum letters", "Dostoevsky", "Достоевский", "xyzzy quux", ""])
+def test_words_that_are_there_or_like_none_get_no_suggestion(folder, text):
+    with xsearch.open(folder) as index:
+        assert index.find(text)[1].suggestions == ()
+
+
+def test_an_index_without_names_suggests_nothing(tmp_path):
+    with xsearch.create(tmp_path / "idx", recipe="bm25") as index:
+        with index.writer() as writer:
+            writer.add(xsearch.Document("en", "they receive letters", lang="en"))
+        assert index.find("recieve")[1].suggestions == ()
+
+
+def test_json_output_has_the_suggestions(folder):
+    done = CliRunner().invoke(app, ["query", "recieve", "-i", str(folder), "--format", "json"])
+    assert json.loads(done.stdout)["suggestions"] == {"recieve": ["receive"]}
+    assert "did you mean receive" in done.stderr

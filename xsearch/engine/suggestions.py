@@ -1,0 +1,44 @@
+"""Did you mean: for a word that no document has, the nearest words that some have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xsearch.core import Query
+from xsearch.engine.snapshot import Snapshot
+from xsearch.retrieve import Names
+
+MOST = 3
+LIKELY = 0.6
+"""Probability from which on a word is worth suggesting."""
+SHORTEST = 4
+"""Letters of a key from which on a word is worth it: short words are like many others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A word of the query, folded, and the words it may be a misspelling of, likeliest first."""
+
+    word: str
+    nearest: tuple[str, ...]
+
+    @property
+    def note(self) -> str:
+        """A sentence for the user."""
+        return f"no document has '{self.word}': did you mean {' or '.join(self.nearest)}?"
+
+
+def suggest(snapshot: Snapshot, query: Query) -> tuple[Suggestion, ...]:
+    """For each word of the query that stands in no passage, words of its own script that are near. Nothing for an
+    index without names, nor where `query` was made without its spellings."""
+    names = snapshot.retrievers.get("names")
+    if not isinstance(names, Names):
+        return ()
+    found = []
+    for spelling in query.spellings:
+        if spelling.among or len(spelling.key) < SHORTEST:
+            continue
+        near = names.near(spelling, MOST)
+        if near and LIKELY <= near[0].probability < 1.0:
+            found.append(Suggestion(spelling.form, tuple(n.form for n in near if n.probability >= LIKELY)))
+    return tuple(found)

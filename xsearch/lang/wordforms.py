@@ -1,0 +1,122 @@
+"""The words of a text as spellings: what the retriever of names keeps of a passage and looks for of a query.
+
+A form is a word folded without regard to its language and without a stemmer, since a stem is no spelling. Scripts
+without spaces are cut where the script changes: a run of katakana is a word and mostly a name; of Han come pairs of
+characters, which pinyin queries reach, and runs of characters that write foreign names; hiragana and the rest are
+kept when they are short enough to be a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain, groupby
+
+from xsearch.core import Spelling
+from xsearch.lang.fold import folding, traditional_to_simplified
+from xsearch.lang.pinyin import character_pairs, syllables
+from xsearch.lang.romanise import family, pinyin_key, sound_key
+from xsearch.lang.scripts import COMMON, script_of
+from xsearch.lang.words import unit_run_pattern, word_pattern
+
+LONGEST = 40
+"""Characters of a form; what is longer is no word."""
+_SHORT_RUN = 8
+_CACHED = 1 << 16
+
+# Characters that Chinese writes the syllables of foreign names with; three of them in a row are mostly one.
+_SYLLABLES = frozenset(
+    "阿埃艾爱安昂奥巴白拜班邦保鲍贝本比彼别宾波博伯勃布查达戴丹当德登迪蒂丁杜敦多厄恩尔耳法凡范菲费芬丰夫弗福甫盖甘冈戈格根古瓜圭哈海"
+    "汉豪赫亨洪胡华怀霍基吉加贾杰金卡凯坎康考柯科克肯孔库夸奎昆拉莱赖兰朗劳勒雷黎里利丽莉连廉列林琳隆卢鲁伦罗洛吕马玛迈麦曼芒毛茅梅门蒙"
+    "米密敏明莫墨默姆穆内那娜纳乃尼涅宁纽农努诺欧帕派潘庞佩彭皮匹平珀蒲普奇齐契恰乔切琴琼丘热仁荣茹儒瑞若撒萨塞赛桑森沙珊绍舍申圣施什史"
+    "士舒斯丝思苏孙索塔泰坦汤唐陶特腾提廷图托陀妥瓦万汪威韦维伟魏温文翁沃乌武伍西希锡夏肖歇谢欣辛雄休许雅亚扬姚耶叶伊因英尤约泽赞扎詹哲珍芝茨宗佐汗罕诃莎妮娅黛娃蕾茜"
+)
+
+
+class _Forms(dict[str, tuple[str, ...]]):
+    """Forms of a match of `word_pattern`, remembered; starts afresh when full."""
+
+    def __missing__(self, word: str) -> tuple[str, ...]:
+        forms = tuple(form for form in _forms(word) if len(form) <= LONGEST and sound_key(form))
+        if len(word) <= LONGEST:
+            if len(self) >= _CACHED:
+                self.clear()
+            self[word] = forms
+        return forms
+
+
+_known = _Forms()
+
+
+def word_forms(text: str) -> list[str]:
+    """The forms of a text, each once, in the order in which they come. None is empty or holds a space."""
+    found: dict[str, None] = {}
+    for word in dict.fromkeys(word_pattern().findall(text)):
+        for form in _known[word]:
+            found[form] = None
+    return list(found)
+
+
+def query_spellings(text: str, weigh: Callable[[Sequence[str]], Sequence[float]]) -> tuple[Spelling, ...]:
+    """The words of a query as they are looked up by `retrieve.names`; each once, with what `weigh` says of it.
+
+    Latin words that may be pinyin are looked for among Han characters too, two syllables at a time: where all words
+    of the query are pinyin, across words as well ("jiaozi xian" for 饺子馅), else those with a capital.
+    """
+    words = list(dict.fromkeys(word_pattern().findall(text)))
+    found = {}
+    for word, weight in zip(words, weigh(words), strict=True):
+        for form in _known[word]:
+            if weight > 0:
+                found[form, ""] = Spelling(form, sound_key(form), family(form), float(weight))
+    latin = [word for word in words if word.isascii() and not word.isdigit()]
+    cut = [syllables(word.lower()) for word in latin]
+    if all(cut):
+        cut = [tuple(chain.from_iterable(cut))]
+    else:
+        cut = [parts for word, parts in zip(latin, cut, strict=True) if word[0].isupper()]
+    for pair in chain.from_iterable(map(character_pairs, cut)):
+        found.setdefault((pair, "z"), Spelling("", pinyin_key(pair), "z", 1.0, "z"))
+    return tuple(found.values())
+
+
+def forms_of(word: str) -> tuple[str, ...]:
+    """The forms of one match of `lang.words.word_pattern`."""
+    return _known[word]
+
+
+def _forms(word: str) -> list[str]:
+    # Arabic letters by their Arabic form: a keyboard's yeh and kaf, alef with and without hamza are one spelling.
+    folded = folding("arabic" if script_of(word[0]) == "Arab" else "general")(word)
+    parts = [part for part in word_pattern().findall(folded) if len(part) > 1]
+    return [form for part in parts for form in (_run_forms(part) if unit_run_pattern().match(part) else [part])]
+
+
+def _run_forms(run: str) -> list[str]:
+    forms: list[str] = []
+    for script, characters in groupby(_by_script(run), key=lambda pair: pair[0]):
+        part = "".join(character for _, character in characters)
+        if script == "Hani":
+            forms += _han_forms(part.translate(traditional_to_simplified()))
+        elif len(part) > 1 and (script in ("Kana", "Hang") or len(part) <= _SHORT_RUN):
+            forms.append(part)
+    return forms
+
+
+def _by_script(run: str) -> list[tuple[str, str]]:
+    """Each character with its script; marks and the long vowel have that of the character before."""
+    found: list[tuple[str, str]] = []
+    for character in run:
+        script = script_of(character)
+        if script == COMMON and found:
+            script = found[-1][0]
+        found.append((script, character))
+    return found
+
+
+def _han_forms(run: str) -> list[str]:
+    forms = [run[i : i + 2] for i in range(len(run) - 1)]
+    for foreign, characters in groupby(run, key=_SYLLABLES.__contains__):
+        name = "".join(characters)
+        if foreign and len(name) > 2:
+            forms.append(name)
+    return forms

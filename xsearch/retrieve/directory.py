@@ -1,0 +1,224 @@
+"""The words of all languages of a names index in one order, and what a word of a query may be among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xsearch.core import FloatArray, IntArray, Mask, Spelling
+from xsearch.lang.romanise import FAMILIES, codes_of, skeleton
+from xsearch.lang.spellings import alignment_odds
+from xsearch.retrieve.best import Best
+from xsearch.retrieve.forms import Forms
+from xsearch.retrieve.gaps import decode
+from xsearch.retrieve.skeletons import SHORTEST, count_consonants, neighbours
+
+PRIOR = 0.0
+"""Log-odds that are asked for beyond ln T: among T words that stand in passages some sound alike by chance."""
+SOFTNESS = 2.0
+UNLIKELY = 0.1
+"""Words of a lower probability are left alone."""
+COMPARED = 1024
+"""Words compared at once."""
+REMEMBERED = 1024
+
+Float64Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A segment that is open: its language's place, the passage it starts with, passages of the language in it."""
+
+    language: int
+    first: int
+    passages: int
+    forms: Forms
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A word that may be meant: its form, the probability, and the passages that have it."""
+
+    form: str
+    probability: float
+    frequency: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matches:
+    """Words that a spelling can stand for: int64 (n,) places in the directory, and probabilities, float64 (n,)."""
+
+    words: IntArray
+    probabilities: Float64Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hits:
+    """Passages that have words of a query: numbers int64 (n,), scores float32 (n,), places of languages int64 (n,)."""
+
+    passages: IntArray
+    scores: FloatArray
+    languages: IntArray
+
+    def best(self, language: int, depth: int, allowed: Mask | None) -> Best:
+        """The best `depth` allowed passages of a language."""
+        chosen = self.languages == language
+        if allowed is not None:
+            chosen &= allowed[self.passages]
+        return Best.of(self.passages[chosen], self.scores[chosen], depth)
+
+
+class Directory:
+    """The words of `segments` by skeleton. languages: how many there are."""
+
+    def __init__(self, segments: Sequence[Segment], languages: int) -> None:
+        self._segments = segments
+        forms = [segment.forms for segment in segments]
+        sizes = [len(part) for part in forms]
+        skeletons = np.concatenate([part.skeletons for part in forms])
+        # Each segment is in order: a stable sort merges runs.
+        order = np.argsort(skeletons, kind="stable")
+        self._skeletons = skeletons[order]
+        self._segment = np.repeat(np.arange(len(segments)), sizes).astype(np.uint16)[order]
+        self._word = np.concatenate([np.arange(size, dtype=np.uint32) for size in sizes])[order]
+        self._families = np.concatenate([part.families for part in forms])[order]
+        self._frequencies = np.concatenate([part.frequencies for part in forms])[order]
+        before = np.cumsum([0, *(len(part.keys) for part in forms)])
+        self._keys = np.concatenate([part.keys for part in forms])
+        starts = np.concatenate([part.key_starts[:-1] + base for part, base in zip(forms, before[:-1], strict=True)])
+        self._key_starts = starts[order]
+        self._key_lengths = np.concatenate([np.diff(part.key_starts) for part in forms])[order].astype(np.int64)
+        self._language_of_segment = np.array([segment.language for segment in segments])
+        occurrences = [float(part.frequencies.sum(dtype=np.int64)) for part in forms]
+        self._chance = np.log1p(np.bincount(self._language_of_segment, occurrences, languages)) + PRIOR
+        self._passages = np.bincount(self._language_of_segment, [s.passages for s in segments], languages)
+        self._matches = lru_cache(REMEMBERED)(self._find)
+
+    def matches(self, spelling: Spelling) -> Matches:
+        """The words that are likely `spelling`. Where a language has the very word, none other of its family is."""
+        return self._matches(spelling.form, spelling.key, spelling.family, spelling.among)
+
+    def idf(self, found: Sequence[Matches]) -> Float64Array:
+        """Of every spelling in every language, float64 (spellings, languages), by the passages expected to have it."""
+        languages = len(self._passages)
+        expected = np.zeros((len(found), languages))
+        for row, match in enumerate(found):
+            counts = match.probabilities * self._frequencies[match.words]
+            expected[row] = np.bincount(self._language(match.words), counts, languages)
+        expected = np.minimum(expected, self._passages)
+        idf: Float64Array = np.log(1.0 + (self._passages - expected + 0.5) / (expected + 0.5))
+        return idf
+
+    def hits(self, found: Sequence[Matches], worth: Float64Array) -> Hits:
+        """All passages with words of the query; a passage has of each spelling the likeliest word it has. worth:
+        float64 (spellings, languages)."""
+        words = np.concatenate([match.words for match in found])
+        probabilities = np.concatenate([match.probabilities for match in found])
+        spellings = np.repeat(np.arange(len(found)), [len(match.words) for match in found])
+        values = probabilities * worth[spellings, self._language(words)]
+        passages, counts = self._postings(words)
+        spellings, values = np.repeat(spellings, counts), np.repeat(values, counts)
+        languages = np.repeat(self._language(words), counts)
+        order = np.lexsort((-values, spellings, passages))
+        passages, spellings, values, languages = passages[order], spellings[order], values[order], languages[order]
+        best = np.ones(len(order), dtype=np.bool_)
+        best[1:] = (np.diff(passages) != 0) | (np.diff(spellings) != 0)
+        numbers, first, rows = np.unique(passages, return_index=True, return_inverse=True)
+        scores = np.bincount(rows[best], values[best], len(numbers)).astype(np.float32)
+        return Hits(numbers, scores, languages[first])
+
+    def near(self, spelling: Spelling, most: int) -> list[Near]:
+        """Words of the spelling's own family that it may be, likeliest first, in whatever language."""
+        match = self.matches(spelling)
+        own = self._families[match.words] == FAMILIES.index(spelling.family)
+        found: dict[str, Near] = {}
+        for word, probability in zip(match.words[own].tolist(), match.probabilities[own].tolist(), strict=True):
+            form, frequency = self._form(word), int(self._frequencies[word])
+            known = found.get(form)
+            if known:
+                probability, frequency = max(probability, known.probability), frequency + known.frequency
+            found[form] = Near(form, probability, frequency)
+        return sorted(found.values(), key=lambda near: (-near.probability, -near.frequency, near.form))[:most]
+
+    def _find(self, form: str, key: str, family: str, among: str) -> Matches:
+        skeletons = {skeleton(key), skeleton(key, vowelless=True)}
+        ranges = np.searchsorted(self._skeletons, neighbours(skeletons))
+        words = np.concatenate([np.arange(first, end) for first, end in ranges.tolist()] or [np.zeros(0, np.int64)])
+        if among:
+            allowed = np.isin(np.arange(len(FAMILIES)), [FAMILIES.index(kind) for kind in among])
+            words = words[allowed[self._families[words]]]
+        words = words[self._worth_comparing(words, key, family)]
+        probabilities = self._probabilities(words, key, family)
+        own = self._written(words, form, key, family)
+        probabilities[own] = 1.0
+        same = self._families[words] == FAMILIES.index(family)
+        languages = self._language(words)
+        known = np.isin(languages, languages[own])
+        kept = own | ((probabilities >= UNLIKELY) & ~(same & known))
+        return Matches(words[kept], probabilities[kept])
+
+    def _probabilities(self, words: IntArray, key: str, family: str) -> Float64Array:
+        """How likely each word is the one with this key, by its sound."""
+        code = codes_of([key])[0].astype(np.uint8)
+        # Keys of like length together: arrays as narrow as they are, and small enough for a processor's cache.
+        order = np.argsort(self._key_lengths[words], kind="stable")
+        odds = np.empty(len(words))
+        for start in range(0, len(words), COMPARED):
+            chosen = order[start : start + COMPARED]
+            part = words[chosen]
+            odds[chosen] = alignment_odds(code, family, self._keys_of(part), self._families[part])
+        found: Float64Array = 1.0 / (1.0 + np.exp((self._chance[self._language(words)] - odds) / SOFTNESS))
+        return found
+
+    def _written(self, words: IntArray, form: str, key: str, family: str) -> NDArray[np.bool_]:
+        """Which words are written as `form`."""
+        own: NDArray[np.bool_] = self._skeletons[words] == skeleton(key, family == "a")
+        own &= self._key_lengths[words] == len(key)
+        for place in np.flatnonzero(own).tolist():
+            own[place] = self._form(int(words[place])) == form
+        return own
+
+    def _worth_comparing(self, words: IntArray, key: str, family: str) -> NDArray[np.bool_]:
+        """Which words are compared: those in another family, and those in the key's own that begin with its consonants
+        or, where it has more than the fewest, differ by no more letters than a slip or two."""
+        own = skeleton(key)
+        consonants = count_consonants(own)
+        begins = self._skeletons[words] >> (30 - 3 * consonants) == own >> (30 - 3 * consonants)
+        slip = np.abs(self._key_lengths[words] - len(key)) <= 2
+        other = self._families[words] != FAMILIES.index(family)
+        kept: NDArray[np.bool_] = other | begins | (slip if consonants > SHORTEST else False)
+        return kept
+
+    def _keys_of(self, words: IntArray) -> NDArray[np.uint8]:
+        """Keys as codes, uint8 (n, longest), zeros behind each."""
+        starts, lengths = self._key_starts[words], self._key_lengths[words]
+        place = np.arange(int(lengths.max(initial=0)))
+        inside = place < lengths[:, None]
+        codes: NDArray[np.uint8] = self._keys[np.where(inside, starts[:, None] + place, 0)] * inside
+        return codes
+
+    def _language(self, words: IntArray) -> IntArray:
+        found: IntArray = self._language_of_segment[self._segment[words]]
+        return found
+
+    def _form(self, word: int) -> str:
+        segment = self._segments[int(self._segment[word])]
+        return segment.forms.form(int(self._word[word]))
+
+    def _postings(self, words: IntArray) -> tuple[IntArray, IntArray]:
+        """The passages of words, one list after the other, and how many each has."""
+        if not len(words):
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        parts, firsts = [], []
+        for segment, word in zip(self._segment[words].tolist(), self._word[words].tolist(), strict=True):
+            opened = self._segments[segment]
+            start, end = opened.forms.posting_starts[word : word + 2]
+            parts.append(opened.forms.postings[start:end])
+            firsts.append(opened.first)
+        offsets, ends = decode(np.concatenate(parts), np.cumsum([0, *map(len, parts)]))
+        counts = np.diff(ends)
+        return offsets + np.repeat(firsts, counts), counts
