@@ -40,7 +40,7 @@ def base(tmp_path_factory):
     tables = write_word_tables(
         folder.parent / "words.tables", {lang: [("river", "river")] for lang in ("de", "ru", "fa")}
     )
-    index = xsearch.create(folder, Recipe("all", retrievers=("bm25", "dense", "psq"), tables=str(tables)))
+    index = xsearch.create(folder, Recipe("all", retrievers=("bm25", "dense", "psq", "names"), tables=str(tables)))
     for commit in (1, 2):
         with index.writer() as writer:
             apply(writer, commit)
