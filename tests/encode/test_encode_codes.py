@@ -53,3 +53,15 @@ def test_coded_rows_keep_length_and_nearly_direction(group, error):
 def test_zero_row_stays_finite():
     coded = code_rows(np.zeros((1, 8), dtype=np.float32), 2, np.random.default_rng(7))
     assert coded.rows(np.array([0])).tolist() == [[0.0] * 8]
+
+
+@pytest.mark.parametrize(("dim", "group"), [(10, 3), (12, 3), (16, 4), (7, 2), (9, 1), (30, 9)])
+def test_rows_in_eight_bits_have_the_products_of_rows(dim, group):
+    rng = np.random.default_rng(dim)
+    coded = code_rows(rng.standard_normal((300, dim)).astype(np.float32), group, rng)
+    numbers = rng.integers(0, 300, 40)
+    integers, scales = coded.integers(numbers)
+    assert integers.dtype == np.int8
+    near = integers.astype(np.float64) * scales[:, None]
+    rows = coded.rows(numbers).astype(np.float64)
+    assert np.allclose(near @ near.T, rows @ rows.T, atol=0.03 * (rows**2).sum(axis=1).max())

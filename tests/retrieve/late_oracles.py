@@ -9,7 +9,7 @@ from xsearch.retrieve import Late, TokensWriter
 from xsearch.retrieve.impact import Impact, ImpactWriter
 from xsearch.storage import DiskFiles
 
-FLOOR, SAMPLE, STEP = 0.25, 64, 2**16
+FLOOR, SAMPLE, POOLED = 0.25, 64, 128
 INSIDE = 10
 """Of a random vocabulary, pieces whose number ends in a digit below 4 stand inside words."""
 
@@ -61,15 +61,25 @@ def meets(table: RandomTable, query: list[tuple[int, ...]], passages: list[list[
     return met
 
 
-def scores(table: RandomTable, query: list[tuple[int, ...]], passages: list[list[tuple[int, ...]]]):
-    """Scores of one language's passages, float64 (n,), and the background; the passages all have words."""
-    met = meets(table, query, passages)
-    count = min(SAMPLE, len(passages))
-    sample = np.unique([i * len(passages) // count for i in range(count)])
+def sampled(met: np.ndarray) -> np.ndarray:
+    """The columns of the passages that stand for a language."""
+    count = min(SAMPLE, met.shape[1])
+    return met[:, np.unique([i * met.shape[1] // count for i in range(count)])]
+
+
+def scores(table: RandomTable, query: list[tuple[int, ...]], languages: dict[str, list[list[tuple[int, ...]]]]):
+    """By language, scores of its passages, float64 (n,), and the background; the passages all have words."""
+    met = {lang: meets(table, query, passages) for lang, passages in languages.items()}
+    anywhere = np.concatenate([sampled(own) for own in met.values()], axis=1).mean(axis=1)
     lengths = np.array([np.linalg.norm(table.vectors[list(word)].sum(axis=0)) for word in query])
-    weights = lengths * np.log((len(sample) + 1) / (met[:, sample].sum(axis=1) + 0.1))
-    found = weights @ met / weights.sum()
-    return found, (found[sample].mean(), found[sample].std())
+    found = {}
+    for lang, own in met.items():
+        sample = sampled(own)
+        frequencies = sample.sum(axis=1) + POOLED * anywhere
+        weights = lengths * np.log((sample.shape[1] + POOLED + 1) / (frequencies + 0.1))
+        values = weights @ sample / weights.sum()
+        found[lang] = weights @ own / weights.sum(), (values.mean(), values.std())
+    return found
 
 
 def random_texts(rng: np.random.Generator, count: int, size: int = 400, longest: int = 40) -> list[np.ndarray]:

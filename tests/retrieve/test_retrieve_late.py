@@ -18,7 +18,7 @@ from late_oracles import (
 from retrieve_oracles import fingerprint
 
 from xsearch.core import Query
-from xsearch.retrieve import static_late
+from xsearch.retrieve import maxsim, static_late
 
 LANGS = ("de", "en", "fa")
 COUNT = 900
@@ -47,12 +47,15 @@ def collection(tmp_path_factory, table):
 
 def oracle(table, texts, langs, query, depth, allowed=None):
     """By language: numbers and scores of the best, and the background."""
+    spoken = {
+        lang: np.array([n for n in range(len(texts)) if langs[n] == lang and len(texts[n])], dtype=int)
+        for lang in sorted(set(langs))
+    }
+    spoken = {lang: numbers for lang, numbers in spoken.items() if len(numbers)}
+    words = {lang: [words_of(table, texts[n]) for n in numbers] for lang, numbers in spoken.items()}
     found = {}
-    for lang in sorted(set(langs)):
-        numbers = np.array([n for n in range(len(texts)) if langs[n] == lang and len(texts[n])], dtype=int)
-        if not len(numbers):
-            continue
-        values, background = scores(table, words_of(table, query), [words_of(table, texts[n]) for n in numbers])
+    for lang, (values, background) in scores(table, words_of(table, query), words).items():
+        numbers = spoken[lang]
         if allowed is not None:
             numbers, values = numbers[allowed[numbers]], values[allowed[numbers]]
         order = np.lexsort((numbers, -values.astype(np.float32)))[:depth]
@@ -107,6 +110,31 @@ def test_candidates_that_cover_all_give_what_scoring_all_gives(collection, table
     monkeypatch.setattr(static_late, "RESCORED", 0)
     for query, right in zip(queries, everything, strict=True):
         assert same(reader(folder, states, table).search(query, 400), right)
+
+
+def test_compiled_loops_give_the_same(collection, table, few_rescored, monkeypatch):
+    pytest.importorskip("numba", reason="compiled loops need numba (extra: fast)")
+    folder, states, _, _ = collection
+    queries = [piece_query(pieces) for pieces in np.random.default_rng(4).integers(0, 400, (12, 5))]
+    plain = reader(folder, states, table)
+    right = [plain.search(query, 25) for query in queries]
+    monkeypatch.setattr(static_late, "COMPILED", 0)
+    late = reader(folder, states, table)
+    for query, expected in zip(queries, right, strict=True):
+        found = late.search(query, 25)
+        assert same(found, expected)
+        assert found.background == expected.background
+    assert late._comparison().compiled is not None
+    assert plain._comparison().compiled is None
+
+
+def test_without_numba_numpy_answers(collection, table, monkeypatch):
+    folder, states, _, _ = collection
+    monkeypatch.setattr(static_late, "COMPILED", 0)
+    monkeypatch.setattr(maxsim, "have", lambda name: False)
+    late = reader(folder, states, table)
+    assert len(late.search(piece_query([14, 25]), 5)) == 15
+    assert late._comparison().compiled is None
 
 
 def test_candidates_hold_the_best(collection, table, monkeypatch):
@@ -222,6 +250,32 @@ def test_any_shape(tmp_path_factory, seed, passages, commits, depth, words):
         return
     found = reader(folder, states, table).search(piece_query(query), depth)
     agrees(found, oracle(table, texts, ["en"] * passages, query, depth), ["en"] * passages, depth)
+
+
+def test_evidence_names_the_nearest_word(collection, table):
+    folder, states, _, _ = collection
+    late = reader(folder, states, table)
+    rng = np.random.default_rng(11)
+    for _ in range(6):
+        query, text = rng.integers(0, 400, 6), rng.integers(0, 400, 30)
+        (met,) = late.evidence(piece_query(query), [piece_query(text).pieces])
+        words, held = words_of(table, query), words_of(table, text)
+        begins = np.cumsum([0, *map(len, held)])
+        asked = np.cumsum([0, *map(len, words)])
+        right = {}
+        for i, word in enumerate(words):
+            each = meets(table, [word], [[other] for other in held])[0]
+            if each.max() > 0.01:
+                j = int(each.argmax())
+                right[int(asked[i]), int(asked[i + 1])] = (int(begins[j]), int(begins[j + 1])), each.max()
+        found = {one.asked: (one.found, one.similarity) for one in met if one.similarity > 0.01}
+        assert set(right) >= {span for span in found if found[span][1] > 0.03}
+        for span, (place, similarity) in right.items():
+            if span in found:
+                assert abs(found[span][1] - similarity) < 0.02
+                assert found[span][0] == place or similarity < 0.1
+    assert late.evidence(Query("", ()), [piece_query([4]).pieces]) == [[]]
+    assert late.evidence(piece_query([4]), [piece_query([]).pieces]) == [[]]
 
 
 def test_long_queries_keep_their_weightiest_words(collection, table):

@@ -60,12 +60,14 @@ class CodedRows:
         codebook to 8 bits.
         """
         codebook, step = self._integers
+        # A plain array: numpy's class for mapped files takes its time to index.
+        codes = np.asarray(self.codes)[numbers]
         group = codebook.shape[1]
         if group <= 8:
-            wide = codebook.view(f"u{group}")[:, 0].take(self.codes[numbers])
+            wide = codebook.view(f"u{group}")[:, 0].take(codes)
             rows = wide.view(np.int8).reshape(len(numbers), -1)
         else:
-            rows = codebook.take(self.codes[numbers], axis=0).reshape(len(numbers), -1)
+            rows = codebook.take(codes, axis=0).reshape(len(numbers), -1)
         last = self.codes.shape[1] - 1
         rows[:, last * group + self.dim - last * self.codebook.shape[1] :] = 0
         return rows, self.scales[numbers].astype(np.float32) * np.float32(step)

@@ -14,19 +14,23 @@ holds), products in steps of 2^-16. So neither the order of sums nor the company
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xsearch.core import FloatArray, IntArray
+from xsearch.core import FloatArray, IntArray, QueryPieces
+from xsearch.core.extras import have
 from xsearch.retrieve.forward import Forward, Numbers
 
 FLOOR = 0.25
 """τ: a lower cosine says nothing. Between .2 and .3 alike on three collections (eval/results)."""
 STEP = 1 << 16
 _LARGEST = 127
-BLOCK = 1024
+BLOCK = 4096
+MOST_PIECES = 1 << 24
+"""More than any vocabulary has: a larger number is damage."""
 
 
 class PieceTable(Protocol):
@@ -57,8 +61,8 @@ class QueryWords:
 
 
 def query_words(table: PieceTable, pieces: Numbers, word_starts: IntArray) -> QueryWords:
-    """The words of a query: word i is ``pieces[word_starts[i]:word_starts[i + 1]]``. One without a vector
-    has weight 0."""
+    """The words of a query: word i is ``pieces[word_starts[i]:word_starts[i + 1]]``. One without a vector has
+    weight 0."""
     rows, scales = table.token_integers(pieces)
     vectors = np.add.reduceat(rows * scales[:, None].astype(np.float64), word_starts[:-1], axis=0)
     lengths = np.sqrt((vectors * vectors).sum(axis=1))
@@ -69,65 +73,130 @@ def query_words(table: PieceTable, pieces: Numbers, word_starts: IntArray) -> Qu
     return QueryWords(integers, factors, lengths.astype(np.float32))
 
 
-def piece_products(table: PieceTable, query: QueryWords, tokens: Numbers) -> tuple[NDArray[np.int32], IntArray]:
-    """What pieces give to words that hold them, in whole numbers: int32 (q, n), q̂_i · e_p in steps of 2^-16; and
-    int64 (n,), |e_p|² in steps of 2^-32."""
-    products = np.empty((len(query), len(tokens)), dtype=np.int32)
-    squares = np.empty(len(tokens), dtype=np.int64)
-    factors = query.factors * STEP
-    for start in range(0, len(tokens), BLOCK):
-        part = slice(start, start + BLOCK)
-        rows, scales = table.token_integers(tokens[part])
-        wide = rows.astype(np.float32)
-        dots = (query.integers @ wide.T).astype(np.float64)
-        products[:, part] = np.rint(dots * factors[:, None] * scales)
-        lengths = np.einsum("nd,nd->n", wide, wide).astype(np.float64)
-        squares[part] = np.rint(lengths * np.square(scales.astype(np.float64) * STEP))
-    return products, squares
+def word_bounds(table: PieceTable, pieces: QueryPieces) -> IntArray:
+    """Where the words of a text begin among its pieces, and their number at the end, int64 (w + 1,). A word also ends
+    where something stands between two pieces. pieces: at least one."""
+    begins = table.begins_word(pieces.tokens)
+    begins[0] = True
+    begins[1:] |= pieces.starts[1:] > pieces.ends[:-1]
+    return np.append(np.flatnonzero(begins), len(begins))
 
 
-def matches(table: PieceTable, query: QueryWords, passages: Forward) -> FloatArray:
-    """m(i, d) for every query word and passage, float32 (q, n); 0 for a passage without words."""
-    similar = word_similarities(table, query, passages.word_starts, passages.pieces)
-    return best_of(similar, passages.starts, passages.entries)
+class Comparison:
+    """Compares words of queries with words of passages. compiled: `compiled_loops`, None for NumPy alone; both give the
+    same to the last bit. Safe to share between threads."""
+
+    def __init__(self, table: PieceTable, compiled: ModuleType | None = None) -> None:
+        self.table, self.compiled = table, compiled
+        self._squares = np.zeros(0, dtype=np.int64)
+
+    def asked(self, query: QueryWords) -> Asked:
+        """The comparison for one query."""
+        return Asked(self, query)
+
+    def squares(self, tokens: IntArray) -> IntArray:
+        """|e_p|² of pieces in steps of 2^-32, at least one, so that a piece without a vector meets nothing and divides
+        by nothing; remembered, 0 where not yet known."""
+        squares = _with_room(self._squares, tokens)
+        new = tokens[squares[tokens] == 0]
+        for start in range(0, len(new), BLOCK):
+            part = new[start : start + BLOCK]
+            rows, scales = self.table.token_integers(part)
+            wide = rows.astype(np.float32)
+            lengths = np.einsum("nd,nd->n", wide, wide) * np.square(scales.astype(np.float64) * STEP)
+            squares[part] = np.maximum(np.rint(lengths), 1)
+        self._squares = squares
+        return squares
 
 
-def word_similarities(table: PieceTable, query: QueryWords, word_starts: Numbers, pieces: Numbers) -> FloatArray:
-    """max(0, (s − τ) / (1 − τ)) of every query word and word, float32 (q, w)."""
-    if len(pieces) == 0:
-        return np.zeros((len(query), len(word_starts) - 1), dtype=np.float32)
-    tokens, places = _distinct(pieces)
-    products, squares = piece_products(table, query, tokens)
-    begins = word_starts[:-1].astype(np.int64)
-    # Not less than one step, so that a word of pieces without vectors meets nothing instead of dividing by zero.
-    lengths = np.sqrt(np.maximum(np.add.reduceat(squares[places], begins), 1).astype(np.float64))
-    sums = np.add.reduceat(products[:, places], begins, axis=1)
-    return floored(sums, lengths)
+class Asked:
+    """A query being compared: its products with pieces are computed once. For one thread."""
+
+    def __init__(self, comparison: Comparison, query: QueryWords) -> None:
+        self.query = query
+        self._comparison, self._compiled = comparison, comparison.compiled
+        self._products = np.zeros((len(query), 0), dtype=np.int32)
+        self._known = np.zeros(0, dtype=np.bool_)
+
+    def matches(self, passages: Forward) -> FloatArray:
+        """m(i, d) for every query word and passage, float32 (q, n); 0 for a passage without words. Raises IndexError
+        for a piece that the table lacks."""
+        best = np.zeros((len(self.query), passages.passages), dtype=np.float32)
+        held = np.flatnonzero(np.diff(passages.starts))
+        if not len(held):
+            return best
+        similar = self.word_similarities(passages.word_starts, passages.pieces)
+        if self._compiled is not None:
+            self._compiled.best_of(similar, passages.starts, passages.entries, best)
+        else:
+            columns = similar.take(passages.entries, axis=1)
+            best[:, held] = np.maximum.reduceat(columns, passages.starts[held], axis=1)
+        return best
+
+    def word_similarities(self, word_starts: Numbers, pieces: Numbers) -> FloatArray:
+        """max(0, (s − τ) / (1 − τ)) of every query word and word, float32 (q, w), w at least 1."""
+        begins = word_starts[:-1].astype(np.int64)
+        squares = self._prepared(pieces)
+        if self._compiled is not None:
+            sums = np.empty((len(self.query), len(begins)), dtype=np.int32)
+            self._compiled.word_sums(self._products, pieces, begins, sums)
+        else:
+            sums = np.add.reduceat(self._products.take(pieces, axis=1), begins, axis=1)
+        return _floored(sums, np.add.reduceat(squares.take(pieces), begins))
+
+    def piece_similarities(self, tokens: IntArray) -> FloatArray:
+        """The same of every query word and of pieces, as if each were a word: float32 (q, n)."""
+        squares = self._prepared(tokens)
+        return _floored(self._products.take(tokens, axis=1), squares.take(tokens))
+
+    def _prepared(self, pieces: Numbers) -> IntArray:
+        """See to it that the products with `pieces` are known, int32 (q, vocabulary), q̂_i · e_p in steps of 2^-16; the
+        pieces' squares."""
+        self._known = _with_room(self._known, pieces)
+        occurs = np.zeros(len(self._known), dtype=np.bool_)
+        occurs[pieces] = True
+        tokens = np.flatnonzero(occurs & ~self._known)
+        if len(self._known) > self._products.shape[1]:
+            products = np.empty((len(self.query), len(self._known)), dtype=np.int32)
+            products[:, : self._products.shape[1]] = self._products
+            self._products = products
+        factors = (self.query.factors * STEP)[:, None]
+        for start in range(0, len(tokens), BLOCK):
+            part = tokens[start : start + BLOCK]
+            rows, scales = self._comparison.table.token_integers(part)
+            if self._compiled is not None:
+                dots: NDArray[Any] = np.empty((len(self.query), len(rows)), dtype=np.int32)
+                self._compiled.dot_products(self.query.integers.astype(np.int16), rows, dots)
+            else:
+                dots = self.query.integers @ rows.T.astype(np.float32)
+            self._products[:, part] = np.rint(dots * factors * scales)
+        self._known[tokens] = True
+        return self._comparison.squares(np.flatnonzero(occurs))
 
 
-def floored(sums: NDArray[np.int32], lengths: NDArray[np.float64]) -> FloatArray:
-    """max(0, (min(1, sum / length) − τ) / (1 − τ)), float32, of sums (q, w) and lengths (w,)."""
-    similar = (sums * (1.0 / lengths)).astype(np.float32)
+def compiled_loops() -> ModuleType | None:
+    """The module of compiled loops, None where numba is not installed (`pip install 'xsearch-clir[fast]'`)."""
+    if not have("numba"):
+        return None
+    from xsearch.retrieve import late_numba
+
+    return late_numba
+
+
+def _floored(sums: NDArray[np.int32], squares: IntArray) -> FloatArray:
+    """max(0, (min(1, sum / length) − τ) / (1 − τ)), float32, of sums (q, w) and squared lengths (w,)."""
+    similar = (sums * (1.0 / np.sqrt(squares.astype(np.float64)))).astype(np.float32)
     similar -= np.float32(FLOOR)
     similar *= np.float32(1 / (1 - FLOOR))
     similarities: FloatArray = np.clip(similar, 0.0, 1.0, out=similar)
     return similarities
 
 
-def best_of(similar: FloatArray, starts: IntArray, entries: Numbers) -> FloatArray:
-    """For each passage the largest of its entries' columns: float32 (q, n) of similar (q, w)."""
-    best = np.zeros((len(similar), len(starts) - 1), dtype=np.float32)
-    held = np.flatnonzero(np.diff(starts))
-    if len(held):
-        best[:, held] = np.maximum.reduceat(similar.take(entries, axis=1), starts[held], axis=1)
-    return best
-
-
-def _distinct(pieces: Numbers) -> tuple[IntArray, IntArray]:
-    """The numbers that occur, ascending, and the place of each element among them; without sorting."""
-    occurs = np.zeros(int(pieces.max()) + 1, dtype=np.bool_)
-    occurs[pieces] = True
-    tokens = np.flatnonzero(occurs)
-    place = np.empty(len(occurs), dtype=np.int64)
-    place[tokens] = np.arange(len(tokens))
-    return tokens, place[pieces]
+def _with_room(held: NDArray[Any], tokens: Numbers) -> NDArray[Any]:
+    """The array, or a longer one that begins with it, zeros after, with a place for each of `tokens`."""
+    size = int(tokens.max(initial=0)) + 1
+    if size <= len(held):
+        return held
+    if size > MOST_PIECES:
+        raise IndexError(f"no vocabulary has a piece {size - 1}")
+    return np.concatenate((held, np.zeros(size + size // 4 - len(held), dtype=held.dtype)))

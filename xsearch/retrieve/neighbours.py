@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IntArray
-from xsearch.retrieve.maxsim import PieceTable, QueryWords, floored, piece_products
+from xsearch.retrieve.maxsim import Asked, PieceTable
 from xsearch.retrieve.postings import Postings
 
 AXES = 64
@@ -36,7 +37,7 @@ class Neighbours:
     """The pieces `tokens` of an index, int64 (n,), n at least 1, ready to be compared with words."""
 
     def __init__(self, table: PieceTable, tokens: IntArray) -> None:
-        self._table, self._tokens = table, tokens
+        self._tokens = tokens
         sampled = tokens[np.unique(np.linspace(0, len(tokens) - 1, SAMPLE).astype(np.int64))]
         units = _units(table, sampled)
         # Eigenvectors come by ascending eigenvalue: what pieces differ in most is last.
@@ -46,27 +47,35 @@ class Neighbours:
             rows = _units(table, tokens[start : start + BLOCK]) @ self._axes
             self._coarse[start : start + BLOCK] = _unit(rows)
 
-    def near(self, query: QueryWords) -> Near:
+    def near(self, asked: Asked) -> Near:
         """The pieces whose cosine with a word of the query is above τ, but for some whose likeness lies outside the
         principal axes."""
-        coarse = _unit(query.integers @ self._axes) @ self._coarse.T
+        coarse = _unit(asked.query.integers @ self._axes) @ self._coarse.T
         places = np.flatnonzero((coarse > COARSE).any(axis=0))
         tokens = self._tokens[places]
-        products, squares = piece_products(self._table, query, tokens)
-        similar = floored(products, np.sqrt(np.maximum(squares, 1).astype(np.float64)))
+        similar = asked.piece_similarities(tokens)
         words, chosen = np.nonzero(similar)
         values = similar[words, chosen]
         order = np.lexsort((chosen, values, words))
-        counts = np.bincount(words, minlength=len(query))
+        counts = np.bincount(words, minlength=len(asked.query))
         return Near(np.concatenate(([0], np.cumsum(counts))), tokens[chosen[order]], values[order])
 
 
-def met_by_pieces(segment: Postings, near: Near, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def met_by_pieces(
+    segment: Postings, near: Near, weights: NDArray[np.float64], compiled: ModuleType | None = None
+) -> NDArray[np.float64]:
     """Σ_i w_i · (the similarity of the nearest piece to word i that a passage holds), float64 (n,), for every passage
-    of a segment. weights: (q,). Raises IndexError for a row that the segment does not have."""
+    of a segment. weights: (q,). compiled: `maxsim.compiled_loops`. Raises IndexError for a row that the segment lacks.
+    """
     scores = np.zeros(len(segment.numbers))
-    met = np.empty(len(scores))
     places = segment.places(near.pieces)
+    if compiled is not None:
+        stamps = np.zeros(len(scores), dtype=np.int32)
+        postings = segment.starts, segment.rows, places
+        if not compiled.met_by_pieces(*postings, near.starts, near.similar, weights, scores, stamps):
+            raise IndexError("a posting is of a row beyond the segment's passages")
+        return scores
+    met = np.empty(len(scores))
     for word, weight in enumerate(weights.tolist()):
         own = slice(near.starts[word], near.starts[word + 1])
         held = places[own] >= 0

@@ -4,12 +4,12 @@ MaxSim as ColBERT has it (Khattab and Zaharia 2020, equation 3), with the vector
 holds numbers of pieces instead of vectors, and with words that are weighted and compared whole (`retrieve.maxsim`):
 
     score(q, d) = Σ_i w_i · m(i, d) / Σ_i w_i
-    w_i         = |v_i| · ln((n + 1) / (Σ_s m(i, s) + 0.1))
+    w_i         = |v_i| · ln((n + κ + 1) / (Σ_s m(i, s) + κ m̄_i + 0.1))
 
-v_i is the sum of the vectors of word i's pieces, whose lengths the encoder has learnt; the logarithm is an inverse
+v_i is the sum of the vectors of word i's pieces, whose lengths the encoder has learnt. The logarithm is an inverse
 document frequency whose frequency counts every passage by how well it meets the word, in a sample of n passages of the
-passage's language. So it needs no word of the query's language in the index, and a word that all passages come near
-to says little.
+passage's language, and for κ = `POOLED` passages by the mean m̄_i over the samples of all languages. So it needs no word
+of the query's language in the index, and a word that all passages come near to says little.
 
 Few passages of a language are all scored. Of many, those first that hold pieces near to the query's words, found in the
 postings of the part `pieces`, are.
@@ -27,11 +27,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xsearch.core import FloatArray, IndexDamaged, IntArray, Mask, Query, Ranking
+from xsearch.core import FloatArray, IndexDamaged, IntArray, Mask, Query, QueryPieces, Ranking
 from xsearch.retrieve.best import Best
+from xsearch.retrieve.evidence import Met, met_words
 from xsearch.retrieve.forward import Forward, map_forward, stacked
 from xsearch.retrieve.impact import Impact
-from xsearch.retrieve.maxsim import PieceTable, QueryWords, matches, query_words
+from xsearch.retrieve.maxsim import Asked, Comparison, PieceTable, QueryWords, compiled_loops, query_words, word_bounds
 from xsearch.retrieve.neighbours import Near, Neighbours, met_by_pieces
 from xsearch.retrieve.tokens import words_name
 
@@ -39,8 +40,13 @@ RESCORED = 2000
 """Passages scored for a query, shared out among the languages, but for each half again as many as are asked for."""
 SAMPLE = 64
 """Passages of a language that stand for all of it."""
+POOLED = 128
+"""Passages of a language for which the samples of all languages together count in a word's frequency: an index may
+hold few of a language."""
 EXHAUSTIVE = 256
 """Up to so many passages of a language are all scored, however many languages there are."""
+COMPILED = 50_000
+"""Passages of an index from which on compiled loops pay for being loaded (half a second)."""
 QUERY_WORDS = 32
 """Words of a query that are looked for: the weightiest."""
 
@@ -63,7 +69,8 @@ class Late:
         table: Callable[[], PieceTable],
     ) -> None:
         self._postings = postings
-        self._table = table
+        self._table = cache(table)
+        self._compared: Comparison | None = None
         self._segments = {
             lang: [map_forward(folder / words_name(lang, entry), entry) for entry in entries]
             for lang, entries in state.get("languages", {}).items()
@@ -85,14 +92,14 @@ class Late:
         held = [lang for lang in self._segments if langs is None or lang in langs]
         if words is None or not held:
             return Ranking.of([], [])
-        samples = self._sampled()
-        views = samples.views(matches(self._table(), words, samples.passages), words)
+        samples, asked = self._sampled(), self._comparison().asked(words)
+        views = samples.views(matches(asked, samples.passages), words)
         share = max(depth + depth // 2, RESCORED // len(held))
-        near = cache(lambda: self._near(words))
+        near = cache(lambda: self._neighbours_of_pieces().near(asked))
         chosen = [self._chosen(lang, views[lang].weights, near, depth, share, allowed) for lang in held]
         sizes = [sum(part.passages for part in parts) for parts in chosen]
         scored = stacked([part for parts in chosen for part in parts])
-        met = matches(self._table(), words, scored)
+        met = matches(asked, scored)
         best, at = [], 0
         for lang, size in zip(held, sizes, strict=True):
             scores = views[lang].score(met[:, at : at + size])
@@ -110,6 +117,12 @@ class Late:
     ) -> list[Ranking]:
         """`search` for each query."""
         return [self.search(query, depth, allowed, langs) for query in queries]
+
+    def evidence(self, query: Query, passages: Sequence[QueryPieces]) -> list[list[Met]]:
+        """For each passage, given as pieces of its text, which word of it each word of the query met."""
+        if query.pieces is None:
+            return [[] for _ in passages]
+        return [met_words(self._comparison(), query.pieces, passage) for passage in passages]
 
     def support(self, query_lang: str, passage_lang: str) -> float:
         """1: vectors compare across languages; how well is the encoder's to say."""
@@ -130,10 +143,7 @@ class Late:
         if pieces is None or len(pieces) == 0:
             return None
         table = self._table()
-        begins = table.begins_word(pieces.tokens)
-        begins[0] = True
-        begins[1:] |= pieces.starts[1:] > pieces.ends[:-1]
-        words = query_words(table, pieces.tokens, np.append(np.flatnonzero(begins), len(begins)))
+        words = query_words(table, pieces.tokens, word_bounds(table, pieces))
         weightiest = np.sort(np.argsort(-words.weights, kind="stable")[:QUERY_WORDS])
         chosen = weightiest[words.weights[weightiest] > 0]
         return words.take(chosen) if len(chosen) else None
@@ -158,25 +168,32 @@ class Late:
 
     def _promising(self, lang: str, weights: Float64Array, near: Near, share: int, allowed: Mask | None) -> IntArray:
         """Numbers of the `share` passages whose pieces are nearest to the query's words, ascending."""
-        parts = []
+        parts, compiled = [], self._comparison().compiled
         for segment in self._postings.segments(lang):
             try:
-                scores = met_by_pieces(segment, near, weights)
+                scores = met_by_pieces(segment, near, weights, compiled)
             except IndexError as error:
                 raise IndexDamaged(f"the postings of '{lang}' are damaged: run `xsearch check --repair`") from error
             if allowed is not None:
                 scores[~allowed[segment.numbers]] = 0.0
-            rows = np.flatnonzero(scores > 0)
+            rows = np.flatnonzero(scores > 0) if compiled is None else compiled.most(scores, share)
             parts.append(Best.of(segment.numbers[rows], scores[rows].astype(np.float32), share))
         return np.sort(Best.merge(parts, share).passages)
 
-    def _near(self, words: QueryWords) -> Near:
+    def _neighbours_of_pieces(self) -> Neighbours:
         with self._lock:
             if self._neighbours is None:
                 segments = [segment for held in self._segments.values() for segment in held]
                 tokens = np.flatnonzero(np.bincount(np.concatenate([segment.pieces for segment in segments])))
                 self._neighbours = Neighbours(self._table(), tokens)
-        return self._neighbours.near(words)
+        return self._neighbours
+
+    def _comparison(self) -> Comparison:
+        with self._lock:
+            if self._compared is None:
+                passages = sum(segment.passages for held in self._segments.values() for segment in held)
+                self._compared = Comparison(self._table(), compiled_loops() if passages >= COMPILED else None)
+        return self._compared
 
     def _sampled(self) -> Samples:
         with self._lock:
@@ -221,14 +238,23 @@ class Samples:
     def views(self, met: FloatArray, words: QueryWords) -> dict[str, View]:
         """The query from every language, given m(i, s) for the sampled passages, float32 (q, n)."""
         views, at = {}, 0
+        anywhere = POOLED * met.mean(axis=1, dtype=np.float64)
         for lang, size in self.sizes.items():
             own = met[:, at : at + size]
-            frequencies = own.sum(axis=1, dtype=np.float64)
-            weights = words.weights * np.log((size + 1) / (frequencies + 0.1))
+            frequencies = own.sum(axis=1, dtype=np.float64) + anywhere
+            weights = words.weights * np.log((size + POOLED + 1) / (frequencies + 0.1))
             scores = weighted(weights, own)
             views[lang] = View(weights, (float(scores.mean()), float(scores.std())))
             at += size
         return views
+
+
+def matches(asked: Asked, passages: Forward) -> FloatArray:
+    """m(i, d) of passages as files have them. Raises `IndexDamaged` for pieces that no vocabulary has."""
+    try:
+        return asked.matches(passages)
+    except IndexError as error:
+        raise IndexDamaged(f"a list of words is damaged ({error}): run `xsearch check --repair`") from error
 
 
 def weighted(weights: Float64Array, met: FloatArray) -> Float64Array:

@@ -1,0 +1,188 @@
+"""Late interaction at scale: time of a query on one thread, recall of its candidates, bytes of a passage.
+
+    python eval/bench/late.py --data ../shared/data/parallel [--passages 1000000]
+
+Passages are about 60 words of parallel text in 20 languages: random sentences, of 40,000 a language. Queries are 3 to 6
+words of such sentences. Recall counts, of the hundred best of all passages scored exhaustively (all languages in one
+list), those that a search returns; a passage that scores as high as the hundredth counts as one of them. `scan_ms` is
+the time in which the same process reads 64 MB of memory, as a measure of the machine at that moment; times are CPU time
+of the thread. Appends a row to `eval/results/late.jsonl`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import numpy as np
+from engine import ROOT, SEED, WORDS, sentences
+
+from xsearch.core import Bags, PassageBatch, Query
+from xsearch.encode import load_encoder
+from xsearch.retrieve import Impact, ImpactWriter, Late, TokensWriter, static_late
+from xsearch.storage import DiskFiles
+
+POOL = 40_000
+AT_ONCE = 5_000
+DEPTH = 100
+
+
+def words(text: str, lang: str) -> float:
+    """Length of a text; scripts without spaces count two and a half characters as a word."""
+    return len(text) / 2.5 if lang in ("zh", "ja") else len(text.split())
+
+
+def batches(pool: dict[str, list[str]], encoder: Any, count: int, rng: np.random.Generator) -> Iterator[PassageBatch]:
+    """Passages of random sentences, language after language."""
+    each, first = -(-count // len(pool)), 0
+    for lang, texts in pool.items():
+        bags = encoder.pieces(texts)
+        begins = np.zeros(len(bags.tokens), dtype=np.bool_)
+        begins[bags.words] = True
+        sizes = np.diff(bags.starts)
+        per_passage = max(1, round(WORDS / np.mean([words(text, lang) for text in texts])))
+        for start in range(0, each, AT_ONCE):
+            n = min(AT_ONCE, each - start)
+            chosen = rng.integers(0, len(texts), n * per_passage)
+            ends = np.cumsum(sizes[chosen])
+            places = np.arange(ends[-1]) + np.repeat(bags.starts[chosen] - ends + sizes[chosen], sizes[chosen])
+            starts = np.concatenate(([0], ends[per_passage - 1 :: per_passage]))
+            pieces = Bags(bags.tokens[places], starts, np.flatnonzero(begins[places]))
+            empty = [""] * n
+            yield PassageBatch(np.arange(first, first + n), [lang] * n, empty, empty, None, pieces)
+            first += n
+
+
+def build(folder: Path, made: Iterator[PassageBatch]) -> tuple[dict[str, Any], dict[str, float]]:
+    """Both parts; their states, and CPU microseconds and bytes of a passage in each."""
+    writers: dict[str, Any] = {}
+    for name, kind in (("tokens", TokensWriter), ("pieces", ImpactWriter)):
+        (folder / name).mkdir(parents=True)
+        writers[name] = kind(folder / name, {}, high_water=0, files=DiskFiles())
+    taken, count, states = dict.fromkeys(writers, 0.0), 0, {}
+    for batch in made:
+        count += len(batch)
+        for name, writer in writers.items():
+            started = time.thread_time()
+            writer.add(batch)
+            taken[name] += time.thread_time() - started
+    figures = {}
+    for name, writer in writers.items():
+        started = time.thread_time()
+        states[name] = writer.flush()
+        figures[f"{name}_us"] = round(1e6 * (taken[name] + time.thread_time() - started) / count, 1)
+        size = sum(path.stat().st_size for path in (folder / name).rglob("*") if path.is_file())
+        figures[f"{name}_bytes"] = round(size / count, 1)
+    return states, figures
+
+
+def questions(pool: dict[str, list[str]], count: int) -> list[str]:
+    """Stretches of 3 to 6 words, of every language alike."""
+    rng = random.Random(SEED)
+    made = []
+    for number in range(count):
+        lang = list(pool)[number % len(pool)]
+        text = rng.choice(pool[lang])
+        if lang in ("zh", "ja"):
+            made.append(text[: rng.randint(6, 14)])
+        else:
+            split = text.split()
+            start = rng.randrange(max(1, len(split) - 6))
+            made.append(" ".join(split[start : start + rng.randint(3, 6)]))
+    return made
+
+
+def timed(late: Late, queries: list[Query]) -> dict[str, float]:
+    """CPU milliseconds of a search, after as many to warm up."""
+    half = len(queries) // 2
+    taken = []
+    for number, query in enumerate(queries):
+        started = time.thread_time()
+        late.search(query, DEPTH)
+        if number >= half:
+            taken.append(1000 * (time.thread_time() - started))
+    p50, p99 = np.percentile(taken, [50, 99])
+    return {"p50_ms": round(float(p50), 1), "p99_ms": round(float(p99), 1)}
+
+
+def recall(late: Late, queries: list[Query]) -> float:
+    """Of the best hundred by exhaustive scoring, the share that a search returns."""
+    found = [late.search(query, DEPTH) for query in queries]
+    kept, static_late.EXHAUSTIVE = static_late.EXHAUSTIVE, sys.maxsize
+    shares = []
+    for query, ranking in zip(queries, found, strict=True):
+        right = late.search(query, DEPTH).scores[:DEPTH]
+        if len(right):
+            shares.append(min(len(right), int((ranking.scores >= right[-1]).sum())) / len(right))
+    static_late.EXHAUSTIVE = kept
+    return round(float(np.mean(shares)), 4)
+
+
+def scan() -> float:
+    """CPU milliseconds to sum 64 MB."""
+    block = np.ones(16 << 20, dtype=np.float32)
+    taken = []
+    for _ in range(9):
+        started = time.thread_time()
+        block.sum()
+        taken.append(1000 * (time.thread_time() - started))
+    return round(float(np.median(taken)), 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "parallel")
+    parser.add_argument("--passages", type=int, default=1_000_000)
+    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--judged", type=int, default=20, help="queries whose recall is measured")
+    parser.add_argument("--results", type=Path, default=ROOT / "eval" / "results" / "late.jsonl")
+    given = parser.parse_args()
+    if not given.data.is_dir():
+        sys.exit(f"no parallel text at {given.data}: point at it with --data")
+    rng, encoder = np.random.default_rng(SEED), load_encoder(None)
+    pool = {
+        lang: [texts[i] for i in rng.permutation(len(texts))[:POOL]] for lang, texts in sentences(given.data).items()
+    }
+    queries = [Query(text, (), pieces=encoder.query_pieces(text)) for text in questions(pool, given.queries)]
+    row: dict[str, Any] = {"bench": "late", "passages": given.passages, "languages": len(pool)}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        states, row["a_passage"] = build(folder, batches(pool, encoder, given.passages, rng))
+        for name, compiled in (("numba", 0), ("numpy", sys.maxsize)):
+            static_late.COMPILED = compiled
+            late = Late(
+                folder / "tokens", states["tokens"], Impact(folder / "pieces", states["pieces"]), lambda: encoder
+            )
+            row[name] = timed(late, queries)
+        row["scan_ms"] = scan()
+        static_late.COMPILED = 0
+        late = Late(folder / "tokens", states["tokens"], Impact(folder / "pieces", states["pieces"]), lambda: encoder)
+        row["recall_at_100"] = recall(late, queries[: given.judged])
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    row |= {
+        "encoder": encoder.card.name,
+        "commit": commit.stdout.strip(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "load": round(os.getloadavg()[0], 1),
+        "date": time.strftime("%Y-%m-%d"),
+        "command": f"python eval/bench/late.py --passages {given.passages}",
+    }
+    with given.results.open("a", encoding="utf-8") as out:
+        out.write(json.dumps(row) + "\n")
+    print(json.dumps(row, indent=1))
+
+
+if __name__ == "__main__":
+    main()
