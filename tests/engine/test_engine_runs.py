@@ -125,7 +125,7 @@ def test_only_a_few_topics_are_begun_before_they_are_taken():
             begun.append(chunk)
             return pool.submit(lambda: [(topic, [], []) for topic in chunk])
 
-        answers = batch._in_order(pool, submit, ([topic] for topic in TOPICS), 2)
+        answers = batch._in_order(submit, ([topic] for topic in TOPICS), 2)
         taken = [next(answers)[0].id for _ in range(3)]
         assert taken == ["q00", "q01", "q02"]
         assert len(begun) == 2 * batch.AHEAD + 2

@@ -10,7 +10,8 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -31,6 +32,7 @@ CHUNK = 8
 """Topics handed to a process at once."""
 AHEAD = 3
 """Chunks under way or waiting to be taken, for each thread or process: bounds the memory."""
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def in_threads(
     """Answers from `threads` threads of this process (as many as there are cores where None)."""
     count = threads or os.cpu_count() or 1
     with ThreadPoolExecutor(count, "xsearch-query") as pool:
-        yield from _in_order(pool, lambda chunk: pool.submit(batch.answer, snapshot, chunk), _chunks(topics, 1), count)
+        yield from _in_order(lambda chunk: pool.submit(batch.answer, snapshot, chunk), _chunks(topics, 1), count)
 
 
 def in_processes(
@@ -71,16 +73,17 @@ def in_processes(
     )
 
     def submit(chunk: Chunk) -> Future[list[Columns]]:
-        # A process that starts now inherits that Ctrl-C is not for it.
+        # A process that starts now inherits that Ctrl-C is not for it, and how many threads it may use.
         held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            return pool.submit(_work, chunk)
+            with _one_thread_each():
+                return pool.submit(_work, chunk)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
     with pool:
         try:
-            yield from _in_order(pool, submit, _chunks(topics, CHUNK), processes)
+            yield from _in_order(submit, _chunks(topics, CHUNK), processes)
         except BrokenExecutor as error:
             raise WorkerDied(
                 "a process that searched ended early (out of memory?): ask again with fewer workers; "
@@ -88,12 +91,25 @@ def in_processes(
             ) from error
 
 
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Have processes that start meanwhile compute in one thread: as many threads as cores in as many processes as
+    cores mostly wait for each other. Libraries read this when they are loaded; what the user has set is left alone."""
+    names = [name for name in THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name in names:
+            del os.environ[name]
+
+
 def _chunks(topics: Sequence[Topic], size: int) -> Iterator[Chunk]:
     return (topics[start : start + size] for start in range(0, len(topics), size))
 
 
 def _in_order(
-    pool: Executor, submit: Callable[[Chunk], Future[list[Columns]]], chunks: Iterable[Chunk], count: int
+    submit: Callable[[Chunk], Future[list[Columns]]], chunks: Iterable[Chunk], count: int
 ) -> Iterator[Answer]:
     """Answers in the order of `chunks`, with at most `AHEAD` chunks a worker begun and not yet taken."""
     pending: deque[Future[list[Columns]]] = deque()
@@ -106,7 +122,8 @@ def _in_order(
             yield from _answers(pending.popleft().result())
     finally:
         # Whoever stops taking answers need not wait for those not begun.
-        pool.shutdown(wait=False, cancel_futures=True)
+        for future in pending:
+            future.cancel()
 
 
 def _answers(found: list[Columns]) -> Iterator[Answer]:
