@@ -154,3 +154,14 @@ def test_no_bytes_break_the_readers(tmp_path_factory, data):
             read(path, on_bad=reported.append, on_note=reported.append)
         except BadInput:
             continue
+
+
+def test_unsorted_and_tied_runs_are_counted(tmp_path):
+    path = tmp_path / "r.txt"
+    path.write_text("a Q0 d1 1 1 x\na Q0 d2 2 3 x\na Q0 d3 3 3.0 x\nb Q0 d1 1 2 x\nb Q0 d2 2 1 x\n")
+    notes = []
+    assert [row.document for row in read_run(path, notes.append)] == ["d3", "d2", "d1", "d1", "d2"]
+    assert notes == [
+        f"{path}: 1 topics are not in the order of their scores, which counts",
+        f"{path}: 1 lines score like the one before, and stand by document id, descending",
+    ]

@@ -281,6 +281,8 @@ def _show_comparisons(found: list[Comparison]) -> None:
         ["mean", "mean ", "p (t)", "p (rand.)", "Holm"],
     )
     for one in found:
+        if not one.moved:
+            continue
         moved = [(m.topic, f"{m.baseline:.3f}", f"{m.other:.3f}", f"{m.other - m.baseline:+.3f}") for m in one.moved]
         table(
             [f"{one.other}: moved most", one.baseline, one.other, "change"], moved, [one.baseline, one.other, "change"]

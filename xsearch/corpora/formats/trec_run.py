@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from urllib.parse import quote
@@ -40,10 +41,11 @@ def unescape_id(name: str) -> str:
 def read_run(path: str | Path, on_note: Note = note_to_log, *, on_bad: Note | None = None) -> Run:
     """A run file, plain or .gz, .xz, .zst, put in trec_eval's order: by score, then document id, both descending.
 
-    The file's own order and its rank column are not read. A line with another number of columns than six, a score
-    that is no finite number, a document twice in a topic, bytes that are not UTF-8: each is a bad line; without
-    `on_bad` all of them are raised together as one `BadInput`, with it each is handed over and left out. The tag is
-    the first line's. An empty file is an empty run, tagged with the file's name.
+    The file's own order and its rank column are not read; topics whose lines stand in another order than that of
+    their scores, and equal scores within a topic, are counted in a note. A line with another number of columns than
+    six, a score that is no finite number, a document twice in a topic, bytes that are not UTF-8: each is a bad line;
+    without `on_bad` all of them are raised together as one `BadInput`, with it each is handed over and left out. The
+    tag is the first line's. An empty file is an empty run, tagged with the file's name.
     """
     path = Path(path)
     faults = Faults(path, on_bad)
@@ -61,7 +63,23 @@ def read_run(path: str | Path, on_note: Note = note_to_log, *, on_bad: Note | No
     faults.close()
     if len(tags) > 1:
         on_note(f"{path}: {len(tags)} different tags; '{next(iter(tags))}' is used")
-    return Run.of(rows.values(), tag=next(iter(tags), path.name))
+    run = Run.of(rows.values(), tag=next(iter(tags), path.name))
+    _note_order(path, rows.values(), run, on_note)
+    return run
+
+
+def _note_order(path: Path, given: Iterable[ScoredDoc], run: Run, on_note: Note) -> None:
+    last: dict[str, float] = {}
+    unsorted = set()
+    for row in given:
+        if row.score > last.get(row.topic, row.score):
+            unsorted.add(row.topic)
+        last[row.topic] = row.score
+    tied = sum(a.topic == b.topic and a.score == b.score for a, b in pairwise(run))
+    if unsorted:
+        on_note(f"{path}: {len(unsorted):,} topics are not in the order of their scores, which counts")
+    if tied:
+        on_note(f"{path}: {tied:,} lines score like the one before, and stand by document id, descending")
 
 
 def _scored(line: bytes) -> tuple[ScoredDoc, str]:
