@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from xsearch.core import BadInput
@@ -11,7 +11,7 @@ from xsearch.evaluate.report import Row, latest, markdown, markdown_table, plot_
 from xsearch.evaluate.suite import Suite, known_suites, load_suite
 from xsearch.evaluate.suites import read_rows
 
-PAGE = "README.md"
+PAGE, PUBLISHED = "README.md", "published.md"
 MEASURE = "nDCG@10"
 START, END = "<!-- results -->", "<!-- /results -->"
 
@@ -70,13 +70,14 @@ def page(folder: str | Path) -> str:
         "documents of the question's own language among its first ten.",
         summary(rows),
         markdown(rows).strip(),
-        "## Beside published figures",
-        "Figures of others, from the sources named, for collections whose documents must be had from their owners. A "
-        "dash says that a system was not run on them, or not scored by that measure; `xsearch evaluate --suite NAME "
-        "--data DIR --out eval/results` fills it in. *native* questions are in the documents' language; *each* is the "
-        "mean over the questions' languages.",
-        *(published_section(suite, rows) for suite in _suites() if suite.published),
     ]
+    scored = {row["collection"] for row in rows}
+    beside = [suite for suite in _suites() if scored.intersection(suite.collections)]
+    if beside:
+        parts += ["## Beside published figures", *(published_section(suite, rows) for suite in beside)]
+    parts.append(
+        f"Published figures of all suites, with room for rows that are yet to come: [{PUBLISHED}]({PUBLISHED})."
+    )
     pictures = sorted(path.name for path in folder.glob("*.png"))
     if pictures:
         parts += ["## Plots", *(f"![{name.removesuffix('.png').replace('.', ', ')}]({name})" for name in pictures)]
@@ -84,8 +85,29 @@ def page(folder: str | Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _suites() -> Iterator[Suite]:
-    return (load_suite(path) for path in known_suites().values())
+def published_page(folder: str | Path) -> str:
+    """What others scored on the collections of all suites, with this engine's rows where they have been run."""
+    rows = read_results(folder)
+    parts = [
+        "# Published figures",
+        "Made by `xsearch results` from `eval/suites` and the rows in this folder; do not edit. Figures of others, "
+        "from the sources named, for collections whose documents must be had from their owners. A dash says that a "
+        "system was not run on them, or not scored by that measure; `xsearch evaluate --suite NAME --data DIR --out "
+        "eval/results` fills it in. *native* questions are in the documents' language; *each* is the mean over the "
+        "questions' languages, *all* the one over all questions.",
+        *(published_section(suite, rows) for suite in _suites()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _suites() -> list[Suite]:
+    """The suites that ship and have published figures."""
+    return [suite for path in known_suites().values() if (suite := load_suite(path)).published]
+
+
+def pages(folder: str | Path) -> dict[Path, str]:
+    """The pages of a results folder and their texts."""
+    return {Path(folder) / PAGE: page(folder), Path(folder) / PUBLISHED: published_page(folder)}
 
 
 def _origins(rows: Sequence[Row]) -> str:
@@ -99,14 +121,14 @@ def _origins(rows: Sequence[Row]) -> str:
 
 
 def render(folder: str | Path, plots: bool = True) -> Path:
-    """Draw the plots and write the page; returns its path. Without matplotlib (extra ``plots``) the page is written
-    and the plots stay as they are."""
+    """Draw the plots and write the pages; returns the first one's path. Without matplotlib (extra ``plots``) the
+    pages are written and the plots stay as they are."""
     folder = Path(folder)
     if plots:
         _draw(folder)
-    target = folder / PAGE
-    target.write_text(page(folder), encoding="utf-8")
-    return target
+    for target, text in pages(folder).items():
+        target.write_text(text, encoding="utf-8")
+    return folder / PAGE
 
 
 def _draw(folder: Path) -> None:
@@ -129,10 +151,8 @@ def with_summary(folder: str | Path, readme: str | Path) -> str:
 
 def drifted(folder: str | Path, readme: str | Path | None = None) -> list[Path]:
     """The pages that are not what the results say: the folder's own, and `readme` where given."""
-    own = Path(folder) / PAGE
-    stale = []
-    if not own.is_file() or own.read_text(encoding="utf-8") != page(folder):
-        stale.append(own)
+    made = pages(folder)
+    stale = [own for own, text in made.items() if not own.is_file() or own.read_text(encoding="utf-8") != text]
     if readme is not None and Path(readme).read_text(encoding="utf-8") != with_summary(folder, readme):
         stale.append(Path(readme))
     return stale
