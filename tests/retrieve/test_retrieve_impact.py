@@ -210,12 +210,42 @@ def test_numba_and_numpy_agree(tmp_path, seed):
     fast = compiled()
     for groups in (random_groups(rng), random_groups(rng, 40, 12)):
         for scorer, _ in scorers(rng, len(groups)):
-            slow, quick = accumulate(segment, groups, scorer), fast(segment, groups, scorer)
+            slow, quick = accumulate(segment, groups, scorer), fast(segment, groups, scorer, len(bags), 0.0, None)
             if scorer.curve == "logarithm":
                 # The two libraries' logarithms may differ in the last bit.
                 assert np.allclose(slow, quick, rtol=1e-12, atol=0)
             else:
                 assert np.array_equal(slow, quick)
+
+
+@needs_numba
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_left_out_is_not_among_the_best(tmp_path, seed):
+    """Frequent terms of little weight, rare ones of much: the best are those of all scores, with a mask, a limit or
+    neither, and where equal scores stand at the end of the list."""
+    rng = np.random.default_rng(seed)
+    bags = random_bags(rng, 3000, 30)
+    segment = stored(count_tokens(np.arange(3000), *_flat(bags)), tmp_path / "p")
+    starts, terms = np.array([0, 1, 2, 8, 14]), np.array([45, 33, *range(1, 7), *range(3, 9)])
+    groups = Groups(starts, terms, np.concatenate(([1.0, 1.0], rng.uniform(0.05, 1, 12))))
+    for scorer in (Dot(np.array([9.0, 7, 0.05, 0.02])), BM25Scorer(np.array([9.0, 7, 0.3, 0.1]), 14.0)):
+        exact = accumulate(segment, groups, scorer)
+        spared = 0
+        for depth in (1, 5, 20, 100):
+            for allowed in (None, rng.random(3000) < 0.3):
+                open_to = np.where(allowed, exact, 0.0) if allowed is not None else exact
+                right = by_hand(np.arange(3000), open_to, depth)
+                limits = [0.0, right[1][-1], right[1][len(right[1]) // 2]]
+                for limit in limits:
+                    found = compiled()(segment, groups, scorer, depth, limit, allowed)
+                    assert set(found[found > 0].tolist()) <= set(exact.tolist())
+                    if allowed is not None:
+                        found = np.where(allowed, found, 0.0)
+                    numbers, scores = by_hand(np.arange(3000), found, depth)
+                    sure = [score for score in right[1] if score >= limit]
+                    assert (numbers[: len(sure)], scores[: len(sure)]) == (right[0][: len(sure)], sure)
+                    spared += int((found > 0).sum() < (open_to > 0).sum())
+        assert spared
 
 
 @needs_numba

@@ -1,6 +1,7 @@
-"""Scores of all passages of a segment for weighted groups of terms, by NumPy; `accumulate_numba` gives the same.
+"""Scores of the passages of a segment for weighted groups of terms: by NumPy of all, by `accumulate_numba` the same of
+those that can be among the best.
 
-Both add in float64, terms of a group in their order, groups in theirs, so that sums agree to the last bit.
+Both add in float64, terms of a group as they come, groups in the scorer's order, so that sums agree to the last bit.
 """
 
 from __future__ import annotations
@@ -9,21 +10,30 @@ from collections.abc import Callable
 
 import numpy as np
 
-from xsearch.core import IntArray
+from xsearch.core import IntArray, Mask
 from xsearch.core.extras import have
 from xsearch.retrieve.postings import Postings
 from xsearch.retrieve.scorers import Float64Array, Groups, Scorer
 
-Accumulate = Callable[[Postings, Groups, Scorer], Float64Array]
+Accumulate = Callable[[Postings, Groups, Scorer, int, float, Mask | None], Float64Array]
+"""Of a segment, groups and a scorer; how many passages are wanted, of at least which score, and which are allowed."""
 
 
-def accumulate(segment: Postings, groups: Groups, scorer: Scorer) -> Float64Array:
-    """The score of every passage of a segment, float64 (n,): 0 where none of the terms stands."""
+def accumulate(
+    segment: Postings,
+    groups: Groups,
+    scorer: Scorer,
+    depth: int = 0,
+    limit: float = 0.0,
+    allowed: Mask | None = None,
+) -> Float64Array:
+    """The score of every passage of a segment, float64 (n,): 0 where none of the terms stands. Of what is not wanted
+    nothing is left out here."""
     scores = np.zeros(len(segment.numbers))
     places = segment.places(groups.terms)
     weights, rates = scorer.weights, scorer.rates
     base, slope = scorer.norm
-    for group in range(len(groups)):
+    for group in scorer.order.tolist():
         own = slice(groups.starts[group], groups.starts[group + 1])
         if weights[group] > 0:
             rows, found = expected(segment, places[own], groups.coefficients[own])

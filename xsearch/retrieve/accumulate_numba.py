@@ -1,4 +1,14 @@
-"""`accumulate` as loops compiled by numba: one pass over the postings, no arrays between."""
+"""`accumulate` as loops compiled by numba, which leave out passages that cannot come among the best.
+
+Groups are taken with the largest weight first. Once what is still to come cannot lift a passage that has too little
+above the `depth` best, only the others are looked up in the postings that remain (MaxScore: Turtle and Flood, "Query
+Evaluation: Strategies and Optimizations", IPM 1995), in two steps: the largest weight of the block of postings that a
+passage would stand in gives a bound (Ding and Suel, "Faster Top-k Document Retrieval Using Block-Max Indexes", SIGIR
+2011), and only where it suffices the block is searched. What is returned of a passage is its whole score or 0.
+
+Arrays travel in tuples: `postings` are starts, rows, weights, lengths, block maxima and block starts of a segment,
+`asked` the groups' starts, the terms' places, coefficients, weights and rates, `curve` its number, base and slope.
+"""
 
 from __future__ import annotations
 
@@ -9,68 +19,179 @@ from typing import Any
 import numba
 import numpy as np
 
-from xsearch.retrieve.postings import Postings
+from xsearch.core import Mask
+from xsearch.retrieve.postings import BLOCK, Postings
 from xsearch.retrieve.scorers import Float64Array, Groups, Scorer
 
 _CURVES = {"line": 0, "saturation": 1, "logarithm": 2}
+_MARGIN = 1.0 - 1e-6
+"""Bounds are sums in another order, and scores are kept as float32: passages so near below the limit stay in."""
+_LOOKUP = 12
+"""Postings passed over in the time in which a passage is looked up in the postings of one term."""
+
+_compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = numba.njit(cache=True, nogil=True)
 
 
-def accumulate(segment: Postings, groups: Groups, scorer: Scorer) -> Float64Array:
-    """The score of every passage of a segment, float64 (n,): 0 where none of the terms stands. Raises IndexError for
-    a row that the segment does not have."""
+def accumulate(
+    segment: Postings, groups: Groups, scorer: Scorer, depth: int, limit: float, allowed: Mask | None
+) -> Float64Array:
+    """The scores of a segment's passages, float64 (n,): 0 where none of the terms stands, and for passages that are
+    not among the `depth` best of those allowed, or score below `limit`. allowed: bool (n,), None for all. Raises
+    IndexError for a row that the segment does not have."""
     scores = np.zeros(len(segment.numbers))
-    kind, (base, slope) = _CURVES[scorer.curve], scorer.norm
+    postings = segment.starts, segment.rows, segment.weights, segment.lengths, segment.maxima, segment.block_starts
     asked = groups.starts, segment.places(groups.terms), groups.coefficients, scorer.weights, scorer.rates
-    postings = segment.starts, segment.rows, segment.weights, segment.lengths
-    if not _run(*postings, *asked, kind, base, slope, scores):
+    inside = np.ones(len(scores), dtype=np.bool_) if allowed is None else allowed
+    if not _search(postings, asked, scorer.order, (_CURVES[scorer.curve], *scorer.norm), depth, limit, inside, scores):
         raise IndexError("a posting is of a row beyond the segment's passages")
     return scores
 
 
-def _loops(
-    starts: Any,
-    rows: Any,
-    held: Any,
-    lengths: Any,
-    groups: Any,
-    places: Any,
-    coefficients: Any,
-    weights: Any,
-    rates: Any,
-    kind: int,
-    base: float,
-    slope: float,
-    scores: Any,
+@_compiled
+def _phi(kind: int, found: float, norm: float, weight: float, rate: float) -> float:
+    if kind == 1:
+        return weight * found / (found + norm)
+    if kind == 2:
+        return weight * math.log1p(rate * found / norm)
+    return weight * found
+
+
+@_compiled
+def _search(
+    postings: Any, asked: Any, order: Any, curve: Any, depth: int, limit: float, allowed: Any, scores: Any
 ) -> bool:
-    sums = np.zeros(len(scores))
-    touched = np.empty(len(scores), dtype=np.int64)
-    for group in range(len(groups) - 1):
-        if weights[group] <= 0.0:
-            continue
-        count = 0
-        for term in range(groups[group], groups[group + 1]):
-            place = places[term]
-            if place < 0:
-                continue
-            for posting in range(starts[place], starts[place + 1]):
-                row = np.int64(rows[posting])
-                if row >= len(scores):
-                    return False
-                if sums[row] == 0.0:
-                    touched[count] = row
-                    count += 1
-                sums[row] += coefficients[term] * held[posting]
-        for i in range(count):
-            row = touched[i]
-            found, norm = sums[row], base + slope * lengths[row]
-            sums[row] = 0.0
-            if kind == 1:
-                scores[row] += weights[group] * found / (found + norm)
-            elif kind == 2:
-                scores[row] += weights[group] * math.log1p(rates[group] * found / norm)
-            else:
-                scores[row] += weights[group] * found
+    most, work, lists = _costs(postings, asked, order, curve)
+    sums, touched = np.zeros(len(scores)), np.empty(len(scores), dtype=np.int64)
+    for at in range(len(order)):
+        left = work[at:].sum()
+        if at > 0 and left > 2 * len(scores):
+            # Worth asking whether the passages that can still come among the best are few.
+            limit = max(limit, _depth_th(scores, allowed, depth))
+            rest = most[at:].sum()
+            if rest < limit * _MARGIN:
+                candidates = np.flatnonzero((scores + rest >= limit * _MARGIN) & allowed)
+                if len(candidates) * lists[at:].sum() * _LOOKUP < left:
+                    _finish(postings, asked, order[at:], most[at:], curve, limit * _MARGIN, candidates, scores)
+                    return True
+        if most[at] > 0.0 and not _add(postings, asked, order[at], curve, sums, touched, scores):
+            return False
     return True
 
 
-_run: Callable[..., bool] = numba.njit(cache=True, nogil=True)(_loops)
+@_compiled
+def _costs(postings: Any, asked: Any, order: Any, curve: Any) -> Any:
+    """What each group can add at most, and the postings and the terms to pass over for it."""
+    starts, _, _, lengths, maxima, blocks = postings
+    groups, places, coefficients, weights, rates = asked
+    kind, base, slope = curve
+    norm = base + slope * max(1, np.int64(lengths.min()))
+    most, work, lists = np.zeros(len(order)), np.zeros(len(order)), np.zeros(len(order))
+    for at in range(len(order)):
+        group, bound = order[at], 0.0
+        for term in range(groups[group], groups[group + 1]):
+            place = places[term]
+            if place >= 0 and weights[group] > 0.0:
+                bound += coefficients[term] * maxima[blocks[place] : blocks[place + 1]].max()
+                work[at] += starts[place + 1] - starts[place]
+                lists[at] += 1
+        if bound > 0.0:
+            most[at] = _phi(kind, bound, norm, weights[group], rates[group])
+    return most, work, lists
+
+
+@_compiled
+def _depth_th(scores: Any, allowed: Any, depth: int) -> float:
+    """The `depth`-th best score so far, 0 where there are fewer."""
+    found = scores[(scores > 0.0) & allowed]
+    if len(found) < depth:
+        return 0.0
+    return float(np.partition(found, len(found) - depth)[len(found) - depth])
+
+
+@_compiled
+def _add(postings: Any, asked: Any, group: int, curve: Any, sums: Any, touched: Any, scores: Any) -> bool:
+    """Add a group to the scores of all passages. sums: zeros, and again so when this returns."""
+    starts, rows, held, lengths, _, _ = postings
+    groups, places, coefficients, weights, rates = asked
+    kind, base, slope = curve
+    count = 0
+    for term in range(groups[group], groups[group + 1]):
+        place = places[term]
+        if place < 0:
+            continue
+        for posting in range(starts[place], starts[place + 1]):
+            row = np.int64(rows[posting])
+            if row >= len(scores):
+                return False
+            if sums[row] == 0.0:
+                touched[count] = row
+                count += 1
+            sums[row] += coefficients[term] * held[posting]
+    for i in range(count):
+        row = touched[i]
+        scores[row] += _phi(kind, sums[row], base + slope * lengths[row], weights[group], rates[group])
+        sums[row] = 0.0
+    return True
+
+
+@_compiled
+def _finish(
+    postings: Any, asked: Any, order: Any, most: Any, curve: Any, limit: float, candidates: Any, scores: Any
+) -> None:
+    """Add the groups of `order` to the scores of `candidates`; what stays below `limit`, and all else, becomes 0."""
+    _, _, _, weights, rates = asked
+    kind, base, slope = curve
+    partial = scores[candidates]
+    scores[:] = 0.0
+    for i in range(len(candidates)):
+        row, score, rest = candidates[i], partial[i], most.sum()
+        norm = base + slope * postings[3][row]
+        for at in range(len(order)):
+            group = order[at]
+            rest -= most[at]
+            bound = _look_up(postings, asked, group, row, True)
+            if bound <= 0.0 or most[at] <= 0.0:
+                continue
+            if score + _phi(kind, bound, norm, weights[group], rates[group]) + rest < limit:
+                score = 0.0
+                break
+            found = _look_up(postings, asked, group, row, False)
+            if found > 0.0:
+                score += _phi(kind, found, norm, weights[group], rates[group])
+        scores[row] = score
+
+
+@_compiled
+def _look_up(postings: Any, asked: Any, group: int, row: int, bound: bool) -> float:
+    """Σ_t c_t · w(t, d) of a group in one passage, or only what it can be at most, by the maxima of blocks."""
+    starts, rows, held, _, maxima, blocks = postings
+    groups, places, coefficients, _, _ = asked
+    total = 0.0
+    for term in range(groups[group], groups[group + 1]):
+        place = places[term]
+        if place < 0:
+            continue
+        start, stop = np.int64(starts[place]), np.int64(starts[place + 1])
+        low, high = 0, blocks[place + 1] - blocks[place]
+        while low < high:
+            middle = (low + high) // 2
+            if rows[start + middle * BLOCK] <= row:
+                low = middle + 1
+            else:
+                high = middle
+        if low == 0:
+            continue
+        if bound:
+            total += coefficients[term] * maxima[blocks[place] + low - 1]
+            continue
+        low, high = start + (low - 1) * BLOCK, min(start + low * BLOCK, stop)
+        stop = high
+        while low < high:
+            middle = (low + high) // 2
+            if rows[middle] < row:
+                low = middle + 1
+            else:
+                high = middle
+        if low < stop and rows[low] == row:
+            total += coefficients[term] * held[low]
+    return total

@@ -178,17 +178,18 @@ class Impact:
         """The best `depth` passages of a language that score above 0, by score, then passage number. allowed: those
         that may be returned; they come whenever they match."""
         run = self._kernel()
-        parts = []
+        best = Best(np.zeros(0, np.int64), np.zeros(0, np.float32))
         for segment in self._segments.get(lang, ()):
+            inside = None if allowed is None else allowed[segment.numbers]
+            limit = float(best.scores[-1]) if len(best.scores) >= depth else 0.0
             try:
-                scores = run(segment, groups, scorer)
+                scores = run(segment, groups, scorer, depth, limit, inside)
             except IndexError as error:
                 raise IndexDamaged(f"the postings of '{lang}' are damaged: run `xsearch check --repair`") from error
-            if allowed is not None:
-                scores[~allowed[segment.numbers]] = 0.0
-            rows = np.flatnonzero(scores > 0)
-            parts.append(Best.of(segment.numbers[rows], scores[rows].astype(np.float32), depth))
-        return Best.merge(parts, depth)
+            rows = np.flatnonzero(scores > 0 if inside is None else (scores > 0) & inside)
+            found = Best.of(segment.numbers[rows], scores[rows].astype(np.float32), depth)
+            best = Best.merge((best, found), depth) if len(best.scores) else found
+        return best
 
     def close(self) -> None:
         """Let go of the files. Searches under way end undisturbed."""

@@ -59,6 +59,10 @@ class Scorer(Protocol):
     def norm(self) -> tuple[float, float]:
         """base and slope, neither below 0, not both 0."""
 
+    @property
+    def order(self) -> IntArray:
+        """The groups in the order in which they are added up, int64 (g,): those first that can count most."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dot:
@@ -76,6 +80,11 @@ class Dot:
     def norm(self) -> tuple[float, float]:
         """Length plays no part."""
         return 1.0, 0.0
+
+    @property
+    def order(self) -> IntArray:
+        """By weight, descending."""
+        return np.argsort(-self.weights, kind="stable")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +113,11 @@ class BM25Scorer:
         """k1 (1 − b) and k1 b / average."""
         return self.k1 * (1.0 - self.b), self.k1 * self.b / max(self.average, 1e-9)
 
+    @property
+    def order(self) -> IntArray:
+        """By importance, descending."""
+        return np.argsort(-self.importance, kind="stable")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HMMScorer:
@@ -124,6 +138,11 @@ class HMMScorer:
     def norm(self) -> tuple[float, float]:
         """n is |d| itself; a passage that holds a term has a length of at least its weight."""
         return 0.0, 1.0
+
+    @property
+    def order(self) -> IntArray:
+        """By what a passage scores that is nothing but the group, descending."""
+        return np.argsort(-self.weights * np.log1p(self.rates), kind="stable")
 
 
 def idf(passages: int, frequencies: NDArray[np.number]) -> Float64Array:
