@@ -2,10 +2,11 @@
 
     python eval/bench/psq.py --data ../shared/data/parallel [--passages 1000000]
 
-Passages are about 60 words of parallel text in 20 languages, in the pieces of the encoder that ships; where a language's
-text runs out, its sentences are drawn again. A query is 3 to 6 words in a row of an English passage. Its translations
-into the 20 languages are those of the shipped tables where there are some, else drawn: twelve a piece, taken from
-running text of the language (so that frequent ones come often, which costs most), with probabilities 1/2, 1/4, …
+Passages are about 60 words of parallel text in 20 languages, in the pieces of the encoder that ships; where the text of
+a language runs out, its sentences are drawn again. A query is 3 to 6 words in a row of an English passage. Its
+translations into the 20 languages are those of the shipped tables where there are some, else drawn: twelve a piece,
+taken from running text of the language (so that frequent ones come often, which costs most), with probabilities 1/2,
+1/4, …
 What is timed is `PSQ.search` over all languages at depth 100, as the engine calls it. Appends rows to
 `eval/results/psq.jsonl`; `cpu_ms` is what a busy machine does not change much.
 """

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from doubles.command_line import xsearch as command
 from doubles.word_tables import write_word_tables
 from msgspec.structs import replace
 
@@ -138,6 +141,33 @@ def test_pieces_are_those_of_the_shipped_encoder_where_the_chosen_has_none(tmp_p
     damaged = {**index.manifest.encoder, "pieces": {"name": "x", "fingerprint": "x"}}
     with pytest.raises(EncoderMismatch, match="compact"):
         index_encoders(replace(index.manifest, encoder=damaged), index.path)
+
+
+def test_a_hit_says_which_word_met_which(tmp_path, tables):
+    index = make(tmp_path / "idx", tables)
+    (hit,) = index.search("the election", lang="en", to=["de"], retrievers=["psq"], explain=True)
+    (match,) = hit.matches
+    assert (match.query, match.word) == ("election", "Wahlen")
+    assert hit.text[match.start : match.end] == "Wahlen"
+    assert 0.4 < match.strength <= 1
+    assert [hit.snippet[start:end] for start, end in hit.spans] == ["Wahlen"]
+    assert index.search("the election", lang="en", to=["de"])[0].matches == ()
+    (own,) = index.search("river", lang="en", to=["en"], retrievers=["psq"], explain=True)
+    assert own.matches == ()
+    assert [own.snippet[start:end] for start, end in own.spans] == ["river"]
+
+
+def test_the_command_line_shows_translations(tmp_path, tables):
+    make(tmp_path / "idx", tables).close()
+    asked = ("query", "election", "-i", "idx", "--lang", "en", "--to", "de,ru", "--explain")
+    shown = command(*asked, cwd=tmp_path)
+    assert "Wahlen ← election" in shown.out
+    assert "выборы ← election" in shown.out
+    assert "de: election → wahlen" in shown.err
+    answer = json.loads(command(*asked, "--format", "json", cwd=tmp_path).out)
+    assert answer["query"]["translations"]["ru"] == {"election": ["выборы"]}
+    (match,) = next(hit["matches"] for hit in answer["hits"] if hit["id"] == "ru-1")
+    assert match["word"] == "выборы"
 
 
 def test_an_ambiguous_query_is_translated_from_each_of_its_languages():

@@ -103,8 +103,16 @@ def show_hits(hits: Sequence[Hit], explain: bool) -> None:
         body = marked(hit.snippet, hit.spans, isolate)
         for part in hit.explain if explain else ():
             body.append(f"\n{explained(part)}", style="dim")
+        if hit.matches:
+            body.append(f"\n{matched(hit.matches)}", style="dim")
         made.add_row(str(hit.rank), f"{hit.score:.3f}", hit.lang, name, body)
     out.print(made)
+
+
+def matched(matches: Sequence[Any]) -> str:
+    """Which word of the passage met which word of the query, each pair once."""
+    pairs = dict.fromkeys(f"{one_line(match.word)} ← {one_line(match.query)}" for match in matches)
+    return ", ".join(pairs)
 
 
 def explained(part: Any) -> str:

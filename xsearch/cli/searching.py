@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,7 +90,7 @@ def _ask(
         typer.echo(
             json.dumps(
                 {
-                    "query": query_record(text, found.query),
+                    "query": query_record(text, found.query, hits),
                     "suggestions": {s.word: list(s.nearest) for s in found.suggestions},
                     "hits": [hit_record(h) for h in hits],
                 },
@@ -108,14 +110,38 @@ def _ask(
         from xsearch.cli.display import show_hits
 
         show_hits(hits, explain)
+        for lang, by_word in found_as(hits).items():
+            words = "; ".join(f"{word} → {', '.join(found)}" for word, found in by_word.items())
+            say(f"{lang}: {words}")
     if not hits:
         say("nothing found")
         raise typer.Exit(1)
 
 
-def query_record(text: str, query: Query) -> dict[str, Any]:
-    """A query as JSON output shows it."""
-    return {"text": text, "lang": query.lang, "langs": {code: round(weight, 4) for code, weight in query.langs}}
+def query_record(text: str, query: Query, hits: Sequence[Hit] = ()) -> dict[str, Any]:
+    """A query as JSON output shows it; with explained hits, what its words were found as in each language."""
+    record: dict[str, Any] = {
+        "text": text,
+        "lang": query.lang,
+        "langs": {code: round(weight, 4) for code, weight in query.langs},
+    }
+    if translated := found_as(hits):
+        record["translations"] = translated
+    return record
+
+
+def found_as(hits: Sequence[Hit]) -> dict[str, dict[str, list[str]]]:
+    """By language and word of the query: the words that translate it in the hits, the surest first."""
+    strengths: dict[str, dict[str, dict[str, float]]] = {}
+    for hit in hits:
+        for match in hit.matches:
+            words = strengths.setdefault(hit.lang, {}).setdefault(match.query, {})
+            word = match.word.lower()
+            words[word] = max(match.strength, words.get(word, 0.0))
+    return {
+        lang: {asked: sorted(words, key=lambda word: (-words[word], word)) for asked, words in by_word.items()}
+        for lang, by_word in strengths.items()
+    }
 
 
 def hit_record(hit: Hit) -> dict[str, Any]:
@@ -133,7 +159,8 @@ def hit_record(hit: Hit) -> dict[str, Any]:
         "metadata": dict(hit.metadata),
     }
     if hit.explain:
-        record["explain"] = [{name: getattr(part, name) for name in part.__dataclass_fields__} for part in hit.explain]
+        record["explain"] = [asdict(part) for part in hit.explain]
+        record["matches"] = [asdict(match) for match in hit.matches]
     return record
 
 

@@ -27,7 +27,7 @@ from xsearch.core.errors import (
     WorkerDied,
     XSearchError,
 )
-from xsearch.core.hit import Explanation, Hit
+from xsearch.core.hit import Explanation, Hit, WordMatch
 from xsearch.core.qrels import Judgment, Qrels
 from xsearch.core.query import AnalyzedClause, Clause, Query, QueryPieces, Spelling, Topic, Translations
 from xsearch.core.ranking import Ranking
@@ -66,6 +66,7 @@ __all__ = [
     "UnknownLanguage",
     "UsageError",
     "Windows",
+    "WordMatch",
     "WorkerDied",
     "XSearchError",
 ]

@@ -21,11 +21,27 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class WordMatch:
+    """A word of the passage that translates a word of the query.
+
+    query, word: both as written. start, end: where `word` stands in `Hit.text`, in code points. strength: 0 to 1, how
+    surely the one translates the other.
+    """
+
+    query: str
+    word: str
+    start: int
+    end: int
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A document that was found, with its best passage.
 
     text: the best passage. snippet: a sentence or two of it. spans: character ranges in `snippet` that the query's
-    words matched. start, end: where the passage lies in the document's text, in code points.
+    words, or their translations, matched. start, end: where the passage lies in the document's text, in code points.
+    explain, matches: filled when asked for.
     """
 
     rank: int
@@ -40,3 +56,4 @@ class Hit:
     end: int = 0
     metadata: Mapping[str, Any] = field(default_factory=dict)
     explain: tuple[Explanation, ...] = ()
+    matches: tuple[WordMatch, ...] = ()

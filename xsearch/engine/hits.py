@@ -9,20 +9,21 @@ from typing import NamedTuple
 import numpy as np
 
 from xsearch import lang as languages
-from xsearch.core import Explanation, FloatArray, Hit, Query
+from xsearch.core import Explanation, FloatArray, Hit, Query, WordMatch
 from xsearch.engine.search import Found
 from xsearch.engine.snapshot import Snapshot
-from xsearch.rank import Fused, snippet
+from xsearch.rank import Fused, snippet, word_matches
 from xsearch.storage import StoredPassage
 
 
 def make_hits(snapshot: Snapshot, found: Found, explain: bool) -> list[Hit]:
     """The hits of a search, best first."""
     passages = snapshot.store.passages(found.passages)
-    snippets = make_snippets(snapshot, found.query, passages)
+    matches = [passage_matches(snapshot, found.query, passage) for passage in passages]
+    snippets = make_snippets(snapshot, found.query, passages, matches)
     hits = []
-    ranked = zip(passages, snippets, found.scores, found.rows, strict=True)
-    for rank, (passage, (text, spans), score, row) in enumerate(ranked, start=1):
+    ranked = zip(passages, matches, snippets, found.scores, found.rows, strict=True)
+    for rank, (passage, own, (text, spans), score, row) in enumerate(ranked, start=1):
         hits.append(
             Hit(
                 rank=rank,
@@ -37,20 +38,33 @@ def make_hits(snapshot: Snapshot, found: Found, explain: bool) -> list[Hit]:
                 end=passage.end,
                 metadata=passage.metadata,
                 explain=explanations(snapshot, found.fused, int(row)) if explain else (),
+                matches=tuple(own) if explain else (),
             )
         )
     return hits
 
 
+def passage_matches(snapshot: Snapshot, query: Query, passage: StoredPassage) -> list[WordMatch]:
+    """The words of a passage that translate words of the query; none in the query's own language."""
+    group = languages.base_language(passage.lang)
+    translations = query.translations.get(group)
+    own = {languages.base_language(code) for code, _ in query.langs}
+    if translations is None or query.pieces is None or group in own:
+        return []
+    held = snapshot.pieces.query_pieces(passage.text)
+    return word_matches(query.text, query.pieces, translations, passage.text, held)
+
+
 def make_snippets(
-    snapshot: Snapshot, query: Query, passages: Sequence[StoredPassage]
+    snapshot: Snapshot, query: Query, passages: Sequence[StoredPassage], matches: Sequence[Sequence[WordMatch]]
 ) -> list[tuple[str, list[tuple[int, int]]]]:
-    """Of each passage the sentence that answers best, and the words in it that the query's terms matched.
+    """Of each passage the sentence that answers best, and the words in it that the query's terms, or their
+    translations, matched.
 
     Where no word of the query stands in the passage (it is in another language), the encoder says which sentence
     is nearest to the query.
     """
-    views = [_view(snapshot, query, passage) for passage in passages]
+    views = [_view(snapshot, query, passage, own) for passage, own in zip(passages, matches, strict=True)]
     nearness = _nearness(snapshot, query.vectors["dense"], views) if "dense" in query.vectors else [None] * len(views)
     return [
         snippet(view.text, view.sentences, view.tokens, view.terms, near)
@@ -69,12 +83,34 @@ class _View(NamedTuple):
     matched: bool
 
 
-def _view(snapshot: Snapshot, query: Query, passage: StoredPassage) -> _View:
+def _view(snapshot: Snapshot, query: Query, passage: StoredPassage, matches: Sequence[WordMatch]) -> _View:
     text = passage.text or passage.title or ""
     terms = query_terms(snapshot, query, passage.lang)
-    tokens = languages.analyzer(passage.lang).tokens(text) if terms else []
+    for match in matches:
+        terms[_translated(match)] = max(match.strength, terms.get(_translated(match), 0.0))
+    tokens = _with_matches(languages.analyzer(passage.lang).tokens(text), matches) if terms else []
     matched = not terms.keys().isdisjoint(chain.from_iterable(token.terms for token in tokens))
     return _View(text, passage.lang, languages.sentences(text, passage.lang), tokens, terms, matched)
+
+
+def _translated(match: WordMatch) -> str:
+    """The term that stands for a translated word of the query: no analyzer makes one with an arrow in it."""
+    return f"← {match.query}"
+
+
+def _with_matches(
+    tokens: Sequence[languages.Token], matches: Sequence[WordMatch]
+) -> Sequence[languages.Token]:
+    """Tokens, ascending by start, with the terms of the matches that they overlap."""
+    if not matches:
+        return tokens
+    made, at = [], 0
+    for token in tokens:
+        while at < len(matches) and matches[at].end <= token.start:
+            at += 1
+        met = tuple(_translated(m) for m in matches[at : at + 2] if m.start < token.end and token.start < m.end)
+        made.append(languages.Token((*token.terms, *met), token.start, token.end))
+    return made
 
 
 def query_terms(snapshot: Snapshot, query: Query, lang: str) -> dict[str, float]:

@@ -171,8 +171,10 @@ def _look_up(postings: Any, asked: Any, group: int, row: int, bound: bool) -> fl
         place = places[term]
         if place < 0:
             continue
-        start, stop = np.int64(starts[place]), np.int64(starts[place + 1])
-        low, high = 0, blocks[place + 1] - blocks[place]
+        start: Any = np.int64(starts[place])
+        stop: Any = np.int64(starts[place + 1])
+        low: Any = 0
+        high: Any = blocks[place + 1] - blocks[place]
         while low < high:
             middle = (low + high) // 2
             if rows[start + middle * BLOCK] <= row:
