@@ -70,7 +70,7 @@ def test_scores_of_a_thousand_documents_are_the_papers(tmp_path, model, referenc
     for lang in LANGS:
         own = np.flatnonzero(langs == lang)
         # Passages without a piece are not in the statistics of a language that has only such, but they are here.
-        right[own] = reference(matrix([bags[n] for n in own])[:, :VOCABULARY], tables[lang][1], weights)
+        right[own] = reference(matrix([bags[n] for n in own])[:, :VOCABULARY], tables[lang][1], np.sqrt(weights))
     assert set(ranking.passages.tolist()) == set(np.flatnonzero(right > 0).tolist())
     assert np.allclose(ranking.scores, right[ranking.passages], rtol=1e-5)
     assert psq.search(query, 3, langs=["fa"]).passages.tolist() == _top(right, np.flatnonzero(langs == "fa"), 3)

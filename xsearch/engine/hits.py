@@ -98,9 +98,7 @@ def _translated(match: WordMatch) -> str:
     return f"← {match.query}"
 
 
-def _with_matches(
-    tokens: Sequence[languages.Token], matches: Sequence[WordMatch]
-) -> Sequence[languages.Token]:
+def _with_matches(tokens: Sequence[languages.Token], matches: Sequence[WordMatch]) -> Sequence[languages.Token]:
     """Tokens, ascending by start, with the terms of the matches that they overlap."""
     if not matches:
         return tokens

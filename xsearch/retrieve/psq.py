@@ -11,6 +11,10 @@ PSQ-HMM, Yang et al. 2024, with the background P from the passages' language, P(
     BM25  Σ_q w_q · ln(1 + (N − df + ½) / (df + ½)) · tf (k1 + 1) / (tf + k1 (1 − b + b |d| / average))
     HMM   Σ_q w_q · ln(((1 − α) tf / |d| + α P(q)) / (α P(q)))
 
+w_q is the square root of what the encoder has learnt that the piece says. With it, between eight languages of
+`ntrex-doc`, `tldr` and `iot-lessons`, BM25 had nDCG@10 .470, .359, .412 (without w .457, .349, .401; with the weight
+itself .466, .347, .415) and the HMM .452, .314, .396, each pair in its own pool.
+
 In the query's own language a piece is its own translation, which makes this monolingual BM25 over pieces.
 """
 
@@ -56,7 +60,7 @@ class PSQ:
             translations = query.translations.get(lang)
             if translations is None or query.pieces is None or (langs is not None and lang not in langs):
                 continue
-            weights = query.pieces.weights.astype(np.float64)
+            weights = np.sqrt(query.pieces.weights.astype(np.float64))
             groups, scorer = self._asked(lang, weights, translations)
             background[lang] = (0.0, once(scorer, self._average(lang)))
             found.append(self._postings.best(lang, groups, scorer, depth, allowed))
