@@ -205,7 +205,7 @@ def test_hits_say_where_they_are_from(folder):
     assert text[hit.start : hit.end] == hit.text
     assert "Leuchtturm" in [hit.snippet[a:b] for a, b in hit.spans]
     assert (hit.title, hit.metadata, hit.lang) == ("Ufer", {"year": 2020}, "de")
-    assert {part.retriever for part in hit.explain} == {"bm25", "dense"}
+    assert {part.retriever for part in hit.explain} == {"bm25", "dense", "names"}
 
 
 @pytest.mark.parametrize("bad", [{"k": 0}, {"k": -1}, {"depth": 0}, {"retrievers": ["late"]}, {"fusion": "best"}])

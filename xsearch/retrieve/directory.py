@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,7 @@ UNLIKELY = 0.1
 COMPARED = 1024
 """Words compared at once."""
 REMEMBERED = 1024
+"""Words of queries whose matches are kept."""
 
 Float64Array = NDArray[np.float64]
 
@@ -96,11 +96,19 @@ class Directory:
         occurrences = [float(part.frequencies.sum(dtype=np.int64)) for part in forms]
         self._chance = np.log1p(np.bincount(self._language_of_segment, occurrences, languages)) + PRIOR
         self._passages = np.bincount(self._language_of_segment, [s.passages for s in segments], languages)
-        self._matches = lru_cache(REMEMBERED)(self._find)
+        self._known: dict[tuple[str, str, str, str], Matches] = {}
 
     def matches(self, spelling: Spelling) -> Matches:
         """The words that are likely `spelling`. Where a language has the very word, none other of its family is."""
-        return self._matches(spelling.form, spelling.key, spelling.family, spelling.among)
+        # A cache that held a method of this object would keep its files mapped until the collector comes.
+        asked = spelling.form, spelling.key, spelling.family, spelling.among
+        found = self._known.get(asked)
+        if found is None:
+            found = self._find(*asked)
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[asked] = found
+        return found
 
     def idf(self, found: Sequence[Matches]) -> Float64Array:
         """Of every spelling in every language, float64 (spellings, languages), by the passages expected to have it."""
