@@ -105,7 +105,6 @@ def measure_queries(documents: Path, folder: Path, _: str) -> dict[str, float]:
 
     import xsearch
 
-    os.environ["OMP_NUM_THREADS"] = "1"
     rng = random.Random(SEED)
     texts = [json.loads(line)["text"] for line in documents.open(encoding="utf-8")]
     queries = []
@@ -164,7 +163,9 @@ def in_process(step: str, documents: Path, folder: Path, recipe: str = "") -> di
     """Run one measurement in a fresh interpreter; adds its peak memory."""
     command = [sys.executable, __file__, "--step", step, "--input", str(documents), "--folder", str(folder)]
     command += ["--recipe", recipe]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    # Before numpy is imported: its threads are made then.
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} if step == "queries" else {}
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | threads)
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
 
