@@ -17,7 +17,7 @@ from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from transformers import AutoModel, AutoTokenizer
 
-from xsearch.encode import Runtime, load_encoder
+from xsearch.encode import Runtime, load_encoder, load_sparse
 
 pytestmark = pytest.mark.neural
 
@@ -171,3 +171,18 @@ def test_what_modules_json_names_must_be_there(tmp_path, pooled):
 
     with pytest.raises(BadInput, match=r"modules\.json"):
         load_encoder(tmp_path)
+
+
+def test_several_devices_give_what_one_gives(xlmr, models):
+    texts = [*tiny.TEXTS, "", " ".join(tiny.TEXTS)]
+    one, two = load_encoder(xlmr, Runtime("cpu")), load_encoder(xlmr, Runtime("cpu,cpu"))
+    expected, found = one.encode_passages(texts), two.encode_passages(texts)
+    np.testing.assert_array_equal(found.owners, expected.owners)
+    np.testing.assert_allclose(found.vectors, expected.vectors, **CLOSE)
+    assert two.card == one.card
+    masked = tiny.xlmr(models / "masked", masked=True)
+    alone = load_sparse(masked, Runtime("cpu")).encode_passages(texts)
+    spread = load_sparse(masked, Runtime("cpu,cpu")).encode_passages(texts)
+    np.testing.assert_array_equal(spread.starts, alone.starts)
+    np.testing.assert_array_equal(spread.terms, alone.terms)
+    np.testing.assert_allclose(spread.weights, alone.weights, **CLOSE)

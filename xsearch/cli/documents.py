@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xsearch.cli.options import DEFAULT_INDEX, IndexFolder
+from xsearch.cli.options import DEFAULT_INDEX, Device, IndexFolder, Precision
 from xsearch.cli.progress import Progress, say
 
 if TYPE_CHECKING:
+    from xsearch.encode import Runtime
     from xsearch.engine import Index
 
 SHOWN_MESSAGES = 50
@@ -26,6 +27,11 @@ def index(
     ] = None,
     encoder: Annotated[
         str | None, typer.Option(metavar="NAME|PATH", help="An encoder other than the one that ships.")
+    ] = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    trust: Annotated[
+        str | None, typer.Option(metavar="REVISION", help="Let the encoder's checkpoint, at this revision, run code.")
     ] = None,
     lang: Annotated[
         str | None, typer.Option(metavar="xx", help="The documents' language (identified if not given).")
@@ -43,10 +49,11 @@ def index(
     xsearch index news.jsonl.gz -i news --lang fa
     cat records.jsonl | xsearch index - -i idx
     """
+    from xsearch.encode import Runtime
     from xsearch.engine import IngestOptions, index_paths
     from xsearch.engine.ingest import Listener
 
-    opened = _open_or_create(index, recipe, encoder)
+    opened = _open_or_create(index, recipe, encoder, Runtime(device, precision, trust=trust))
     progress = Progress("documents")
     shown = 0
 
@@ -90,20 +97,21 @@ def index(
         raise typer.Exit(1)
 
 
-def _open_or_create(folder: Path, recipe: str | None, encoder: str | None) -> Index:
+def _open_or_create(folder: Path, recipe: str | None, encoder: str | None, runtime: Runtime) -> Index:
     from xsearch.core import EncoderMismatch, UsageError
     from xsearch.engine import create_index, load_recipe, open_index
     from xsearch.engine.encoder import encoder_name
     from xsearch.storage import has_index
 
     if not has_index(folder):
-        return create_index(folder, recipe or "hybrid", encoder)
-    opened = open_index(folder)
+        return create_index(folder, recipe or "hybrid", encoder, runtime=runtime)
+    opened = open_index(folder, runtime)
     have = opened.snapshot.recipe
     if recipe is not None and load_recipe(recipe).name != have.name:
         raise UsageError(f"{folder} was made with recipe '{have.name}', not '{recipe}': choose another folder with -i")
-    name = (opened.manifest.encoder or {}).get("name", "none")
-    if encoder is not None and encoder_name(encoder) not in (have.encoder, name):
+    recorded = opened.manifest.encoder or {}
+    name = recorded.get("name", "none")
+    if encoder is not None and encoder_name(encoder) not in (have.encoder, name, recorded.get("model")):
         raise EncoderMismatch(f"{folder} was built with encoder {name}, not {encoder}: choose another folder with -i")
     return opened
 

@@ -10,6 +10,10 @@ import typer
 IndexFolder = Annotated[
     Path, typer.Option("-i", "--index", metavar="DIR", help="The index's folder.", show_default=True)
 ]
+Device = Annotated[
+    str, typer.Option(metavar="NAME", help="Where neural encoders run: auto, cpu, cuda, cuda:0,cuda:1, mps.")
+]
+Precision = Annotated[str, typer.Option(metavar="NAME", help="Of neural encoders: auto, fp32, bf16, fp16, int8.")]
 DEFAULT_INDEX = Path(".xsearch")
 
 

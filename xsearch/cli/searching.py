@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xsearch.cli.options import DEFAULT_INDEX, IndexFolder, listed
+from xsearch.cli.options import DEFAULT_INDEX, Device, IndexFolder, listed
 from xsearch.cli.progress import Progress, say
 
 if TYPE_CHECKING:
     from xsearch.core import Hit, Query
+    from xsearch.engine import Index
 
 FORMATS = ("table", "json", "jsonl", "trec")
 
@@ -39,6 +40,7 @@ def query(
         Path | None, typer.Option(metavar="FILE", help="Many questions: JSONL, TSV, CLEF/TREC topics.")
     ] = None,
     output: Annotated[Path | None, typer.Option(metavar="RUN", help="Where the TREC run goes.")] = None,
+    device: Device = "auto",
 ) -> None:
     """Ask in any language; all languages answer in one list.
 
@@ -67,22 +69,29 @@ def query(
     if topics is not None:
         if output is None:
             raise UsageError("--topics needs --output RUN: where the run goes")
-        _run_topics(index, topics, output, 1000 if k is None else k, lang, options)
+        _run_topics(_opened(index, device), topics, output, 1000 if k is None else k, lang, options)
         return
     asked = sys.stdin.read() if text == "-" else text or ""
-    _ask(index, asked, 10 if k is None else k, lang, options, explain, format)
+    _ask(_opened(index, device), asked, 10 if k is None else k, lang, options, explain, format)
+
+
+def _opened(folder: Path, device: str) -> Index:
+    from xsearch.encode import Runtime
+    from xsearch.engine import open_index
+
+    return open_index(folder, Runtime(device))
 
 
 def _ask(
-    folder: Path, text: str, k: int, lang: str | None, options: dict[str, Any], explain: bool, format: str
+    index: Index, text: str, k: int, lang: str | None, options: dict[str, Any], explain: bool, format: str
 ) -> None:
     from xsearch.core import UsageError
-    from xsearch.engine import SearchOptions, open_index
+    from xsearch.engine import SearchOptions
     from xsearch.engine.hits import make_hits
 
     if not text.strip():
         raise UsageError("the question is empty")
-    snapshot, found = open_index(folder).find(text, SearchOptions(k, lang, **options))
+    snapshot, found = index.find(text, SearchOptions(k, lang, **options))
     for note in found.notes:
         say(note)
     hits = make_hits(snapshot, found, explain)
@@ -164,9 +173,8 @@ def hit_record(hit: Hit) -> dict[str, Any]:
     return record
 
 
-def _run_topics(folder: Path, topics: Path, output: Path, k: int, lang: str | None, options: dict[str, Any]) -> None:
+def _run_topics(index: Index, topics: Path, output: Path, k: int, lang: str | None, options: dict[str, Any]) -> None:
     from xsearch.corpora.formats.topics import read_topics
-    from xsearch.engine import open_index
     from xsearch.engine.runs import resume_run
     from xsearch.lang import normalize_code
 
@@ -175,7 +183,6 @@ def _run_topics(folder: Path, topics: Path, output: Path, k: int, lang: str | No
         if topic.lang:
             normalize_code(topic.lang)
     progress = Progress("topics", len(asked))
-    index = open_index(folder)
     done = resume_run(index, asked, output, k, options, progress.update)
     progress.clear()
     resumed = f", {done.resumed:,} of them done before" if done.resumed else ""

@@ -84,7 +84,8 @@ class PassageBatch:
     joined by single spaces. title_terms: the analyzed title alone, "" where there is none. windows: vectors whose
     owners are passage numbers, or None for an index without a dense retriever. pieces: of each passage, title first,
     or None for an index none of whose retrievers reads them. forms: the words of title and body as they are spelt,
-    each once (`lang.wordforms`), joined by single spaces, or None for an index without names.
+    each once (`lang.wordforms`), joined by single spaces, or None for an index without names. weights, token_vectors:
+    what neural encoders of the kinds "sparse" and "multivector" make of each passage, None likewise.
     """
 
     numbers: IntArray
@@ -94,6 +95,8 @@ class PassageBatch:
     windows: Windows | None = None
     pieces: Bags | None = None
     forms: Sequence[str] | None = None
+    weights: SparseVectors | None = None
+    token_vectors: TokenVectors | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)

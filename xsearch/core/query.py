@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xsearch.core.batch import FloatArray, IntArray
+from xsearch.core.batch import FloatArray, IntArray, SparseVectors
 
 Occur = Literal["should", "must", "must_not"]
 Field = Literal["body", "title"]
@@ -93,7 +93,8 @@ class Query:
 
     text: its plain words, operators removed (what encoders read). langs: candidate languages with weights that sum
     to 1, best first. clauses: the parts as written. analyzed: for every language of the index, the clauses after
-    that language's analyzer (a name can match in any language). vectors: by retriever name, float32 (dim,). pieces:
+    that language's analyzer (a name can match in any language). vectors: by retriever name, float32 (dim,), of a
+    retriever by late interaction float32 (tokens, dim). weights: of the sparse encoder's vocabulary, one row. pieces:
     None where no retriever reads them. translations: by language of the index, those that can be reached; in the
     query's own language each piece is its own translation. spellings: the words, for the retriever of names.
     """
@@ -104,6 +105,7 @@ class Query:
     analyzed: Mapping[str, tuple[AnalyzedClause, ...]] = field(default_factory=dict)
     vectors: Mapping[str, FloatArray] = field(default_factory=dict)
     pieces: QueryPieces | None = None
+    weights: SparseVectors | None = None
     translations: Mapping[str, Translations] = field(default_factory=dict)
     spellings: tuple[Spelling, ...] = ()
 

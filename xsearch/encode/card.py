@@ -45,13 +45,14 @@ class EncoderCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     2022). query_length: tokens of a query, where they are fewer than `max_length`. language_set: a name in
     `encoders/languages/sets.toml`; its languages score 1 unless `languages` says otherwise. nearest: for encoders with
     modules per language, the one to use for a language that has none. remote_code: the checkpoint needs Python code of
-    its own. What stands in neither card nor checkpoint has sentence-transformers' defaults.
+    its own. trusted: of a checkpoint that could run code, the hash of its files when the user vouched for them. What
+    stands in neither card nor checkpoint has sentence-transformers' defaults.
     """
 
     name: str
     kind: str
     dim: int
-    licence: str
+    licence: str = ""
     vocabulary: int = 0
     window: int = 0
     fingerprint: str = ""
@@ -64,6 +65,7 @@ class EncoderCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     query_length: int = 0
     max_length: int = 0
     remote_code: bool = False
+    trusted: str = ""
     language_set: str = ""
     prefixes: Prefixes = Prefixes()
     languages: dict[str, float] = {}

@@ -2,76 +2,176 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from xsearch import lang as languages
-from xsearch.core import Bags, EncoderMismatch, Windows
-from xsearch.encode import Encoder, PieceEncoder, has_pieces, load_encoder
-from xsearch.engine.parts import FORMS, PIECES, VECTORS, parts_of
+from xsearch.core import Bags, EncoderMismatch, MissingExtra, SparseVectors, TokenVectors, UsageError, Windows
+from xsearch.encode import (
+    AnyEncoder,
+    Encoder,
+    MultiVectorEncoder,
+    PieceEncoder,
+    Runtime,
+    SparseEncoder,
+    has_pieces,
+    load_encoder,
+    load_multivector,
+    load_sparse,
+)
+from xsearch.engine.parts import FORMS, PIECES, TOKEN_VECTORS, VECTORS, WEIGHTS, parts_of
 from xsearch.engine.recipe import Recipe, parse_stored
 from xsearch.storage import Manifest
+
+NEURAL_RETRIEVERS = frozenset({"sparse", "colbert"})
+"""Retrievers whose encoders are always neural."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded:
-    """What is made of a batch of passages beside terms, None what no part of the index is made of. forms: of each
-    passage, as `PassageBatch` has them."""
+    """What encoders make of a batch of passages, None what no part of the index is made of."""
 
     windows: Windows | None = None
     pieces: Bags | None = None
     forms: list[str] | None = None
+    weights: SparseVectors | None = None
+    token_vectors: TokenVectors | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoders:
     """vectors: makes the windows of the dense retriever. pieces: cuts texts into the pieces of one vocabulary, the
-    same encoder where it can. None for what no part of the index is made of. forms: whether word forms are wanted."""
+    same encoder where it can. weights, tokens: neural encoders of the kinds "sparse" and "multivector". None for what
+    no part of the index is made of. forms: whether word forms are wanted."""
 
     vectors: Encoder | None = None
     pieces: PieceEncoder | None = None
+    weights: SparseEncoder | None = None
+    tokens: MultiVectorEncoder | None = None
     forms: bool = False
 
     def encode(self, texts: list[str], langs: list[str]) -> Encoded:
-        """Windows, pieces and forms of passages; a text is cut into pieces once."""
-        forms = [" ".join(languages.word_forms(text)) for text in texts] if self.forms else None
+        """What the parts of an index are made of; a text is cut into pieces once."""
         pieces = self.pieces.pieces(texts) if self.pieces else None
-        if self.pieces and pieces is not None and self.vectors is self.pieces:
-            return Encoded(self.pieces.windows(pieces), pieces, forms)
-        return Encoded(self.vectors.encode_passages(texts, langs) if self.vectors else None, pieces, forms)
+        if self.pieces is not None and pieces is not None and self.vectors is self.pieces:
+            windows: Windows | None = self.pieces.windows(pieces)
+        else:
+            windows = self.vectors.encode_passages(texts, langs) if self.vectors else None
+        return Encoded(
+            windows,
+            pieces,
+            [" ".join(languages.word_forms(text)) for text in texts] if self.forms else None,
+            self.weights.encode_passages(texts, langs) if self.weights else None,
+            self.tokens.encode_passages(texts, langs) if self.tokens else None,
+        )
+
+    def neural(self) -> Encoders:
+        """Those that torch runs: one process drives a device."""
+        return replace(self, vectors=None if self._has_static_vectors else self.vectors, pieces=None, forms=False)
+
+    def static(self) -> Encoders:
+        """The others."""
+        return Encoders(self.vectors if self._has_static_vectors else None, self.pieces, forms=self.forms)
+
+    @property
+    def _has_static_vectors(self) -> bool:
+        return self.vectors is not None and has_pieces(self.vectors)
+
+    def by_retriever(self) -> dict[str, AnyEncoder]:
+        """Retriever → its encoder, of those that have one."""
+        all_of_them = {"dense": self.vectors, "sparse": self.weights, "colbert": self.tokens}
+        return {name: encoder for name, encoder in all_of_them.items() if encoder is not None}
 
 
-def load_encoders(recipe: Recipe) -> Encoders:
-    """The encoders a recipe needs. Where the one it names has no pieces, those of the encoder that ships are indexed.
-    Raises what `load_encoder` raises."""
+def load_encoders(recipe: Recipe, runtime: Runtime | None = None) -> Encoders:
+    """The encoders a recipe needs. Where none it names has pieces, those of the encoder that ships are indexed.
+    Raises what `load_encoder` raises, `UsageError` for a retriever that has no encoder unless one is named."""
     parts = set(parts_of(recipe.retrievers))
-    if not parts & (VECTORS | PIECES):
-        return Encoders(forms=parts >= FORMS)
-    named = load_encoder(recipe.encoder)
-    return Encoders(
-        named if parts & VECTORS else None, _with_pieces(named) if parts & PIECES else None, forms=parts >= FORMS
-    )
+    vectors = load_encoder(recipe.encoder_of("dense"), runtime, recipe.dense.dim) if parts & VECTORS else None
+    weights = load_sparse(_named(recipe, "sparse"), runtime) if parts & WEIGHTS else None
+    tokens = load_multivector(_named(recipe, "colbert"), runtime) if parts & TOKEN_VECTORS else None
+    pieces = _piece_encoder(recipe, vectors) if parts & PIECES else None
+    return Encoders(vectors, pieces, weights, tokens, forms=parts >= FORMS)
 
 
-def _with_pieces(named: Encoder) -> PieceEncoder:
+def _named(recipe: Recipe, retriever: str) -> str:
+    name = recipe.encoder_of(retriever)
+    if name is None:
+        raise UsageError(
+            f"recipe '{recipe.name}' needs an encoder for '{retriever}': name one with --encoder NAME|PATH"
+        )
+    return name
+
+
+def _piece_encoder(recipe: Recipe, vectors: Encoder | None) -> PieceEncoder:
+    taken = recipe.encoder is not None and set(recipe.retrievers) & NEURAL_RETRIEVERS
+    named = vectors or load_encoder(None if taken else recipe.encoder)
     encoder = named if has_pieces(named) else load_encoder()
     if not has_pieces(encoder):
         raise EncoderMismatch(f"encoder {encoder.card.name} has no pieces: no retriever that reads pieces can be used")
     return encoder
 
 
-def index_encoders(manifest: Manifest, root: Path) -> Encoders:
-    """The encoders an index was built with. Raises `EncoderMismatch` when one of that name has changed, and what
-    `load_encoder` raises when it is not there."""
-    encoders = load_encoders(parse_stored(manifest.recipe))
-    _check(manifest.encoder, encoders.vectors or encoders.pieces, root)
-    if encoders.vectors and encoders.pieces and encoders.pieces is not encoders.vectors:
-        _check((manifest.encoder or {}).get("pieces"), encoders.pieces, root)
+def index_encoders(manifest: Manifest, root: Path, runtime: Runtime | None = None) -> Encoders:
+    """The encoders an index was built with. Raises `EncoderMismatch` when one of that name has changed, `MissingExtra`
+    when one is not there."""
+    recorded = manifest.encoder or {}
+    runtime = runtime or Runtime()
+    if trusted := recorded.get("trusted"):
+        # The hash of the files as they were when the user vouched for them.
+        runtime = replace(runtime, trust=trusted)
+    recipe = parse_stored(manifest.recipe)
+    _check_place(recorded, root)
+    encoders = load_encoders(recipe, runtime)
+    first = _first(encoders)
+    _check(recorded, first, root)
+    if encoders.pieces is not first:
+        _check(recorded.get("pieces"), encoders.pieces, root)
+    for name, encoder in encoders.by_retriever().items():
+        if encoder is not first:
+            _check(recorded.get(name), encoder, root)
     return encoders
 
 
-def _check(recorded: dict[str, Any] | None, encoder: Encoder | None, root: Path) -> None:
+def static_encoders(manifest: Manifest, root: Path) -> Encoders:
+    """Those of `index_encoders` that need neither torch nor a device, for processes that help to prepare."""
+    if not is_neural(manifest):
+        return index_encoders(manifest, root)
+    recipe = parse_stored(manifest.recipe)
+    dense = "kind" in (manifest.encoder or {})
+    # Where the encoder of vectors is neural, pieces are those of the encoder that ships; where it is not, the neural
+    # ones' vectors are all that is made elsewhere.
+    static = msgspec.structs.replace(
+        recipe,
+        retrievers=tuple(name for name in recipe.retrievers if name not in NEURAL_RETRIEVERS),
+        encoder=None if dense else recipe.encoder,
+    )
+    found = load_encoders(static)
+    return replace(found, vectors=None) if dense else found
+
+
+def is_neural(manifest: Manifest) -> bool:
+    """Whether torch runs an encoder of an index."""
+    retrievers = parse_stored(manifest.recipe).retrievers
+    return "kind" in (manifest.encoder or {}) or bool(set(retrievers) & NEURAL_RETRIEVERS)
+
+
+def _first(encoders: Encoders) -> AnyEncoder | None:
+    return next(iter(encoders.by_retriever().values()), encoders.pieces)
+
+
+def _check_place(recorded: dict[str, Any], root: Path) -> None:
+    path = recorded.get("path")
+    if path and not Path(path).exists():
+        model, revision = recorded.get("model") or recorded.get("name"), recorded.get("revision")
+        at = f" at revision {revision}" if revision else ""
+        raise MissingExtra(f"{root} was built with the model {model}{at}, which is no longer at {path}: put it there")
+
+
+def _check(recorded: dict[str, Any] | None, encoder: AnyEncoder | None, root: Path) -> None:
     recorded = recorded or {}
     if encoder is not None and recorded.get("fingerprint") != encoder.card.fingerprint:
         raise EncoderMismatch(
@@ -81,13 +181,28 @@ def _check(recorded: dict[str, Any] | None, encoder: Encoder | None, root: Path)
 
 
 def encoder_record(encoders: Encoders) -> dict[str, Any] | None:
-    """What the manifest keeps of the encoders."""
-    first = encoders.vectors or encoders.pieces
+    """What the manifest keeps of the encoders: the first one's record, and within it those of the others, by what they
+    are for."""
+    first = _first(encoders)
     if first is None:
         return None
-    record: dict[str, Any] = {"name": first.card.name, "fingerprint": first.card.fingerprint}
+    record = _record(first)
     if encoders.pieces and encoders.pieces is not first:
-        record["pieces"] = {"name": encoders.pieces.card.name, "fingerprint": encoders.pieces.card.fingerprint}
+        record["pieces"] = _record(encoders.pieces)
+    for name, encoder in encoders.by_retriever().items():
+        if encoder is not first:
+            record[name] = _record(encoder)
+    return record
+
+
+def _record(encoder: AnyEncoder) -> dict[str, Any]:
+    card = encoder.card
+    record: dict[str, Any] = {"name": card.name, "fingerprint": card.fingerprint}
+    if card.kind != "static":
+        known = {"kind": card.kind, "path": card.files, "model": card.model, "revision": card.revision}
+        record |= {key: value for key, value in known.items() if value}
+        if card.trusted:
+            record["trusted"] = card.trusted
     return record
 
 

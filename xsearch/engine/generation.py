@@ -15,7 +15,7 @@ from xsearch.core import IntArray, PassageBatch, Windows
 from xsearch.engine.encoder import Encoded
 from xsearch.engine.parts import PARTS, parts_of
 from xsearch.engine.prepare import Prepared
-from xsearch.engine.recipe import parse_stored
+from xsearch.engine.recipe import first_state, parse_stored
 from xsearch.storage import (
     Files,
     Liveness,
@@ -42,15 +42,16 @@ class GenerationWriter:
         self.folder = generation_folder(root, manifest.generation)
         self.store = Store.open(self.folder / "store.db")
         self.store.recover(manifest.commit, manifest.high_water)
+        recipe = parse_stored(manifest.recipe)
         self.parts = {
             name: PARTS[name](
                 self.folder / name,
-                manifest.retrievers.get(name, {}),
+                manifest.retrievers.get(name, first_state(recipe, name)),
                 # A generation that `compact` starts has no segments yet: its numbers begin anew.
                 high_water=manifest.high_water if name in manifest.retrievers else 0,
                 files=files,
             )
-            for name in parts_of(parse_stored(manifest.recipe).retrievers)
+            for name in parts_of(recipe.retrievers)
         }
         self.advance(manifest)
 
@@ -87,7 +88,15 @@ class GenerationWriter:
         windows = encoded.windows
         numbered = Windows(windows.vectors, numbers[windows.owners]) if windows is not None else None
         batch = PassageBatch(
-            numbers, prepared.groups, prepared.terms, prepared.title_terms, numbered, encoded.pieces, encoded.forms
+            numbers,
+            prepared.groups,
+            prepared.terms,
+            prepared.title_terms,
+            numbered,
+            encoded.pieces,
+            encoded.forms,
+            encoded.weights,
+            encoded.token_vectors,
         )
         for part in self.parts.values():
             part.add(batch)

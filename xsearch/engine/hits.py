@@ -65,7 +65,7 @@ def make_snippets(
     is nearest to the query.
     """
     views = [_view(snapshot, query, passage, own) for passage, own in zip(passages, matches, strict=True)]
-    nearness = _nearness(snapshot, query.vectors["dense"], views) if "dense" in query.vectors else [None] * len(views)
+    nearness = _nearness(snapshot, query, views) if snapshot.has_encoder else [None] * len(views)
     return [
         snippet(view.text, view.sentences, view.tokens, view.terms, near)
         for view, near in zip(views, nearness, strict=True)
@@ -120,7 +120,7 @@ def query_terms(snapshot: Snapshot, query: Query, lang: str) -> dict[str, float]
     return {term: 1.0 for clause in clauses if clause.occur != "must_not" for term in clause.terms}
 
 
-def _nearness(snapshot: Snapshot, vector: FloatArray, views: Sequence[_View]) -> list[FloatArray | None]:
+def _nearness(snapshot: Snapshot, query: Query, views: Sequence[_View]) -> list[FloatArray | None]:
     """Cosines of each view's sentences with the query, None where words say more or there is one sentence alone."""
     asked = [len(view.sentences) if len(view.sentences) > 1 and not view.matched else 0 for view in views]
     # All sentences at once: the encoder takes as long for one as for ten.
@@ -128,8 +128,8 @@ def _nearness(snapshot: Snapshot, vector: FloatArray, views: Sequence[_View]) ->
     if not chosen:
         return [None] * len(views)
     texts = [view.text[start:end] for view, (start, end) in chosen]
-    vectors = snapshot.encoder.encode_queries(texts, [view.lang for view, _ in chosen])
-    scores = np.split(np.asarray(vectors @ vector, dtype=np.float32), np.cumsum(asked)[:-1])
+    vectors = snapshot.word_encoder.encode_queries([*texts, query.text])
+    scores = np.split(np.asarray(vectors[:-1] @ vectors[-1], dtype=np.float32), np.cumsum(asked)[:-1])
     return [part if count else None for part, count in zip(scores, asked, strict=True)]
 
 

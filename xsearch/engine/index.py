@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from xsearch.core import Document, Hit, IndexDamaged, Run, ScoredDoc, Topic, UsageError
+from xsearch.encode import Runtime
 from xsearch.engine.clock import command, utc_now
 from xsearch.engine.encoder import encoder_name, encoder_record, load_encoders
 from xsearch.engine.hits import make_hits
@@ -34,9 +36,15 @@ class Index:
     """
 
     def __init__(
-        self, path: str | Path, *, files: Files | None = None, clock: Callable[[], datetime] = utc_now
+        self,
+        path: str | Path,
+        *,
+        runtime: Runtime | None = None,
+        files: Files | None = None,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.path = Path(path)
+        self._runtime = runtime
         self._files = files or DiskFiles()
         self._clock = clock
         self._lock = threading.Lock()
@@ -48,7 +56,7 @@ class Index:
         for _ in range(8):
             manifest = read_manifest(self.path)
             try:
-                snapshot = Snapshot(self.path, manifest)
+                snapshot = Snapshot(self.path, manifest, self._runtime)
                 break
             except (FileNotFoundError, IndexDamaged):
                 if read_manifest(self.path).commit == manifest.commit:
@@ -104,7 +112,8 @@ class Index:
         """
         from xsearch.engine.writer import IndexWriter
 
-        return IndexWriter(self.path, lambda: read_manifest(self.path), self._files, self._clock, self._follow, workers)
+        read = partial(read_manifest, self.path)
+        return IndexWriter(self.path, read, self._files, self._clock, self._follow, workers, self._runtime)
 
     def search(
         self,
@@ -192,9 +201,10 @@ class Index:
         return Document(found.id, found.text, found.title, found.lang, found.metadata) if found else None
 
 
-def open_index(path: str | Path = ".xsearch") -> Index:
-    """Open an index for reading. Raises `BadInput` where there is none, `IndexDamaged`, `EncoderMismatch`."""
-    return Index(path)
+def open_index(path: str | Path = ".xsearch", runtime: Runtime | None = None) -> Index:
+    """Open an index for reading. runtime: how neural encoders are run. Raises `BadInput` where there is none,
+    `IndexDamaged`, `EncoderMismatch`."""
+    return Index(path, runtime=runtime)
 
 
 def create_index(
@@ -202,13 +212,14 @@ def create_index(
     recipe: str | Path | Recipe = "hybrid",
     encoder: str | Path | None = None,
     *,
+    runtime: Runtime | None = None,
     files: Files | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Index:
     """Make an empty index in a new or empty folder and open it.
 
     recipe: the name of one that ships (`hybrid`, `bm25`, `dense`), a TOML file, or a `Recipe`. encoder: overrides
-    the recipe's. Raises `BadInput` when something is there already.
+    the recipe's. runtime: how neural encoders are run. Raises `BadInput` when something is there already.
     """
     folder = Path(path)
     from xsearch.engine.layout import new_index
@@ -216,7 +227,7 @@ def create_index(
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     if encoder is not None:
         chosen = msgspec.structs.replace(chosen, encoder=encoder_name(encoder))
-    made = load_encoders(chosen)
+    made = load_encoders(chosen, runtime)
     now = clock().isoformat(timespec="seconds")
     new_index(files or DiskFiles(), folder, chosen, encoder_record(made), command(), now)
-    return Index(folder, files=files, clock=clock)
+    return Index(folder, runtime=runtime, files=files, clock=clock)

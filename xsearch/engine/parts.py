@@ -24,6 +24,8 @@ from xsearch.retrieve import (
     Late,
     Names,
     NamesWriter,
+    Sparse,
+    SparseWriter,
     TokensWriter,
 )
 from xsearch.storage import Files
@@ -71,13 +73,13 @@ class OpenPart(Protocol):
 class Kind:
     """What the engine must know of a retriever.
 
-    reads: the parts it searches. encoder: whose knowledge of the languages bounds its support, that of the encoder of
-    vectors or of the pieces; "" for none. sampled: its background is estimated from the passages there are, so that
+    reads: the parts it searches. encoder: whose knowledge of the languages bounds its support, a field of
+    `engine.encoder.Encoders`; "" for none. sampled: its background is estimated from the passages there are, so that
     it says less of a language that has few. translates: it needs translation tables.
     """
 
     reads: tuple[str, ...]
-    encoder: Literal["", "vectors", "pieces"] = ""
+    encoder: Literal["", "vectors", "pieces", "weights", "tokens"] = ""
     sampled: bool = False
     translates: bool = False
 
@@ -88,6 +90,7 @@ RETRIEVERS: Mapping[str, Kind] = {
     "late": Kind(("pieces", "tokens"), encoder="pieces", sampled=True),
     "psq": Kind(("pieces",), translates=True),
     "names": Kind(("names",)),
+    "sparse": Kind(("sparse",), encoder="weights", sampled=True),
 }
 
 PARTS: Mapping[str, OpenPart] = {
@@ -96,6 +99,7 @@ PARTS: Mapping[str, OpenPart] = {
     "pieces": ImpactWriter,
     "tokens": TokensWriter,
     "names": NamesWriter,
+    "sparse": SparseWriter,
 }
 
 VECTORS = frozenset({"dense"})
@@ -104,6 +108,10 @@ PIECES = frozenset({"pieces", "tokens"})
 """Parts made of the pieces of a batch."""
 FORMS = frozenset({"names"})
 """Parts made of the word forms of a batch."""
+WEIGHTS = frozenset({"sparse"})
+"""Parts made of a sparse encoder's weights."""
+TOKEN_VECTORS = frozenset({"colbert"})
+"""Parts made of a multi-vector encoder's vectors."""
 
 
 def parts_of(retrievers: Iterable[str]) -> list[str]:
@@ -131,4 +139,6 @@ def open_retriever(
         return Late(generation / "tokens", states.get("tokens", {}), postings, pieces)
     if name == "names":
         return Names(generation / name, states.get(name, {}))
+    if name == "sparse":
+        return Sparse(generation / name, states.get(name, {}))
     return Dense(generation / name, states.get(name, {}))

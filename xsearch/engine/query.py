@@ -32,11 +32,7 @@ def build_query(
     analyzed: dict[str, tuple[AnalyzedClause, ...]] = {}
     if "bm25" in retrievers:
         own = {languages.base_language(code) for code, _ in langs}
-        abroad = (
-            content_clauses(parsed.clauses, snapshot.encoders.pieces or snapshot.encoder)
-            if snapshot.has_encoder
-            else parsed.clauses
-        )
+        abroad = content_clauses(parsed.clauses, snapshot.word_encoder) if snapshot.has_encoder else parsed.clauses
         done: dict[tuple[str, bool], tuple[AnalyzedClause, ...]] = {}
         for group in groups:
             analyzer = languages.analyzer(group)
@@ -44,15 +40,21 @@ def build_query(
             if key not in done:
                 done[key] = analyze_clauses(parsed.clauses if group in own else abroad, analyzer)
             analyzed[group] = done[key]
-    vectors = {}
+    best = [langs[0][0] if langs else "und"]
+    vectors, weights = {}, None
     if "dense" in retrievers:
-        best = langs[0][0] if langs else "und"
-        vectors["dense"] = snapshot.encoder.encode_queries([parsed.text], [best])[0]
+        vectors["dense"] = snapshot.encoder.encode_queries([parsed.text], best)[0]
+    if "colbert" in retrievers and (tokens := snapshot.encoders.tokens):
+        vectors["colbert"] = tokens.encode_queries([parsed.text], best)[0]
+    if "sparse" in retrievers and (sparse := snapshot.encoders.weights):
+        weights = sparse.encode_queries([parsed.text], best)
     pieces = snapshot.pieces.query_pieces(parsed.text) if PIECES & set(parts_of(retrievers)) else None
     translations = {}
     if pieces is not None and snapshot.tables and any(RETRIEVERS[name].translates for name in retrievers):
         translations = translate(snapshot.tables, parsed.text, pieces, langs, sorted(groups))
-    query = Query(parsed.text, langs, parsed.clauses, analyzed, vectors, pieces, translations)
+    query = Query(
+        parsed.text, langs, parsed.clauses, analyzed, vectors, pieces, weights=weights, translations=translations
+    )
     if "names" in retrievers:
         query = replace(query, spellings=languages.query_spellings(parsed.text, partial(word_weights, snapshot)))
     return query, parsed.notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -28,17 +29,32 @@ class FusionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weights: dict[str, float] = msgspec.field(default_factory=dict)
 
 
+class DenseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the dense retriever keeps vectors. dim: components they are cut to before, 0 for all of them; for encoders
+    trained to be cut (Matryoshka). codes: "int8", "fp32", "fp16" or "binary" (`retrieve.stored`)."""
+
+    dim: int = 0
+    codes: Literal["int8", "fp32", "fp16", "binary"] = "int8"
+
+
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an index is made of. `encoder` None stands for the encoder that ships; `tables`, a file of translation
-    tables, for those that ship."""
+    """What an index is made of. encoder: of the retrievers that need one; None stands for the encoder that ships.
+    encoders: by retriever, for one that has another. tables: a file of translation tables, None for those that ship.
+    """
 
     name: str
     title: str = ""
     retrievers: tuple[str, ...] = ("bm25", "dense")
     encoder: str | None = None
     tables: str | None = None
+    encoders: dict[str, str] = msgspec.field(default_factory=dict)
     passages: PassageSettings = PassageSettings()
+    dense: DenseSettings = DenseSettings()
     fusion: FusionSettings = FusionSettings()
+
+    def encoder_of(self, retriever: str) -> str | None:
+        """The name or path of a retriever's encoder, None for the encoder that ships."""
+        return self.encoders.get(retriever, self.encoder)
 
     def weight(self, retriever: str) -> float:
         """A retriever's weight in the fusion, 1 where the recipe names none."""
@@ -54,6 +70,10 @@ def parse_recipe(text: str, where: str) -> Recipe:
     unknown = [name for name in recipe.retrievers if name not in RETRIEVERS]
     if unknown or not recipe.retrievers:
         raise BadInput(f"retrievers are {', '.join(RETRIEVERS)}; the recipe asks for {unknown or 'none'}", where)
+    if stray := [name for name in recipe.encoders if name not in recipe.retrievers]:
+        raise BadInput(f"an encoder for '{stray[0]}', which is none of the recipe's retrievers", where)
+    if recipe.dense.dim < 0:
+        raise BadInput("dense.dim is 0 (all) or more", where)
     if recipe.passages.max_words < 1 or recipe.fusion.depth < 1:
         raise BadInput("passages.max_words and fusion.depth must be at least 1", where)
     if recipe.fusion.method not in METHODS:
@@ -61,6 +81,11 @@ def parse_recipe(text: str, where: str) -> Recipe:
     if any(not weight >= 0 for weight in recipe.fusion.weights.values()):
         raise BadInput("weights are 0 or more", where)
     return recipe
+
+
+def first_state(recipe: Recipe, part: str) -> dict[str, object]:
+    """The state of a part that holds nothing yet."""
+    return {"codes": recipe.dense.codes} if part == "dense" else {}
 
 
 def known_recipes() -> dict[str, Path]:

@@ -67,7 +67,9 @@ def resume_run(
         places = _finished(file, settings)
         left = [topic for topic in named if row_key(topic) not in places]
         resumed = len(named) - len(left)
-        count = workers or min(os.cpu_count() or 1, max(1, len(left) // TOPICS_A_WORKER))
+        # A device has one driver.
+        most = 1 if index.snapshot.is_neural else os.cpu_count() or 1
+        count = workers or min(most, max(1, len(left) // TOPICS_A_WORKER))
         for done, (topic, rows) in enumerate(index.search_each(left, k, workers=count, **options), start=1):
             key = row_key(topic)
             places[key] = _append(file, key, rows)

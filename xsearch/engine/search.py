@@ -184,7 +184,7 @@ def _support(snapshot: Snapshot, name: str, query: Query, group: str) -> float:
         return sum(weight * snapshot.translatable(code, group) for code, weight in query.langs) * pairs
     if not kind.encoder or not pairs:
         return pairs
-    encoder = snapshot.encoder if kind.encoder == "vectors" else snapshot.pieces
+    encoder = snapshot.encoder_for(kind.encoder)
     seen = sum(weight * encoder.supports(code) for code, weight in query.langs)
     return pairs * seen * encoder.supports(group)
 

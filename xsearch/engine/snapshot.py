@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from xsearch import lang as languages
 from xsearch.core import EncoderMismatch, IntArray, Mask
-from xsearch.encode import Encoder, PieceEncoder
-from xsearch.engine.encoder import Encoders, index_encoders
+from xsearch.encode import AnyEncoder, Encoder, PieceEncoder, Runtime, has_pieces, load_encoder
+from xsearch.engine.encoder import Encoders, index_encoders, is_neural
 from xsearch.engine.parts import Retriever, open_retriever
 from xsearch.engine.recipe import Recipe, parse_stored
 from xsearch.engine.tables import find_tables
@@ -24,9 +24,10 @@ REMEMBERED_MASKS = 8
 
 
 class Snapshot:
-    """Readers of every part of one manifest. Immutable and safe to use from several threads."""
+    """Readers of every part of one manifest. Immutable and safe to use from several threads. runtime: how neural
+    encoders are run."""
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, runtime: Runtime | None = None) -> None:
         self.folder = folder
         self.manifest = manifest
         self.recipe: Recipe = parse_stored(manifest.recipe)
@@ -35,7 +36,7 @@ class Snapshot:
         self.columns = PassageColumns.open(generation, manifest.columns, manifest.languages, manifest.high_water)
         self.live = Liveness.open(generation / manifest.live)
         # Refers to nothing of this snapshot: what retrievers keep of it must not keep the snapshot alive.
-        self._load = cache(partial(index_encoders, manifest, folder))
+        self._load = cache(partial(index_encoders, manifest, folder, runtime))
         self.retrievers: Mapping[str, Retriever] = {
             name: open_retriever(name, generation, manifest.retrievers, partial(_pieces, self._load))
             for name in self.recipe.retrievers
@@ -70,15 +71,32 @@ class Snapshot:
         """How well pieces of one language are translated into another, 0 to 1."""
         return self.tables.supports(source, target) if self.tables else 0.0
 
-    @property
+    def encoder_for(self, field: str) -> AnyEncoder:
+        """The encoder in a field of `Encoders`. Raises `EncoderMismatch` where the index has none."""
+        encoder: AnyEncoder | None = getattr(self.encoders, field)
+        if encoder is None:
+            raise EncoderMismatch(f"{self.folder} was built without an encoder of {field}")
+        return encoder
+
+    @cached_property
     def word_encoder(self) -> Encoder:
-        """The encoder to ask how much a word says: that of the pieces where there are two."""
-        return self.encoders.pieces or self.encoder
+        """The encoder to ask how much a word says and which sentence is near a query: one with pieces, which takes no
+        time; that which ships where the index has none."""
+        if self.is_neural and not self._load.cache_info().currsize:
+            # Neural encoders are not loaded for a question that none of them is to answer.
+            return load_encoder()
+        own = self.encoders.pieces or self.encoders.vectors
+        return own if own is not None and has_pieces(own) else load_encoder()
 
     @property
     def has_encoder(self) -> bool:
         """Whether the index was built with an encoder."""
         return self.manifest.encoder is not None
+
+    @property
+    def is_neural(self) -> bool:
+        """Whether torch runs an encoder of the index."""
+        return is_neural(self.manifest)
 
     @cached_property
     def all_live(self) -> bool:

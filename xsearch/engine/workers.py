@@ -8,12 +8,14 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from typing import Protocol
 
 from xsearch.core import Document
 from xsearch.engine.encoder import Encoded, Encoders
 from xsearch.engine.prepare import Prepared, prepare
+from xsearch.engine.resume import EncodedBatches
 from xsearch.storage.failpoints import reach
 
 Batch = tuple[Sequence[Document], Sequence[str | None]]
@@ -38,14 +40,14 @@ class InThisProcess:
 
     in_flight = 3
 
-    def __init__(self, max_words: int, encoders: Encoders) -> None:
-        self._max_words, self._encoders = max_words, encoders
+    def __init__(self, max_words: int, encoders: Encoders, kept: EncodedBatches | None = None) -> None:
+        self._max_words, self._encoders, self._kept = max_words, encoders, kept
         self._thread = ThreadPoolExecutor(1, "xsearch-encode")
 
     def submit(self, batch: Batch) -> Future[Ready]:
         """Prepare `batch` now; its arrays come later."""
         prepared = prepare(*batch, self._max_words)
-        return self._thread.submit(lambda: (prepared, encode(self._encoders, prepared)))
+        return self._thread.submit(lambda: (prepared, encode(self._encoders, prepared, self._kept)))
 
     def close(self) -> None:
         """Wait for the batch at work."""
@@ -53,13 +55,14 @@ class InThisProcess:
 
 
 class InProcesses:
-    """Prepares and encodes in `count` processes; they start when the first batch comes."""
+    """Prepares and encodes in `count` processes; they start when the first batch comes. keep_texts: for somebody who
+    encodes what the processes cannot."""
 
-    def __init__(self, count: int, max_words: int, load: Callable[[], Encoders]) -> None:
+    def __init__(self, count: int, max_words: int, load: Callable[[], Encoders], keep_texts: bool = False) -> None:
         self.in_flight = 2 * count + 1
         self._pool: Executor = ProcessPoolExecutor(
             # Spawned, not forked: this process has threads.
-            count, mp_context=get_context("spawn"), initializer=_start, initargs=(max_words, load)
+            count, mp_context=get_context("spawn"), initializer=_start, initargs=(max_words, load, keep_texts)
         )  # fmt: skip
 
     def submit(self, batch: Batch) -> Future[Ready]:
@@ -75,29 +78,61 @@ class InProcesses:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def encode(encoders: Encoders, prepared: Prepared) -> Encoded:
-    """What the parts of an index are made of beside terms."""
+class ThenHere:
+    """Prepares elsewhere, as `inner` does, then encodes in one thread of this process with the encoders that drive a
+    device."""
+
+    def __init__(self, inner: InProcesses, encoders: Encoders, kept: EncodedBatches) -> None:
+        self.in_flight = inner.in_flight
+        self._inner, self._encoders, self._kept = inner, encoders, kept
+        self._thread = ThreadPoolExecutor(1, "xsearch-encode")
+
+    def submit(self, batch: Batch) -> Future[Ready]:
+        """Begin with `batch` elsewhere; it is finished here in its turn."""
+        begun = self._inner.submit(batch)
+        return self._thread.submit(lambda: self._finish(*begun.result()))
+
+    def close(self) -> None:
+        """Wait for the batches at work."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._inner.close()
+
+    def _finish(self, prepared: Prepared, encoded: Encoded) -> Ready:
+        added = encode(self._encoders, prepared, self._kept)
+        windows = encoded.windows if added.windows is None else added.windows
+        return prepared, replace(added, windows=windows, pieces=encoded.pieces, forms=encoded.forms)
+
+
+def encode(encoders: Encoders, prepared: Prepared, kept: EncodedBatches | None = None) -> Encoded:
+    """What the parts of an index are made of beside terms. kept: where neural encoders' work outlives an accident."""
     reach("add.encode")
-    return encoders.encode(prepared.texts, prepared.groups)
+    if kept is None:
+        return encoders.encode(prepared.texts, prepared.groups)
+    added = kept.encode(encoders, prepared.texts, prepared.groups)
+    others = encoders.static().encode(prepared.texts, prepared.groups)
+    windows = others.windows if added.windows is None else added.windows
+    return replace(added, windows=windows, pieces=others.pieces, forms=others.forms)
 
 
 class _Worker:
     """What a worker process holds."""
 
     max_words: int
+    keep_texts: bool
     encoders: Encoders
 
 
-def _start(max_words: int, load: Callable[[], Encoders]) -> None:
+def _start(max_words: int, load: Callable[[], Encoders], keep_texts: bool) -> None:
     # Ctrl-C is for the parent, which drops what is under way.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _Worker.max_words = max_words
+    _Worker.max_words, _Worker.keep_texts = max_words, keep_texts
     _Worker.encoders = load()
 
 
 def _work(batch: Batch) -> Ready:
     prepared = prepare(*batch, _Worker.max_words)
     encoded = encode(_Worker.encoders, prepared)
-    # The texts have done their service; they would only travel back.
-    prepared.texts.clear()
+    if not _Worker.keep_texts:
+        # The texts have done their service; they would only travel back.
+        prepared.texts.clear()
     return prepared, encoded

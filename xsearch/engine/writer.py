@@ -13,12 +13,14 @@ from types import TracebackType
 from typing import Self
 
 from xsearch.core import Document, UsageError, WorkerDied
+from xsearch.encode import Runtime
 from xsearch.engine.clock import command
-from xsearch.engine.encoder import index_encoders
+from xsearch.engine.encoder import index_encoders, static_encoders
 from xsearch.engine.generation import GenerationWriter
 from xsearch.engine.layout import sweep_files, sweep_generations
 from xsearch.engine.recipe import parse_stored
-from xsearch.engine.workers import InProcesses, InThisProcess, Preparation, Ready
+from xsearch.engine.resume import EncodedBatches
+from xsearch.engine.workers import InProcesses, InThisProcess, Preparation, Ready, ThenHere
 from xsearch.storage import Files, Manifest, SourceState, write_lock, write_manifest
 from xsearch.storage.failpoints import reach
 
@@ -47,6 +49,7 @@ class IndexWriter:
         clock: Callable[[], datetime],
         committed: Callable[[], None] = lambda: None,
         workers: int = 1,
+        runtime: Runtime | None = None,
     ) -> None:
         self.root, self.files, self.clock, self._committed = root, files, clock, committed
         with contextlib.ExitStack() as held:
@@ -55,12 +58,14 @@ class IndexWriter:
             self.manifest = read()
             sweep_generations(files, root, self.manifest)
             self.recipe = parse_stored(self.manifest.recipe)
-            self.encoders = index_encoders(self.manifest, root)
+            self.encoders = index_encoders(self.manifest, root, runtime)
             self.generation = GenerationWriter(root, self.manifest, files)
             held.callback(self.generation.close)
             self._store_thread = ThreadPoolExecutor(1, "xsearch-store")
             held.callback(self._store_thread.shutdown, wait=True, cancel_futures=True)
-            self._preparation: Preparation = InThisProcess(self.recipe.passages.max_words, self.encoders)
+            self._kept = EncodedBatches(root, files) if self.encoders.neural().by_retriever() else None
+            words = self.recipe.passages.max_words
+            self._preparation: Preparation = InThisProcess(words, self.encoders, self._kept)
             held.callback(lambda: self._preparation.close())
             self._held = held.pop_all()
         self._workers = workers
@@ -81,6 +86,8 @@ class IndexWriter:
         try:
             if kind is None and self._open:
                 self.commit()
+                if self._kept and self._submitted:
+                    self._kept.clear()
         finally:
             self.close()
 
@@ -179,8 +186,10 @@ class IndexWriter:
     def _to_processes(self) -> None:
         self._wait(0)
         self._preparation.close()
-        load = partial(index_encoders, self.manifest, self.root)
-        self._preparation = InProcesses(self._workers, self.recipe.passages.max_words, load)
+        load = partial(static_encoders, self.manifest, self.root)
+        kept = self._kept
+        processes = InProcesses(self._workers, self.recipe.passages.max_words, load, keep_texts=kept is not None)
+        self._preparation = ThenHere(processes, self.encoders.neural(), kept) if kept else processes
 
     def _store(self, ready: Future[Ready]) -> None:
         self.generation.add(*ready.result())

@@ -8,6 +8,7 @@ from xsearch.retrieve.dense import Dense, DenseWriter
 from xsearch.retrieve.impact import Impact, ImpactWriter
 from xsearch.retrieve.names import Names, NamesWriter
 from xsearch.retrieve.psq import PSQ
+from xsearch.retrieve.sparse import Sparse, SparseWriter
 from xsearch.retrieve.static_late import Late
 from xsearch.retrieve.tokens import TokensWriter
 
@@ -22,5 +23,7 @@ __all__ = [
     "Late",
     "Names",
     "NamesWriter",
+    "Sparse",
+    "SparseWriter",
     "TokensWriter",
 ]

@@ -1,8 +1,10 @@
-"""Exact search of passages by vectors: every window of every passage is scored, in 8 bits a component.
+"""Exact search of passages by vectors: every window of every passage is scored, in 8 bits a component unless
+the recipe says otherwise.
 
 A language has its own segments, in ascending passage number; a commit adds one to each language it touches, and many
 small ones become one (`merge_from`). FAISS does the scoring in a large index when it is installed, numpy otherwise;
-`retrieve.codes` makes their answers the same, `retrieve.windows` finds the best passages in a segment.
+`retrieve.codes` makes their answers the same. `retrieve.stored` keeps vectors in other ways, `retrieve.windows` finds
+the best passages in a segment.
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ from numpy.typing import NDArray
 from xsearch.core import EncoderMismatch, FloatArray, IntArray, Mask, PassageBatch, Query, Ranking
 from xsearch.core.extras import have, need_faiss
 from xsearch.retrieve.best import Best
-from xsearch.retrieve.codes import Codes, Quantizer, decode, header, map_codes, usual_clip
+from xsearch.retrieve.codes import usual_clip
 from xsearch.retrieve.numbers import next_number
+from xsearch.retrieve.stored import Rows, Stored, stored_as
 from xsearch.retrieve.windows import Segment, codes_name, map_owners, owners_name
 from xsearch.storage.failpoints import reach
 from xsearch.storage.files import Files, durable_write
@@ -44,8 +47,9 @@ Entry = dict[str, int]
 class DenseWriter:
     """Appends window vectors to the segments of `folder`.
 
-    state: what `flush` last returned and the manifest committed; for a new index `{}`, or `{"clip": c}` for an
-    encoder whose components reach beyond the usual (`retrieve.codes`). high_water: the first passage number not yet
+    state: what `flush` last returned and the manifest committed; for a new index `{}`, with "codes" for vectors kept
+    otherwise than as int8 (`retrieve.stored`) and "clip" for an encoder whose components reach beyond the usual
+    (`retrieve.codes`). high_water: the first passage number not yet
     given away. Segments that `state` does not name take no part.
     """
 
@@ -54,9 +58,10 @@ class DenseWriter:
         self._next = high_water
         self._dim: int = state.get("dim", 0)
         self._clip: float = state.get("clip", 0.0)
+        self._kind: str = state.get("codes", "int8")
         languages: Mapping[str, Sequence[Entry]] = state.get("languages", {})
         self._segments = {lang: list(entries) for lang, entries in languages.items()}
-        self._buffers: dict[str, list[tuple[Codes, IntArray]]] = {}
+        self._buffers: dict[str, list[tuple[Rows, IntArray]]] = {}
         self._buffered = 0
 
     def add(self, batch: PassageBatch) -> None:
@@ -69,7 +74,7 @@ class DenseWriter:
         if batch.windows is None or len(batch.windows.owners) == 0:
             return
         vectors, owners = batch.windows.vectors, batch.windows.owners
-        codes = self._quantizer(vectors.shape[1]).encode(vectors)
+        codes = self._stored_for(vectors.shape[1]).encode(vectors)
         rows = np.searchsorted(batch.numbers, owners)
         if np.any(np.diff(owners) < 0) or not np.isin(owners, batch.numbers).all():
             raise ValueError("owners of windows must ascend and be passages of the batch")
@@ -85,8 +90,8 @@ class DenseWriter:
     def flush(self) -> dict[str, Any]:
         """Make everything added durable and return the state that a manifest must name to have it.
 
-        The state is JSON: "dim", "clip", "languages" (a list of segments each), "files" (paths relative to the
-        folder). Raises `CannotWrite` when the disk refuses.
+        The state is JSON: "dim", "clip", "codes" (where they are not int8), "languages" (a list of segments each),
+        "files" (paths relative to the folder). Raises `CannotWrite` when the disk refuses.
         """
         reach("retrieve.dense.flush.before")
         self._write_buffers()
@@ -97,28 +102,34 @@ class DenseWriter:
                 reach("retrieve.dense.flush.merged")
         reach("retrieve.dense.flush.after")
         languages = {lang: list(entries) for lang, entries in sorted(self._segments.items())}
-        names = [name(lang, e) for lang, es in languages.items() for e in es for name in (codes_name, owners_name)]
-        return {
-            "dim": self._dim,
-            "clip": self._clip,
-            "languages": languages,
-            "files": sorted(names),
-        }
+        state: dict[str, Any] = {"dim": self._dim, "clip": self._clip}
+        if self._kind != "int8":
+            state["codes"] = self._kind
+        stored = self._stored
+        entries_of = [(lang, e) for lang, es in languages.items() for e in es]
+        vectors = [codes_name(lang, e, stored.suffix) for lang, e in entries_of] if stored else []
+        owners = [owners_name(lang, e) for lang, e in entries_of]
+        return {**state, "languages": languages, "files": sorted(vectors + owners)}
 
     def close(self) -> None:
         """Let go of everything; what was not flushed is dropped."""
         self._buffers.clear()
 
-    def _quantizer(self, dim: int) -> Quantizer:
-        """The quantizer for vectors of `dim` components; the first call settles the index's dimension."""
+    @property
+    def _stored(self) -> Stored | None:
+        return stored_as({"dim": self._dim, "clip": self._clip, "codes": self._kind})
+
+    def _stored_for(self, dim: int) -> Stored:
+        """How vectors of `dim` components are kept; the first call settles the index's dimension."""
         if not self._dim:
             self._dim, self._clip = dim, self._clip or usual_clip(dim)
-        if self._dim != dim:
+        stored = self._stored
+        if self._dim != dim or stored is None:
             raise EncoderMismatch(
                 f"{self._folder} holds vectors of {self._dim} components, the encoder made {dim}: "
                 "use the encoder the index was built with, or build a new index"
             )
-        return Quantizer(dim, self._clip)
+        return stored
 
     def _write_buffers(self) -> None:
         for lang, parts in sorted(self._buffers.items()):
@@ -128,13 +139,13 @@ class DenseWriter:
         self._buffers.clear()
         self._buffered = 0
 
-    def _write_segment(self, lang: str, owners: IntArray, blocks: Iterator[Codes]) -> Entry:
+    def _write_segment(self, lang: str, owners: IntArray, blocks: Iterator[Rows]) -> Entry:
         """Write a segment; `blocks` are its codes in order."""
-        rows = len(owners)
+        rows, stored = len(owners), self._stored_for(self._dim)
         entry = {"first": int(owners[0]), "last": int(owners[-1]), "windows": rows}
 
         def content() -> Iterator[bytes]:
-            yield header(rows, self._dim)
+            yield stored.header(rows)
             for block in blocks:
                 yield block.tobytes()
 
@@ -142,18 +153,19 @@ class DenseWriter:
         np.save(packed, owners.astype("<i8"))
         self._files.make_folder(self._folder / lang)
         reach("retrieve.dense.write.before")
-        durable_write(self._files, self._folder / codes_name(lang, entry), content())
+        durable_write(self._files, self._folder / codes_name(lang, entry, stored.suffix), content())
         reach("retrieve.dense.write.codes")
         durable_write(self._files, self._folder / owners_name(lang, entry), packed.getvalue())
         reach("retrieve.dense.write.after")
         return entry
 
     def _merge(self, lang: str, entries: Sequence[Entry]) -> Entry:
+        stored = self._stored_for(self._dim)
         owners = [map_owners(self._folder / owners_name(lang, e), e["windows"]) for e in entries]
         blocks = (
             codes[start : start + QUERIES_AT_ONCE]
             for e in entries
-            for codes in [map_codes(self._folder / codes_name(lang, e), e["windows"], self._dim)[1]]
+            for codes in [stored.map(self._folder / codes_name(lang, e, stored.suffix), e["windows"])[1]]
             for start in range(0, e["windows"], QUERIES_AT_ONCE)
         )
         return self._write_segment(lang, np.concatenate(owners), blocks)
@@ -168,11 +180,12 @@ class Dense:
 
     def __init__(self, folder: Path, state: Mapping[str, Any], *, name: str = "dense") -> None:
         self._name = name
-        self._quantizer = Quantizer(state["dim"], state["clip"]) if state.get("dim") else None
-        dim = state.get("dim", 0)
+        self._stored = stored = stored_as(state)
+        self._dim = dim = state.get("dim", 0)
+        languages: Mapping[str, Sequence[Entry]] = state.get("languages", {}) if stored else {}
         self._segments = {
-            lang: [Segment(folder, lang, entry, dim) for entry in entries]
-            for lang, entries in state.get("languages", {}).items()
+            lang: [Segment(folder, lang, entry, stored) for entry in entries if stored]
+            for lang, entries in languages.items()
         }
         self._sample: FloatArray = np.empty((0, dim), dtype=np.float32)
         self._sample_starts: list[int] = []
@@ -224,11 +237,14 @@ class Dense:
         with self._lock:
             if not self._is_prepared:
                 everything = [segment for segments in self._segments.values() for segment in segments]
-                if sum(segment.rows for segment in everything) >= FAISS_WINDOWS and have("faiss"):
+                many = sum(segment.rows for segment in everything) >= FAISS_WINDOWS
+                if many and self._stored is not None and self._stored.by_faiss and have("faiss"):
                     self._faiss = need_faiss()
                     for segment in everything:
                         segment.use_faiss(self._faiss)
-                samples = [self._sample, *(sample(segments) for segments in self._segments.values())]
+                stored = self._stored
+                taken = (sample(segments, stored) for segments in self._segments.values() if stored)
+                samples = [self._sample, *taken]
                 self._sample_starts = np.cumsum([len(rows) for rows in samples])[:-1].tolist()
                 self._sample = np.concatenate(samples)
                 self._is_prepared = True
@@ -238,9 +254,9 @@ class Dense:
         self, queries: Sequence[Query], depth: int, allowed: Mask | None, langs: Collection[str] | None
     ) -> list[Ranking]:
         held = self._segments
-        if self._quantizer is None or not held:
+        if self._stored is None or not held:
             return [Ranking.of([], []) for _ in queries]
-        integers, factors = self._quantizer.encode_queries(self._vectors(queries, self._quantizer.dim))
+        integers, factors = self._stored.encode_queries(self._vectors(queries, self._dim))
         asked = np.flatnonzero(factors)
         found: list[list[Best]] = [[] for _ in asked]
         backgrounds: list[dict[str, tuple[float, float]]] = [{} for _ in asked]
@@ -297,8 +313,9 @@ def merge_from(windows: Sequence[int]) -> int:
     return start
 
 
-def sample(segments: Sequence[Segment]) -> FloatArray:
-    """At most `SAMPLE` rows of codes, evenly spread over a language's windows in passage order, float32 (n, dim).
+def sample(segments: Sequence[Segment], stored: Stored) -> FloatArray:
+    """At most `SAMPLE` rows of vectors, decoded, evenly spread over a language's windows in passage order: float32
+    (n, dim).
 
     Which rows are taken depends on the windows alone, not on how they are divided into segments.
     """
@@ -307,7 +324,7 @@ def sample(segments: Sequence[Segment]) -> FloatArray:
     parts, before = [], 0
     for segment in segments:
         inside = wanted[(wanted >= before) & (wanted < before + segment.rows)] - before
-        parts.append(decode(segment.codes[inside]))
+        parts.append(stored.decode(segment.codes[inside]))
         before += segment.rows
     return np.concatenate(parts)
 

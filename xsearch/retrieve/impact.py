@@ -1,4 +1,5 @@
-"""Weighted postings of each language in immutable segments: how often each piece stands in which passage.
+"""Weighted postings of each language in immutable segments: how often each piece stands in which passage, or what a
+learned sparse encoder says each term weighs there.
 
 The writer of the part, and the reader that retrievers over it share: statistics of a language, and the best passages
 for groups of weighted terms by one of `retrieve.scorers`. A commit adds a segment to each language it touches; many
@@ -7,8 +8,9 @@ small ones become one (`merge_from`), up to what a segment holds (`retrieve.post
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xsearch.core import Bags, IndexDamaged, IntArray, Mask, PassageBatch
+from xsearch.core import IndexDamaged, IntArray, Mask, PassageBatch
 from xsearch.retrieve.accumulate import Accumulate, accumulate, compiled
 from xsearch.retrieve.best import Best
 from xsearch.retrieve.dense import merge_from
 from xsearch.retrieve.numbers import next_number
-from xsearch.retrieve.postings import ROWS, Postings, count_tokens, map_postings, merge_postings, serialised
-from xsearch.retrieve.scorers import Groups, Scorer
+from xsearch.retrieve.postings import (
+    ROWS,
+    Postings,
+    count_tokens,
+    map_postings,
+    merge_postings,
+    serialised,
+    weigh_terms,
+)
+from xsearch.retrieve.scorers import Float64Array, Groups, Scorer
 from xsearch.storage.failpoints import reach
 from xsearch.storage.files import Files, durable_write
 
@@ -39,29 +49,58 @@ Entry = dict[str, int]
 """A segment in the state: first and last passage number, passages, and the sum of their lengths in tokens."""
 
 
-class ImpactWriter:
-    """Appends the pieces of passages to the segments of `folder`.
+@dataclass(frozen=True, slots=True, eq=False)
+class Terms:
+    """What is posted of a batch: terms of every passage, as `Bags` has them, and their weights, integers above 0 (no
+    term twice in a passage), or None where a term weighs as much as it is often there."""
 
-    state: what `flush` last returned and the manifest committed, `{}` for a new index. high_water: the first passage
-    number not yet given away. Segments that `state` does not name take no part.
+    terms: NDArray[np.int32]
+    starts: IntArray
+    weights: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+
+def pieces_of(batch: PassageBatch) -> Terms | None:
+    """The pieces of a batch, counted."""
+    return Terms(batch.pieces.tokens, batch.pieces.starts) if batch.pieces is not None else None
+
+
+class ImpactWriter:
+    """Appends the terms of passages to the segments of `folder`.
+
+    read: which of a batch's terms, None where it has none. state: what `flush` last returned and the manifest
+    committed, `{}` for a new index. high_water: the first passage number not yet given away. Segments that `state`
+    does not name take no part.
     """
 
-    def __init__(self, folder: Path, state: Mapping[str, Any], *, high_water: int, files: Files) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        state: Mapping[str, Any],
+        *,
+        high_water: int,
+        files: Files,
+        read: Callable[[PassageBatch], Terms | None] = pieces_of,
+    ) -> None:
         self._folder, self._files = folder, files
+        self._read = read
         self._next = high_water
         languages: Mapping[str, Sequence[Entry]] = state.get("languages", {})
         self._segments = {lang: list(entries) for lang, entries in languages.items()}
-        self._batches: list[PassageBatch] = []
+        self._batches: list[tuple[PassageBatch, Terms]] = []
         self._buffered = 0
 
     def add(self, batch: PassageBatch) -> None:
-        """Append the pieces of `batch`. Raises ValueError when numbers were given before or do not ascend, or when
-        the batch has no pieces."""
+        """Append the terms of `batch`. Raises ValueError when numbers were given before or do not ascend, or when
+        the batch has no such terms."""
         self._next = next_number(self._next, batch.numbers)
-        if batch.pieces is None or len(batch.pieces) != len(batch):
-            raise ValueError("every passage of a batch must come with its pieces")
-        self._batches.append(PassageBatch(batch.numbers, batch.langs, (), (), None, batch.pieces))
-        self._buffered += len(batch.pieces.tokens)
+        terms = self._read(batch)
+        if terms is None or len(terms) != len(batch):
+            raise ValueError("every passage of a batch must come with its pieces or weights")
+        self._batches.append((PassageBatch(batch.numbers, batch.langs, (), ()), terms))
+        self._buffered += len(terms.terms)
         if self._buffered >= BUFFERED_TOKENS:
             self._write_buffers()
 
@@ -94,16 +133,16 @@ class ImpactWriter:
         batches, self._batches, self._buffered = self._batches, [], 0
         if not batches:
             return
-        numbers = np.concatenate([batch.numbers for batch in batches])
-        langs = np.concatenate([np.array(batch.langs) for batch in batches])
-        pieces = _joined([batch.pieces for batch in batches if batch.pieces is not None])
+        numbers = np.concatenate([batch.numbers for batch, _ in batches])
+        langs = np.concatenate([np.array(batch.langs) for batch, _ in batches])
+        everything = _joined([terms for _, terms in batches])
         for lang in np.unique(langs).tolist():
             chosen = np.flatnonzero(langs == lang)
             for start in range(0, len(chosen), ROWS):
                 rows = chosen[start : start + ROWS]
-                own = _taken(pieces, rows)
-                if len(own.tokens):
-                    postings = count_tokens(numbers[rows], own.tokens, np.diff(own.starts))
+                own = _taken(everything, rows)
+                if len(own.terms):
+                    postings = _posted(numbers[rows], own)
                     self._segments.setdefault(lang, []).append(self._write(lang, postings))
 
     def _merge(self, lang: str, entries: Sequence[Entry]) -> list[Entry]:
@@ -182,14 +221,25 @@ class Impact:
         for segment in self._segments.get(lang, ()):
             inside = None if allowed is None else allowed[segment.numbers]
             limit = float(best.scores[-1]) if len(best.scores) >= depth else 0.0
-            try:
-                scores = run(segment, groups, scorer, depth, limit, inside)
-            except IndexError as error:
-                raise IndexDamaged(f"the postings of '{lang}' are damaged: run `xsearch check --repair`") from error
-            rows = np.flatnonzero(scores > 0 if inside is None else (scores > 0) & inside)
-            found = Best.of(segment.numbers[rows], scores[rows].astype(np.float32), depth)
-            best = Best.merge((best, found), depth) if len(best.scores) else found
+            scores = _scores(lang, run, segment, groups, scorer, depth, limit, inside)
+            best = _better(best, segment, scores, depth, inside)
         return best
+
+    def best_of_all(
+        self, lang: str, groups: Groups, scorer: Scorer, depth: int, allowed: Mask | None = None
+    ) -> tuple[Best, tuple[float, float]]:
+        """`best`, with mean and standard deviation of all the language's passages' scores, dead and forbidden ones
+        among them: nothing is skipped."""
+        run = self._kernel()
+        best, total, squares = Best(np.zeros(0, np.int64), np.zeros(0, np.float32)), 0.0, 0.0
+        for segment in self._segments.get(lang, ()):
+            scores = _scores(lang, run, segment, groups, scorer, len(segment.numbers), 0.0, None)
+            total += float(scores.sum())
+            squares += float(scores @ scores)
+            best = _better(best, segment, scores, depth, None if allowed is None else allowed[segment.numbers])
+        count = max(1, self.statistics(lang).passages)
+        mean = total / count
+        return best, (mean, math.sqrt(max(0.0, squares / count - mean * mean)))
 
     def close(self) -> None:
         """Let go of the files. Searches under way end undisturbed."""
@@ -201,6 +251,29 @@ class Impact:
                 total = sum(statistics.tokens for statistics in self._statistics.values())
                 self._accumulate = (compiled() if total >= COMPILED_TOKENS else None) or accumulate
             return self._accumulate
+
+
+def _scores(
+    lang: str,
+    run: Accumulate,
+    segment: Postings,
+    groups: Groups,
+    scorer: Scorer,
+    depth: int,
+    limit: float,
+    inside: Mask | None,
+) -> Float64Array:
+    try:
+        return run(segment, groups, scorer, depth, limit, inside)
+    except IndexError as error:
+        raise IndexDamaged(f"the postings of '{lang}' are damaged: run `xsearch check --repair`") from error
+
+
+def _better(best: Best, segment: Postings, scores: Float64Array, depth: int, inside: Mask | None) -> Best:
+    """The best of a segment and those before."""
+    rows = np.flatnonzero(scores > 0 if inside is None else (scores > 0) & inside)
+    found = Best.of(segment.numbers[rows], scores[rows].astype(np.float32), depth)
+    return Best.merge((best, found), depth) if len(best.scores) else found
 
 
 def segment_name(lang: str, entry: Entry) -> str:
@@ -217,15 +290,27 @@ def _after_last_large(entries: Sequence[Entry]) -> int:
     return large[-1] + 1 if large else 0
 
 
-def _joined(bags: Sequence[Bags]) -> Bags:
-    before = np.cumsum([0, *(len(bag.tokens) for bag in bags)])
-    starts = [bag.starts[:-1] + start for bag, start in zip(bags, before, strict=False)]
-    return Bags(np.concatenate([bag.tokens for bag in bags]), np.concatenate([*starts, before[-1:]]))
+def _posted(numbers: IntArray, own: Terms) -> Postings:
+    sizes = np.diff(own.starts)
+    if own.weights is None:
+        return count_tokens(numbers, own.terms, sizes)
+    return weigh_terms(numbers, own.terms, sizes, own.weights)
 
 
-def _taken(bags: Bags, rows: IntArray) -> Bags:
-    """The bags with these numbers."""
-    sizes = bags.starts[rows + 1] - bags.starts[rows]
+def _joined(parts: Sequence[Terms]) -> Terms:
+    before = np.cumsum([0, *(len(part.terms) for part in parts)])
+    starts = [part.starts[:-1] + start for part, start in zip(parts, before, strict=False)]
+    weights = [part.weights for part in parts if part.weights is not None]
+    return Terms(
+        np.concatenate([part.terms for part in parts]),
+        np.concatenate([*starts, before[-1:]]),
+        np.concatenate(weights) if weights else None,
+    )
+
+
+def _taken(terms: Terms, rows: IntArray) -> Terms:
+    """Those of the passages in these rows."""
+    sizes = terms.starts[rows + 1] - terms.starts[rows]
     starts = np.concatenate(([0], np.cumsum(sizes)))
-    places = np.arange(starts[-1]) + np.repeat(bags.starts[rows] - starts[:-1], sizes)
-    return Bags(bags.tokens[places], starts)
+    places = np.arange(starts[-1]) + np.repeat(terms.starts[rows] - starts[:-1], sizes)
+    return Terms(terms.terms[places], starts, None if terms.weights is None else terms.weights[places])

@@ -1,7 +1,7 @@
 """One segment of window vectors, and the best passages in it: MaxP (Dai and Callan 2019), a passage's score is that
 of its best window.
 
-    <lang>/<first>-<last>.faiss    codes, as `retrieve.codes` lays them out
+    <lang>/<first>-<last>.faiss    vectors, as `retrieve.stored` keeps them (other kinds have other suffixes)
     <lang>/<first>-<last>.npy      owners: NumPy's format 1.0, int64 little-endian (rows,), ascending
 
 `first` and `last` are the passage numbers it starts and ends with. All windows of a passage are in one segment.
@@ -17,7 +17,7 @@ import numpy as np
 
 from xsearch.core import FloatArray, IndexDamaged, IntArray, Mask
 from xsearch.retrieve.best import Best
-from xsearch.retrieve.codes import dot, map_codes
+from xsearch.retrieve.stored import Stored
 
 SPARSE = 0.05
 """Below this share of allowed windows, scoring just them beats passing over the others."""
@@ -32,20 +32,22 @@ MATRIX_CELLS = 1 << 24
 class Segment:
     """Codes and owners of one segment, mapped. Raises `IndexDamaged` when the files do not fit `entry`."""
 
-    def __init__(self, folder: Path, lang: str, entry: dict[str, int], dim: int) -> None:
-        self.rows = entry["windows"]
-        self._whole, self.codes = map_codes(folder / codes_name(lang, entry), self.rows, dim)
+    def __init__(self, folder: Path, lang: str, entry: dict[str, int], stored: Stored) -> None:
+        self.rows, self._stored = entry["windows"], stored
+        self._whole, self.codes = stored.map(folder / codes_name(lang, entry, stored.suffix), self.rows)
         # As a plain array: numpy's class for mapped files takes longer to index than a few hundred numbers to read.
         self.owners = np.asarray(map_owners(folder / owners_name(lang, entry), self.rows))
         self._faiss: tuple[ModuleType, Any] | None = None
 
     def use_faiss(self, faiss: ModuleType) -> None:
-        """Score with FAISS from now on; it reads the same mapped memory."""
+        """Score with FAISS from now on, if it knows how these vectors are kept; it reads the same mapped memory."""
+        if self._whole is None:
+            return
         reader = faiss.ZeroCopyIOReader(faiss.swig_ptr(self._whole), self._whole.nbytes)
         self._faiss = faiss, faiss.read_index(reader)
 
     def best(self, queries: FloatArray, depth: int, allowed: Mask | None) -> list[Best]:
-        """For each integer query, float32 (m, dim), the best `depth` allowed passages."""
+        """For each query as `Stored.encode_queries` made it, float32 (m, dim), the best `depth` allowed passages."""
         inside = None if allowed is None else allowed[self.owners]
         count = self.rows if inside is None else int(np.count_nonzero(inside))
         if count == 0:
@@ -66,7 +68,7 @@ class Segment:
         found: list[Best] = []
         step = max(1, MATRIX_CELLS // len(owners))
         for start in range(0, len(queries), step):
-            scores = dot(self.codes, queries[start : start + step], rows)
+            scores = self._stored.dot(self.codes, queries[start : start + step], rows)
             best = np.maximum.reduceat(scores, starts, axis=0)
             found.extend(Best.of(passages, column, depth) for column in np.ascontiguousarray(best.T))
         return found
@@ -113,9 +115,9 @@ def settled(owners: IntArray, scores: FloatArray, depth: int) -> Best | None:
     return Best.of(passages, best, depth) if len(passages) >= depth else None
 
 
-def codes_name(lang: str, entry: dict[str, int]) -> str:
-    """Path of a segment's codes, relative to the retriever's folder."""
-    return f"{lang}/{entry['first']}-{entry['last']}.faiss"
+def codes_name(lang: str, entry: dict[str, int], suffix: str = "faiss") -> str:
+    """Path of a segment's vectors, relative to the retriever's folder."""
+    return f"{lang}/{entry['first']}-{entry['last']}.{suffix}"
 
 
 def owners_name(lang: str, entry: dict[str, int]) -> str:

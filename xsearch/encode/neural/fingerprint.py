@@ -76,6 +76,8 @@ def _sample_tensors(path: Path, digest: Any) -> None:
 def _update_sampled(path: Path, digest: Any) -> None:
     with path.open("rb") as stream:
         size = int.from_bytes(stream.read(8), "little")
+        if 8 + size > path.stat().st_size:
+            raise ValueError("it ends before its header does")
         header = stream.read(size)
         digest.update(header)
         for name, entry in sorted(json.loads(header).items()):

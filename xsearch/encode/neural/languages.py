@@ -27,7 +27,9 @@ class Languages:
     def __init__(self, card: EncoderCard, modules: Sequence[str] = (), default: int = 0) -> None:
         self._scores = language_scores(card)
         self._nearest = dict(card.nearest)
-        self._modules = {module_code(name): number for number, name in reversed(list(enumerate(modules)))}
+        self._modules: dict[str, int] = {}
+        for number, name in enumerate(modules):
+            self._modules.setdefault(module_code(name), number)
         self._default = default
 
     def supports(self, lang: str) -> float:

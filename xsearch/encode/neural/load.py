@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ from xsearch.encode.neural.assemble import assemble
 from xsearch.encode.neural.build import build
 from xsearch.encode.neural.checkpoint import Checkpoint, locate
 from xsearch.encode.neural.describe import Settings, bge_head
-from xsearch.encode.neural.fingerprint import fingerprint
+from xsearch.encode.neural.fingerprint import content_hash, fingerprint
 from xsearch.encode.neural.network import Network
 from xsearch.encode.neural.runtime import Runtime
+from xsearch.encode.neural.spread import SpreadEncoder
 from xsearch.encode.protocol import AnyEncoder
 
 UNLIMITED = 100_000
@@ -40,20 +43,27 @@ def load_neural(
     code, `MissingExtra` where torch or the model is not there.
     """
     runtime = runtime or Runtime()
+    torch = need("torch", "neural", "a neural encoder")
+    devices = runtime.devices(torch)
+    if len(devices) > 1:
+        load = partial(_load_on, name=name, kind=kind, runtime=runtime, own=own, known=known, dim=dim)
+        return SpreadEncoder(load, devices)
     checkpoint = locate(name, known.revision if known else "", trusted=runtime.trust is not None)
     describe.check_kind(checkpoint, kind)
     found = describe.settings(checkpoint, kind, own, known, dim)
     trusted = checkpoint.check_trust(runtime.trust)
     mark = fingerprint(checkpoint.folder, describe.plain(found))
-    torch = need("torch", "neural", "a neural encoder")
-    device = runtime.devices(torch)[0]
-    model = build(checkpoint, found, torch, device, runtime, trusted)
-    network = Network(model, torch, device, runtime)
-    return assemble(checkpoint, _card(checkpoint, found, own or known, mark, network), network)
+    model = build(checkpoint, found, torch, devices[0], runtime, trusted)
+    network = Network(model, torch, devices[0], runtime)
+    return assemble(checkpoint, _card(checkpoint, found, own or known, mark, trusted, network), network)
+
+
+def _load_on(device: str, runtime: Runtime, **arguments: Any) -> AnyEncoder:
+    return load_neural(runtime=replace(runtime, device=device), **arguments)
 
 
 def _card(
-    checkpoint: Checkpoint, found: Settings, card: EncoderCard | None, mark: str, network: Network
+    checkpoint: Checkpoint, found: Settings, card: EncoderCard | None, mark: str, trusted: bool, network: Network
 ) -> EncoderCard:
     """The card of a loaded model, complete."""
     whole = dimension(checkpoint, found, network)
@@ -70,6 +80,7 @@ def _card(
         revision=checkpoint.revision,
         pooling=found.pooling or base.pooling,
         prefixes=found.prefixes,
+        trusted=content_hash(checkpoint.folder) if trusted else "",
         max_length=window(found.max_length, network.first("document")),
     )
 

@@ -1,0 +1,200 @@
+"""Indexes whose vectors and weights a neural encoder makes: the same commands and guarantees as with the static one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sentence_transformers", reason="pip install 'xsearch-clir[neural]'")
+
+import tiny_models as tiny
+import torch
+from typer.testing import CliRunner
+
+import xsearch
+from xsearch.cli.app import app
+from xsearch.core import Document, EncoderMismatch, MissingExtra, UsageError
+from xsearch.encode import Runtime, load_encoder, load_sparse
+from xsearch.encode.neural.dense import DenseEncoder
+from xsearch.engine import workers, writer
+from xsearch.engine.recipe import DenseSettings, Recipe
+
+pytestmark = pytest.mark.neural
+
+CPU = Runtime("cpu")
+LANGS = ["en", "de", "ru", "fr", "zh", "tr", "en", "en"]
+
+
+@pytest.fixture(scope="module")
+def dense(models):
+    return tiny.xlmr(models / "engine-dense")
+
+
+@pytest.fixture(scope="module")
+def splade(models):
+    return tiny.bert(models / "engine-splade", masked=True)
+
+
+def documents(count=8):
+    return [
+        Document(str(i), f"{tiny.TEXTS[i % 8]} {'' if i < 8 else i}".strip(), lang=LANGS[i % 8]) for i in range(count)
+    ]
+
+
+def filled(path, recipe, encoder, count=8):
+    index = xsearch.create(path, recipe, encoder, runtime=CPU)
+    with index.writer() as w:
+        for document in documents(count):
+            w.add(document)
+    return index
+
+
+def test_dense_vectors_are_the_encoders_and_survive_everything(tmp_path, dense):
+    index = filled(tmp_path / "i", "dense", dense)
+    encoder = load_encoder(dense, CPU)
+    asked = "the bridge was closed"
+    cosines = encoder.encode_passages(tiny.TEXTS).vectors @ encoder.encode_queries([asked])[0]
+    with index.writer() as w:
+        w.delete(["3"])
+    xsearch.engine.compact(index.path)
+    reopened = xsearch.open(tmp_path / "i", CPU)
+    run = reopened.search_many([asked], k=10, fusion="rrf")
+    assert {row.document for row in run.rows} == {str(i) for i in range(8) if i != 3}
+    ranking = reopened.snapshot.retrievers["dense"].search(
+        xsearch.core.Query("", (("en", 1.0),), vectors={"dense": encoder.encode_queries([asked])[0]}), 10
+    )
+    np.testing.assert_allclose(ranking.scores, cosines[ranking.passages], atol=0.01)
+    record = reopened.manifest.encoder
+    assert (record["kind"], record["path"]) == ("dense", str(dense.resolve()))
+    assert record["fingerprint"] == encoder.card.fingerprint
+
+
+def test_hybrid_keeps_the_pieces_and_words_of_the_encoder_that_ships(tmp_path, dense):
+    index = filled(tmp_path / "i", Recipe("both", retrievers=("bm25", "dense")), dense)
+    hits = index.search("Brücke", k=3, explain=True)
+    assert hits[0].id == "1"
+    # Words alone need no torch: the network stays where it is.
+    again = xsearch.open(tmp_path / "i", CPU)
+    assert again.search("Brücke", k=1, retrievers=["bm25"])[0].id == "1"
+    assert not again.snapshot._load.cache_info().currsize
+
+
+def test_another_or_no_model_at_the_place(tmp_path, models, dense):
+    moved = shutil.copytree(dense, models / "moved")
+    filled(tmp_path / "i", "dense", moved)
+    weights = (moved / "model.safetensors").read_bytes()
+    (moved / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    with pytest.raises(EncoderMismatch, match="compact"):
+        xsearch.open(tmp_path / "i", CPU).search("bread")
+    shutil.rmtree(moved)
+    with pytest.raises(MissingExtra, match="no longer at"):
+        xsearch.open(tmp_path / "i", CPU).search("bread")
+
+
+def test_learned_sparse(tmp_path, splade):
+    index = filled(tmp_path / "i", "sparse", splade)
+    encoder = load_sparse(splade, CPU)
+    size = encoder.card.dim
+
+    def matrix(found):
+        made = np.zeros((len(found), size))
+        for row in range(len(found)):
+            inside = slice(found.starts[row], found.starts[row + 1])
+            made[row, found.terms[inside]] = found.weights[inside]
+        return made
+
+    asked = "wheat and bread"
+    expected = matrix(encoder.encode_passages(tiny.TEXTS)) @ matrix(encoder.encode_queries([asked]))[0]
+    query = xsearch.core.Query("", (("en", 1.0),), weights=encoder.encode_queries([asked]))
+    ranking = index.snapshot.retrievers["sparse"].search(query, 10)
+    assert len(ranking) == 8
+    np.testing.assert_allclose(ranking.scores, expected[ranking.passages], rtol=2e-3)
+    hits = index.search(asked, retrievers=["sparse"], explain=True)
+    assert len(hits) == 8
+    with pytest.raises(UsageError, match="--encoder"):
+        xsearch.create(tmp_path / "none", "sparse")
+    with pytest.raises(UsageError, match="sparse"):
+        xsearch.create(tmp_path / "wrong", "sparse", tiny.decoder(tmp_path / "decoder"))
+
+
+def test_processes_prepare_and_this_one_encodes(tmp_path, dense, monkeypatch):
+    monkeypatch.setattr(writer, "MANY", 1)
+    monkeypatch.setattr(writer, "BATCH", 16)
+    begun = []
+    submit = workers.ThenHere.submit
+    monkeypatch.setattr(workers.ThenHere, "submit", lambda self, batch: begun.append(1) or submit(self, batch))
+    index = xsearch.create(tmp_path / "many", Recipe("both", retrievers=("bm25", "dense")), dense, runtime=CPU)
+    with index.writer(workers=2) as w:
+        for document in documents(40):
+            w.add(document)
+    assert begun
+    alone = filled(tmp_path / "one", Recipe("both", retrievers=("bm25", "dense")), dense, 40)
+    for text in ("the bridge was closed", "цены"):
+        found, expected = index.search(text, k=40), alone.search(text, k=40)
+        assert [hit.id for hit in found][:5] == [hit.id for hit in expected][:5]
+
+
+def test_an_interrupted_run_goes_on_where_it_was(tmp_path, dense, monkeypatch):
+    monkeypatch.setattr(writer, "BATCH", 8)
+    index = xsearch.create(tmp_path / "i", "dense", dense, runtime=CPU)
+    with pytest.raises(RuntimeError, match="power"), index.writer() as w:  # noqa: PT012
+        for document in documents(40):
+            w.add(document)
+        w._drain()
+        raise RuntimeError("power cut")
+    kept = sorted((tmp_path / "i" / "encoded").glob("*.npz"))
+    assert len(kept) == 5
+    kept[0].write_bytes(kept[0].read_bytes()[:-9])
+    kept[1].unlink()
+    encoded = []
+    encode = DenseEncoder.encode_passages
+    monkeypatch.setattr(DenseEncoder, "encode_passages", lambda *arguments: encoded.append(1) or encode(*arguments))
+    with index.writer() as w:
+        for document in documents(40):
+            w.add(document)
+    assert len(encoded) == 2
+    assert not (tmp_path / "i" / "encoded").exists()
+    alone = filled(tmp_path / "one", "dense", dense, 40)
+    assert [hit.id for hit in index.search("bread", k=40)] == [hit.id for hit in alone.search("bread", k=40)]
+
+
+def test_vectors_cut_and_kept_as_the_recipe_says(tmp_path, dense):
+    for codes, dim in (("fp32", 0), ("fp16", 16), ("binary", 0)):
+        settings = DenseSettings(dim=dim, codes=codes)
+        index = filled(tmp_path / codes, Recipe("kept", retrievers=("dense",), dense=settings), dense)
+        encoder = load_encoder(dense, CPU, dim)
+        vectors = encoder.encode_passages(tiny.TEXTS).vectors
+        asked = encoder.encode_queries(["the bridge was closed"])[0]
+        if codes == "binary":
+            vectors = np.where(vectors >= 0, 1, -1) / np.sqrt(vectors.shape[1])
+        query = xsearch.core.Query("", (("en", 1.0),), vectors={"dense": asked})
+        ranking = index.snapshot.retrievers["dense"].search(query, 10)
+        np.testing.assert_allclose(ranking.scores, (vectors @ asked)[ranking.passages], atol=2e-3)
+        assert index.manifest.retrievers["dense"]["dim"] == (dim or 32)
+        xsearch.engine.compact(index.path)
+        assert xsearch.open(index.path, CPU).manifest.retrievers["dense"]["codes"] == codes
+
+
+def test_from_the_command_line(tmp_path, dense):
+    (tmp_path / "docs.jsonl").write_text(
+        "\n".join(json.dumps({"id": d.id, "text": d.text, "lang": d.lang}) for d in documents())
+    )
+    run = CliRunner().invoke
+    folder = str(tmp_path / "i")
+    arguments = ["-i", folder, "--encoder", str(dense), "--device", "cpu"]
+    made = run(app, ["index", str(tmp_path / "docs.jsonl"), *arguments])
+    assert made.exit_code == 0, made.output
+    asked = run(app, ["query", "wheat prices", "-i", folder, "--device", "cpu", "--format", "json", "-k", "2"])
+    assert len(json.loads(asked.stdout)["hits"]) == 2
+    told = run(app, ["info", "-i", folder])
+    assert dense.name in told.stdout
+
+
+def test_devices_and_precisions_nobody_has():
+    with pytest.raises(UsageError, match="no device"):
+        Runtime("cuda:99" if torch.cuda.is_available() else "cuda").devices(torch)
+    with pytest.raises(UsageError, match="precision"):
+        Runtime(precision="fp7")
