@@ -7,9 +7,14 @@ Commit `c` (1, 2, …) adds and replaces a few documents and deletes one. `expec
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+from doubles.word_tables import write_word_tables
+
+import xsearch
 from xsearch.core import Document
+from xsearch.engine import Recipe
 
 LANGUAGES = ("en", "de", "ru", "fa")
 WORDS = {
@@ -21,6 +26,16 @@ WORDS = {
 EVERYWHERE = "xcommonx"
 """A word in every document: BM25 asked for it must return all that live."""
 PER_COMMIT = 6
+
+
+def create(folder: Path) -> xsearch.Index:
+    """An empty index with a retriever on every part that answers exactly. Its translation tables, beside it, hold no
+    word of the model's documents: such words are their own translation, in every language."""
+    tables = folder.parent / f"{folder.name}.tables"
+    write_word_tables(tables, {lang: [("river", "river")] for lang in LANGUAGES if lang != "en"})
+    return xsearch.create(
+        folder, Recipe("all", retrievers=("bm25", "dense", "psq", "late", "names"), tables=str(tables))
+    )
 
 
 def document(number: int, version: int) -> Document:

@@ -12,13 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
-from doubles.engine_model import apply, observed, problems
+from doubles.engine_model import apply, create, observed, problems
 from doubles.lossy_files import ForgetfulFiles, LossyFiles, NamelessFiles
-from doubles.word_tables import write_word_tables
 
 import xsearch
 from xsearch.core import IndexDamaged
-from xsearch.engine import Index, Recipe, compact
+from xsearch.engine import Index, compact
 from xsearch.storage import check_index, failpoints
 from xsearch.storage.failpoints import POINTS, Crash
 
@@ -36,13 +35,7 @@ def test_every_failpoint_in_the_source_is_listed_and_the_other_way_round():
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     folder = tmp_path_factory.mktemp("base") / "idx"
-    # Words that a table does not hold are their own translation: the word in every document is found everywhere.
-    tables = write_word_tables(
-        folder.parent / "words.tables", {lang: [("river", "river")] for lang in ("de", "ru", "fa")}
-    )
-    index = xsearch.create(
-        folder, Recipe("all", retrievers=("bm25", "dense", "psq", "late", "names"), tables=str(tables))
-    )
+    index = create(folder)
     for commit in (1, 2):
         with index.writer() as writer:
             apply(writer, commit)
@@ -126,7 +119,7 @@ def _operations(base: Path, folder: Path, operation: str) -> int:
 
 def test_a_writer_killed_at_random_while_another_process_reads(tmp_path):
     folder = tmp_path / "idx"
-    xsearch.create(folder).close()
+    create(folder).close()
     rng = random.Random(5)
     stop = tmp_path / "stop"
     reader = subprocess.Popen(

@@ -51,8 +51,8 @@ class PSQ:
         """The best `depth` passages of each language (of `langs` alone if given), by score, then passage number.
 
         A language that `query.translations` lacks is not searched. allowed: passages that may be returned; they come
-        whenever they match. The ranking's background is (0, what a passage of average length scores that has each
-        piece of the query once).
+        whenever they match. The ranking's background is (0, about what a passage of average length scores that has
+        each piece of the query once, in translation: `once`).
         """
         found: list[Best] = []
         background: dict[str, tuple[float, float]] = {}
@@ -62,7 +62,7 @@ class PSQ:
                 continue
             weights = np.sqrt(query.pieces.weights.astype(np.float64))
             groups, scorer = self._asked(lang, weights, translations)
-            background[lang] = (0.0, once(scorer, self._average(lang)))
+            background[lang] = (0.0, once(groups, scorer, self._average(lang)))
             found.append(self._postings.best(lang, groups, scorer, depth, allowed))
         best = Best.merge(found, sum(len(part.scores) for part in found))
         return Ranking.of(best.passages, best.scores, background)
@@ -97,6 +97,8 @@ class PSQ:
         groups = Groups(
             translations.starts, translations.tokens.astype(np.int64), translations.probabilities.astype(np.float64)
         )
+        # A piece without a translation (a function word) is not asked for: it must not count as one not found.
+        weights = np.where(np.diff(groups.starts) > 0, weights, 0.0)
         passages, times = self._postings.counts(lang, groups.terms)
         statistics = self._postings.statistics(lang)
         if self._model == "hmm":
@@ -113,10 +115,13 @@ def expectation(groups: Groups, counts: NDArray[np.integer]) -> Float64Array:
     return sums[groups.starts[1:]] - sums[groups.starts[:-1]]
 
 
-def once(scorer: Scorer, average: float) -> float:
-    """What a passage of average length scores that has of every group exactly 1."""
+def once(groups: Groups, scorer: Scorer, average: float) -> float:
+    """What a passage of average length scores with x = √Σ_t c_t² of every group: 1 where a piece has one translation,
+    less the more uncertain they are. On that scale a language's scores compare with those of another."""
     base, slope = scorer.norm
     norm = base + slope * average
+    squares = Groups(groups.starts, groups.terms, groups.coefficients**2)
+    found = np.sqrt(expectation(squares, np.ones(len(groups.terms), dtype=np.int64)))
     if scorer.curve == "saturation":
-        return float(np.sum(scorer.weights / (1.0 + norm)))
-    return float(np.sum(scorer.weights * np.log1p(scorer.rates / max(norm, 1.0))))
+        return float(np.sum(scorer.weights * found / (found + norm)))
+    return float(np.sum(scorer.weights * np.log1p(scorer.rates * found / max(norm, 1.0))))
