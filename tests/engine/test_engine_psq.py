@@ -126,8 +126,8 @@ def test_pieces_are_those_of_the_shipped_encoder_where_the_chosen_has_none(tmp_p
             self.encode_queries, self.encode_passages = own.encode_queries, own.encode_passages
             self.supports, self.word_weights = own.supports, own.word_weights
 
-    def load(name=None):
-        return Bare() if name == "bare" else load_encoder(name)
+    def load(name=None, *settings):
+        return Bare() if name == "bare" else load_encoder(name, *settings)
 
     monkeypatch.setattr("xsearch.engine.encoder.load_encoder", load)
     recipe = Recipe("both", retrievers=("dense", "psq"), encoder="bare", tables=str(tables))
