@@ -331,7 +331,7 @@ def test_an_encoder_of_somebody_else_enters_by_its_entry_point(monkeypatch):
     point = EntryPoint("theirs", "xsearch.encode:load_encoder", "xsearch.encoders")
     monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "xsearch.encoders" else [])
     assert load_encoder("theirs").card.name == "xsearch-static-v1"
-    with pytest.raises(xsearch.UsageError, match="known are xsearch-static-v1"):
+    with pytest.raises(xsearch.UsageError, match=r"known are .*xsearch-static-v1"):
         load_encoder("xsearch-static")
 
 
