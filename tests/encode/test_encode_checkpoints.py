@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from xsearch.core import BadInput, IntArray, MissingExtra, UsageError
 from xsearch.encode import EncoderCard, Runtime, known_encoders, load_encoder, read_card, write_card
+from xsearch.encode import known as module
 from xsearch.encode.card import Prefixes
 from xsearch.encode.neural.batches import batches
 from xsearch.encode.neural.checkpoint import locate
@@ -214,6 +215,13 @@ def test_cards_of_known_models_are_whole_and_survive_writing(tmp_path):
         write_card(card, tmp_path / "c.toml")
         assert read_card(tmp_path / "c.toml") == card
     assert next(c for c in cards if c.name == "multilingual-e5-base").prefixes == Prefixes("query: ", "passage: ")
+
+
+def test_cards_of_other_things_are_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "t.toml").write_text('name = "t"\nkind = "tables"\nbytes = 7\n')
+    write_card(EncoderCard("e", "dense", 4, model="a/b"), tmp_path / "e.toml")
+    monkeypatch.setattr(module, "card_files", lambda: {p.stem: p for p in sorted(tmp_path.glob("*.toml"))})
+    assert [card.name for card in known_encoders()] == ["e"]
 
 
 def test_language_codes_of_cards_are_the_projects():

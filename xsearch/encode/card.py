@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,14 @@ def read_card(path: Path) -> EncoderCard:
         raise BadInput(str(error), str(path)) from error
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}", str(path)) from error
+
+
+def kind_of(path: Path) -> str:
+    """What a card is of, "" where it does not say. Raises `BadInput` for what is no TOML."""
+    try:
+        return str(tomllib.loads(path.read_text(encoding="utf-8")).get("kind", ""))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"no card: {error}", str(path)) from error
 
 
 def write_card(card: EncoderCard, path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import cast
 
 from xsearch.core import BadInput, UsageError
 from xsearch.core.registry import resolve
-from xsearch.encode.card import EncoderCard, card_files, read_card
+from xsearch.encode.card import EncoderCard, card_files, kind_of, read_card
 from xsearch.encode.neural import Runtime, load_neural
 from xsearch.encode.protocol import AnyEncoder, Encoder, MultiVectorEncoder, SparseEncoder
 from xsearch.encode.static import load_static
@@ -18,8 +18,9 @@ NEURAL = ("dense", "multivector", "sparse")
 
 
 def known_encoders() -> list[EncoderCard]:
-    """The cards of all encoders that ship or are described, by name."""
-    return [read_card(path) for path in card_files().values()]
+    """The cards of all encoders that ship or are described, by name. Cards of other things (translation tables) lie
+    beside them."""
+    return [read_card(path) for path in card_files().values() if kind_of(path) in ("static", *NEURAL)]
 
 
 def card(name: str) -> EncoderCard:

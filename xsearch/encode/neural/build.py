@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import string
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -78,7 +79,10 @@ def _complete_masks(model: Any, checkpoint: Checkpoint) -> None:
 
 def _int8(model: Any, torch: Any) -> Any:
     """Weights of the linear layers as 8-bit integers, activations quantised batch by batch."""
-    return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+    with warnings.catch_warnings():
+        # torch announces that another package will take this over one day.
+        warnings.simplefilter("ignore")
+        return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
 
 
 @contextlib.contextmanager
