@@ -1,5 +1,7 @@
 """Late interaction against dense matrices: words, weights, candidates, masks, segments."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -126,6 +128,20 @@ def test_compiled_loops_give_the_same(collection, table, few_rescored, monkeypat
         assert found.background == expected.background
     assert late._comparison().compiled is not None
     assert plain._comparison().compiled is None
+
+
+def test_words_left_out_meet_nothing(collection, table):
+    folder, states, _, _ = collection
+    late = reader(folder, states, table)
+    left_out = 0
+    for pieces in np.random.default_rng(8).integers(0, 400, (12, 3)):
+        asked = late._comparison().asked(late._words(piece_query(pieces)))
+        for part in (segment for held in late._segments.values() for segment in held):
+            similar = asked.word_similarities(part.word_starts, part.pieces)
+            columns = [similar[:, part.entries[a:b]].max(axis=1, initial=0.0) for a, b in pairwise(part.starts)]
+            assert np.array_equal(asked.matches(part), np.array(columns).T)
+            left_out += part.words - asked._meeting(part).words
+    assert left_out > 1000
 
 
 def test_without_numba_numpy_answers(collection, table, monkeypatch):

@@ -81,6 +81,16 @@ class Forward:
         place[words] = np.arange(len(words))
         return Forward(self.numbers[rows], starts, place[entries], word_starts, pieces)
 
+    def keep(self, words: NDArray[np.bool_]) -> Forward:
+        """The same passages with these words alone, bool (w,)."""
+        chosen = np.flatnonzero(words)
+        word_starts, pieces = slices(self.word_starts, self.pieces, chosen)
+        place = np.cumsum(words) - 1
+        entries = np.flatnonzero(words[self.entries])
+        return Forward(
+            self.numbers, np.searchsorted(entries, self.starts), place[self.entries[entries]], word_starts, pieces
+        )
+
     def packed(self) -> list[bytes]:
         """The file's content, in portions."""
         header = HEADER.pack(MAGIC, self.passages, len(self.entries), self.words, len(self.pieces))

@@ -28,7 +28,8 @@ FLOOR = 0.25
 """τ: a lower cosine says nothing. Between .2 and .3 alike on three collections (eval/results)."""
 STEP = 1 << 16
 _LARGEST = 127
-BLOCK = 4096
+BLOCK = 1024
+"""Pieces compared at once: as many as stay in a processor's cache."""
 MOST_PIECES = 1 << 24
 """More than any vocabulary has: a larger number is damage."""
 
@@ -125,13 +126,30 @@ class Asked:
         held = np.flatnonzero(np.diff(passages.starts))
         if not len(held):
             return best
-        similar = self.word_similarities(passages.word_starts, passages.pieces)
+        meeting = self._meeting(passages)
+        if not meeting.words:
+            return best
+        similar = self.word_similarities(meeting.word_starts, meeting.pieces)
         if self._compiled is not None:
-            self._compiled.best_of(similar, passages.starts, passages.entries, best)
+            self._compiled.best_of(similar, meeting.starts, meeting.entries, best)
         else:
-            columns = similar.take(passages.entries, axis=1)
-            best[:, held] = np.maximum.reduceat(columns, passages.starts[held], axis=1)
+            held = np.flatnonzero(np.diff(meeting.starts))
+            columns = similar.take(meeting.entries, axis=1)
+            best[:, held] = np.maximum.reduceat(columns, meeting.starts[held], axis=1)
         return best
+
+    def _meeting(self, passages: Forward) -> Forward:
+        """The passages with those of their words, at least one in all, that some word of the query may meet.
+
+        A word's product with any word of the query is at most the sum of its pieces' largest: few words reach τ even
+        so, and only they are compared.
+        """
+        begins = passages.word_starts[:-1].astype(np.int64)
+        squares = np.add.reduceat(self._prepared(passages.pieces).take(passages.pieces), begins)
+        largest = np.maximum(self._products.max(axis=0), 0).astype(np.int64)
+        bounds = np.add.reduceat(largest.take(passages.pieces), begins)
+        # A little below τ: what is kept is compared as exactly as ever.
+        return passages.keep(bounds > 0.999 * FLOOR * np.sqrt(squares.astype(np.float64)))
 
     def word_similarities(self, word_starts: Numbers, pieces: Numbers) -> FloatArray:
         """max(0, (s − τ) / (1 − τ)) of every query word and word, float32 (q, w), w at least 1."""
@@ -168,7 +186,7 @@ class Asked:
                 dots: NDArray[Any] = np.empty((len(self.query), len(rows)), dtype=np.int32)
                 self._compiled.dot_products(self.query.integers.astype(np.int16), rows, dots)
             else:
-                dots = self.query.integers @ rows.T.astype(np.float32)
+                dots = (rows.astype(np.float32) @ self.query.integers.T).T
             self._products[:, part] = np.rint(dots * factors * scales)
         self._known[tokens] = True
         return self._comparison.squares(np.flatnonzero(occurs))
