@@ -101,6 +101,7 @@ def test_a_filter_leaves_as_many_as_exist(collection, table, share):
 def few_rescored(monkeypatch):
     """As in a large index: of each language only the promising are scored."""
     monkeypatch.setattr(static_late, "EXHAUSTIVE", 0)
+    monkeypatch.setattr(static_late, "WHOLE", 0)
     monkeypatch.setattr(static_late, "RESCORED", 0)
 
 
@@ -109,6 +110,7 @@ def test_candidates_that_cover_all_give_what_scoring_all_gives(collection, table
     queries = [piece_query(pieces) for pieces in np.random.default_rng(4).integers(0, 400, (12, 5))]
     everything = [reader(folder, states, table).search(query, 400) for query in queries]
     monkeypatch.setattr(static_late, "EXHAUSTIVE", 0)
+    monkeypatch.setattr(static_late, "WHOLE", 0)
     monkeypatch.setattr(static_late, "RESCORED", 0)
     for query, right in zip(queries, everything, strict=True):
         assert same(reader(folder, states, table).search(query, 400), right)
@@ -140,7 +142,7 @@ def test_words_left_out_meet_nothing(collection, table):
             similar = asked.word_similarities(part.word_starts, part.pieces)
             columns = [similar[:, part.entries[a:b]].max(axis=1, initial=0.0) for a, b in pairwise(part.starts)]
             assert np.array_equal(asked.matches(part), np.array(columns).T)
-            left_out += part.words - asked._meeting(part).words
+            left_out += part.words - asked._meeting(late._comparison().ready(part)).words
     assert left_out > 1000
 
 
@@ -156,6 +158,7 @@ def test_without_numba_numpy_answers(collection, table, monkeypatch):
 def test_candidates_hold_the_best(collection, table, monkeypatch):
     """A hundred are scored of about 270 in a language."""
     monkeypatch.setattr(static_late, "EXHAUSTIVE", 0)
+    monkeypatch.setattr(static_late, "WHOLE", 0)
     monkeypatch.setattr(static_late, "RESCORED", 300)
     folder, states, texts, langs = collection
     late = reader(folder, states, table)

@@ -83,6 +83,17 @@ def word_bounds(table: PieceTable, pieces: QueryPieces) -> IntArray:
     return np.append(np.flatnonzero(begins), len(begins))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Ready:
+    """Passages ready to be compared. begins: int64 (w,), where their words begin. tokens: int64, their distinct pieces,
+    ascending. least: float32 (w,), a word with no greater product with a word of the query is below τ."""
+
+    passages: Forward
+    begins: IntArray
+    tokens: IntArray
+    least: FloatArray
+
+
 class Comparison:
     """Compares words of queries with words of passages. compiled: `compiled_loops`, None for NumPy alone; both give the
     same to the last bit. Safe to share between threads."""
@@ -94,6 +105,16 @@ class Comparison:
     def asked(self, query: QueryWords) -> Asked:
         """The comparison for one query."""
         return Asked(self, query)
+
+    def ready(self, passages: Forward) -> Ready:
+        """The passages with what of a comparison does not depend on the query."""
+        begins = passages.word_starts[:-1].astype(np.int64)
+        if not len(begins):
+            return Ready(passages, begins, begins, np.zeros(0, np.float32))
+        tokens = distinct(passages.pieces)
+        squares = np.add.reduceat(self.squares(tokens).take(passages.pieces), begins)
+        # A little below τ, and float32: what reaches it is compared as exactly as ever.
+        return Ready(passages, begins, tokens, (0.999 * FLOOR * np.sqrt(squares.astype(np.float64))).astype(np.float32))
 
     def squares(self, tokens: IntArray) -> IntArray:
         """|e_p|² of pieces in steps of 2^-32, at least one, so that a piece without a vector meets nothing and divides
@@ -119,14 +140,12 @@ class Asked:
         self._products = np.zeros((len(query), 0), dtype=np.int32)
         self._known = np.zeros(0, dtype=np.bool_)
 
-    def matches(self, passages: Forward) -> FloatArray:
+    def matches(self, passages: Forward | Ready) -> FloatArray:
         """m(i, d) for every query word and passage, float32 (q, n); 0 for a passage without words. Raises IndexError
         for a piece that the table lacks."""
-        best = np.zeros((len(self.query), passages.passages), dtype=np.float32)
-        held = np.flatnonzero(np.diff(passages.starts))
-        if not len(held):
-            return best
-        meeting = self._meeting(passages)
+        ready = passages if isinstance(passages, Ready) else self._comparison.ready(passages)
+        best = np.zeros((len(self.query), ready.passages.passages), dtype=np.float32)
+        meeting = self._meeting(ready)
         if not meeting.words:
             return best
         similar = self.word_similarities(meeting.word_starts, meeting.pieces)
@@ -138,18 +157,18 @@ class Asked:
             best[:, held] = np.maximum.reduceat(columns, meeting.starts[held], axis=1)
         return best
 
-    def _meeting(self, passages: Forward) -> Forward:
-        """The passages with those of their words, at least one in all, that some word of the query may meet.
+    def _meeting(self, ready: Ready) -> Forward:
+        """The passages with those of their words that some word of the query may meet.
 
         A word's product with any word of the query is at most the sum of its pieces' largest: few words reach τ even
         so, and only they are compared.
         """
-        begins = passages.word_starts[:-1].astype(np.int64)
-        squares = np.add.reduceat(self._prepared(passages.pieces).take(passages.pieces), begins)
-        largest = np.maximum(self._products.max(axis=0), 0).astype(np.int64)
-        bounds = np.add.reduceat(largest.take(passages.pieces), begins)
-        # A little below τ: what is kept is compared as exactly as ever.
-        return passages.keep(bounds > 0.999 * FLOOR * np.sqrt(squares.astype(np.float64)))
+        passages = ready.passages
+        if not passages.words:
+            return passages
+        self._multiply(ready.tokens)
+        largest = np.maximum(self._products.max(axis=0), 0).astype(np.float32)
+        return passages.keep(np.add.reduceat(largest.take(passages.pieces), ready.begins) > ready.least)
 
     def word_similarities(self, word_starts: Numbers, pieces: Numbers) -> FloatArray:
         """max(0, (s − τ) / (1 − τ)) of every query word and word, float32 (q, w), w at least 1."""
@@ -170,10 +189,13 @@ class Asked:
     def _prepared(self, pieces: Numbers) -> IntArray:
         """See to it that the products with `pieces` are known, int32 (q, vocabulary), q̂_i · e_p in steps of 2^-16; the
         pieces' squares."""
-        self._known = _with_room(self._known, pieces)
-        occurs = np.zeros(len(self._known), dtype=np.bool_)
-        occurs[pieces] = True
-        tokens = np.flatnonzero(occurs & ~self._known)
+        tokens = distinct(pieces)
+        self._multiply(tokens)
+        return self._comparison.squares(tokens)
+
+    def _multiply(self, tokens: IntArray) -> None:
+        self._known = _with_room(self._known, tokens)
+        tokens = tokens[~self._known[tokens]]
         if len(self._known) > self._products.shape[1]:
             products = np.empty((len(self.query), len(self._known)), dtype=np.int32)
             products[:, : self._products.shape[1]] = self._products
@@ -189,7 +211,6 @@ class Asked:
                 dots = (rows.astype(np.float32) @ self.query.integers.T).T
             self._products[:, part] = np.rint(dots * factors * scales)
         self._known[tokens] = True
-        return self._comparison.squares(np.flatnonzero(occurs))
 
 
 def compiled_loops() -> ModuleType | None:
@@ -199,6 +220,13 @@ def compiled_loops() -> ModuleType | None:
     from xsearch.retrieve import late_numba
 
     return late_numba
+
+
+def distinct(pieces: Numbers) -> IntArray:
+    """The pieces that occur, ascending. Raises IndexError for one that no vocabulary has."""
+    occurs = _with_room(np.zeros(0, dtype=np.bool_), pieces)
+    occurs[pieces] = True
+    return np.flatnonzero(occurs)
 
 
 def _floored(sums: NDArray[np.int32], squares: IntArray) -> FloatArray:

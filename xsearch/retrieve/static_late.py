@@ -11,8 +11,8 @@ document frequency whose frequency counts every passage by how well it meets the
 passage's language, and for κ = `POOLED` passages by the mean m̄_i over the samples of all languages. So it needs no word
 of the query's language in the index, and a word that all passages come near to says little.
 
-Few passages of a language are all scored. Of many, those first that hold pieces near to the query's words, found in the
-postings of the part `pieces`, are.
+Few passages, of a language or in all, are all scored. Of many, those first that hold pieces near to the query's words,
+found in the postings of the part `pieces`, are.
 """
 
 from __future__ import annotations
@@ -32,7 +32,16 @@ from xsearch.retrieve.best import Best
 from xsearch.retrieve.evidence import Met, met_words
 from xsearch.retrieve.forward import Forward, map_forward, stacked
 from xsearch.retrieve.impact import Impact
-from xsearch.retrieve.maxsim import Asked, Comparison, PieceTable, QueryWords, compiled_loops, query_words, word_bounds
+from xsearch.retrieve.maxsim import (
+    Asked,
+    Comparison,
+    PieceTable,
+    QueryWords,
+    Ready,
+    compiled_loops,
+    query_words,
+    word_bounds,
+)
 from xsearch.retrieve.neighbours import Near, Neighbours, met_by_pieces
 from xsearch.retrieve.tokens import words_name
 
@@ -45,6 +54,8 @@ POOLED = 128
 hold few of a language."""
 EXHAUSTIVE = 256
 """Up to so many passages of a language are all scored, however many languages there are."""
+WHOLE = 20_000
+"""An index of up to so many passages is scored whole: to choose among them would take as long."""
 COMPILED = 50_000
 """Passages of an index from which on compiled loops pay for being loaded (half a second)."""
 QUERY_WORDS = 32
@@ -75,6 +86,8 @@ class Late:
             lang: [map_forward(folder / words_name(lang, entry), entry) for entry in entries]
             for lang, entries in state.get("languages", {}).items()
         }
+        self._passages = sum(segment.passages for held in self._segments.values() for segment in held)
+        self._whole: Ready | None = None
         self._samples: Samples | None = None
         self._neighbours: Neighbours | None = None
         self._lock = threading.Lock()
@@ -93,17 +106,25 @@ class Late:
         if words is None or not held:
             return Ranking.of([], [])
         samples, asked = self._sampled(), self._comparison().asked(words)
-        views = samples.views(matches(asked, samples.passages), words)
-        share = max(depth + depth // 2, RESCORED // len(held))
-        near = cache(lambda: self._neighbours_of_pieces().near(asked))
-        chosen = [self._chosen(lang, views[lang].weights, near, depth, share, allowed) for lang in held]
-        sizes = [sum(part.passages for part in parts) for parts in chosen]
-        scored = stacked([part for parts in chosen for part in parts])
-        met = matches(asked, scored)
+        if self._passages <= WHOLE and len(held) == len(self._segments):
+            everything = self._everything()
+            scored, met = everything.passages, matches(asked, everything)
+            sizes = [sum(segment.passages for segment in self._segments[lang]) for lang in held]
+            views = samples.views(met[:, samples.places], words)
+        else:
+            views = samples.views(matches(asked, samples.passages), words)
+            share = max(depth + depth // 2, WHOLE if self._passages <= WHOLE else RESCORED // len(held))
+            near = cache(lambda: self._neighbours_of_pieces().near(asked))
+            chosen = [self._chosen(lang, views[lang].weights, near, depth, share, allowed) for lang in held]
+            sizes = [sum(part.passages for part in parts) for parts in chosen]
+            scored = stacked([part for parts in chosen for part in parts])
+            met = matches(asked, scored)
         best, at = [], 0
         for lang, size in zip(held, sizes, strict=True):
-            scores = views[lang].score(met[:, at : at + size])
-            best.append(Best.of(scored.numbers[at : at + size], scores, depth))
+            numbers, scores = scored.numbers[at : at + size], views[lang].score(met[:, at : at + size])
+            if allowed is not None:
+                numbers, scores = numbers[allowed[numbers]], scores[allowed[numbers]]
+            best.append(Best.of(numbers, scores, depth))
             at += size
         found = Best.merge(best, sum(sizes))
         return Ranking.of(found.passages, found.scores, {lang: views[lang].background for lang in held})
@@ -134,7 +155,7 @@ class Late:
 
     def close(self) -> None:
         """Let go of the files. Searches under way end undisturbed."""
-        self._segments = {}
+        self._segments, self._whole = {}, None
         self._postings.close()
 
     def _words(self, query: Query) -> QueryWords | None:
@@ -191,9 +212,15 @@ class Late:
     def _comparison(self) -> Comparison:
         with self._lock:
             if self._compared is None:
-                passages = sum(segment.passages for held in self._segments.values() for segment in held)
-                self._compared = Comparison(self._table(), compiled_loops() if passages >= COMPILED else None)
+                self._compared = Comparison(self._table(), compiled_loops() if self._passages >= COMPILED else None)
         return self._compared
+
+    def _everything(self) -> Ready:
+        comparison = self._comparison()
+        with self._lock:
+            if self._whole is None:
+                self._whole = ready(comparison, stacked([part for held in self._segments.values() for part in held]))
+        return self._whole
 
     def _sampled(self) -> Samples:
         with self._lock:
@@ -221,19 +248,21 @@ class Samples:
 
     passages: Forward
     sizes: Mapping[str, int]
+    places: IntArray
 
     @staticmethod
     def of(segments: Mapping[str, Sequence[Forward]]) -> Samples:
         """Those of an index."""
-        parts, sizes = [], {}
+        parts, sizes, places, first = [], {}, [np.zeros(0, np.int64)], 0
         for lang, held in segments.items():
             total = sum(segment.passages for segment in held)
             wanted = np.unique(np.arange(min(SAMPLE, total)) * total // min(SAMPLE, total))
-            sizes[lang], before = len(wanted), 0
+            places.append(wanted + first)
+            sizes[lang], before, first = len(wanted), 0, first + total
             for segment in held:
                 parts.append(segment.take(wanted[(wanted >= before) & (wanted < before + segment.passages)] - before))
                 before += segment.passages
-        return Samples(stacked(parts), sizes)
+        return Samples(stacked(parts), sizes, np.concatenate(places))
 
     def views(self, met: FloatArray, words: QueryWords) -> dict[str, View]:
         """The query from every language, given m(i, s) for the sampled passages, float32 (q, n)."""
@@ -249,7 +278,15 @@ class Samples:
         return views
 
 
-def matches(asked: Asked, passages: Forward) -> FloatArray:
+def ready(comparison: Comparison, passages: Forward) -> Ready:
+    """Passages as files have them, ready to be compared. Raises `IndexDamaged` for pieces that no vocabulary has."""
+    try:
+        return comparison.ready(passages)
+    except IndexError as error:
+        raise IndexDamaged(f"a list of words is damaged ({error}): run `xsearch check --repair`") from error
+
+
+def matches(asked: Asked, passages: Forward | Ready) -> FloatArray:
     """m(i, d) of passages as files have them. Raises `IndexDamaged` for pieces that no vocabulary has."""
     try:
         return asked.matches(passages)
