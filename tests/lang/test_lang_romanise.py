@@ -21,7 +21,7 @@ from xsearch.lang.romanise import (
     skeleton,
     sound_key,
 )
-from xsearch.lang.spellings import ENDING, ENDING_LETTER, ENDING_ODDS, alignment_odds, odds_table
+from xsearch.lang.spellings import ENDING, ENDING_LETTER, ENDING_ODDS, alignment_odds, most_odds, odds_table
 
 # Written by hand: the word, the kind of its writing, and how it sounds by the rules of `romanise`.
 KEYS = [
@@ -152,9 +152,11 @@ def brute_force(key: str, kind: str, other: str, other_kind: str) -> float:
 def test_odds_are_those_of_the_best_alignment(key, others, kind):
     keys = codes_of([other for other, _ in others]).astype(np.uint8)
     families = np.array([FAMILIES.index(other) for _, other in others], dtype=np.uint8)
-    found = alignment_odds(codes_of([key])[0].astype(np.uint8), kind, keys, families)
+    asked = codes_of([key])[0].astype(np.uint8), kind, keys, families
+    found = alignment_odds(*asked)
     expected = [brute_force(key, kind, other, other_kind) for other, other_kind in others]
     assert found == pytest.approx(expected, abs=1e-3)
+    assert (most_odds(*asked) >= found - 1e-3).all()
 
 
 def test_odds_tell_a_name_from_another():

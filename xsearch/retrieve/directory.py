@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IntArray, Mask, Spelling
 from xsearch.lang.romanise import FAMILIES, codes_of, skeleton
-from xsearch.lang.spellings import alignment_odds
+from xsearch.lang.spellings import alignment_odds, most_odds
 from xsearch.retrieve.best import Best
 from xsearch.retrieve.forms import Forms
 from xsearch.retrieve.gaps import decode
@@ -21,7 +21,7 @@ PRIOR = 0.0
 SOFTNESS = 2.0
 UNLIKELY = 0.1
 """Words of a lower probability are left alone."""
-COMPARED = 1024
+COMPARED = 2048
 """Words compared at once."""
 REMEMBERED = 1024
 """Words of queries whose matches are kept."""
@@ -170,22 +170,30 @@ class Directory:
         return Matches(words[kept], probabilities[kept])
 
     def _probabilities(self, words: IntArray, key: str, family: str) -> Float64Array:
-        """How likely each word is the one with this key, by its sound."""
+        """How likely each word is the one with this key, by its sound; 0 for some that are less likely than
+        `UNLIKELY`."""
         code = codes_of([key])[0].astype(np.uint8)
         # Keys of like length together: arrays as narrow as they are, and small enough for a processor's cache.
         order = np.argsort(self._key_lengths[words], kind="stable")
-        odds = np.empty(len(words))
+        chance = self._chance[self._language(words)]
+        # Less a little for sums in float32.
+        least = chance + SOFTNESS * np.log(UNLIKELY / (1.0 - UNLIKELY)) - 0.01
+        odds = np.full(len(words), -np.inf)
         for start in range(0, len(words), COMPARED):
             chosen = order[start : start + COMPARED]
-            part = words[chosen]
-            odds[chosen] = alignment_odds(code, family, self._keys_of(part), self._families[part])
-        found: Float64Array = 1.0 / (1.0 + np.exp((self._chance[self._language(words)] - odds) / SOFTNESS))
+            keys, families = self._keys_of(words[chosen]), self._families[words[chosen]]
+            likely = np.flatnonzero(most_odds(code, family, keys, families) >= least[chosen])
+            odds[chosen[likely]] = alignment_odds(code, family, keys[likely], families[likely])
+        found: Float64Array = 1.0 / (1.0 + np.exp((chance - odds) / SOFTNESS))
         return found
 
     def _written(self, words: IntArray, form: str, key: str, family: str) -> NDArray[np.bool_]:
         """Which words are written as `form`."""
         own: NDArray[np.bool_] = self._skeletons[words] == skeleton(key, family == "a")
-        own &= self._key_lengths[words] == len(key)
+        own &= (self._key_lengths[words] == len(key)) & (self._families[words] == FAMILIES.index(family))
+        places = np.flatnonzero(own)
+        if len(places):
+            own[places] = (self._keys_of(words[places]) == codes_of([key])).all(axis=1)
         for place in np.flatnonzero(own).tolist():
             own[place] = self._form(int(words[place])) == form
         return own
