@@ -4,9 +4,9 @@
 
 Passages are about 60 words of parallel text in 20 languages, in the pieces of the encoder that ships; where the text of
 a language runs out, its sentences are drawn again. A query is 3 to 6 words in a row of an English passage. Its
-translations into the 20 languages are those of the shipped tables where there are some, else drawn: twelve a piece,
-taken from running text of the language (so that frequent ones come often, which costs most), with probabilities 1/2,
-1/4, …
+translations are those of the tables (--tables, or the shipped ones; of the 20 languages those that the tables have),
+or with --drawn twelve a piece, taken from running text of the language (so that frequent ones come often, which costs
+most), with probabilities 1/2, 1/4, …
 What is timed is `PSQ.search` over all languages at depth 100, as the engine calls it. Appends rows to
 `eval/results/psq.jsonl`; `cpu_ms` is what a busy machine does not change much.
 """
@@ -31,6 +31,7 @@ import numpy as np
 from xsearch.core import Bags, PassageBatch, Query, Translations
 from xsearch.encode import StaticEncoder, load_encoder
 from xsearch.engine.tables import find_tables, translate
+from xsearch.lang.translation import TranslationTables
 from xsearch.retrieve import PSQ, ImpactWriter
 from xsearch.retrieve import impact as impact_module
 from xsearch.storage import DiskFiles
@@ -49,16 +50,16 @@ DEPTH = 100
 SEED = 7
 
 
-def sentences(data: Path) -> dict[str, list[str]]:
+def sentences(data: Path, languages: list[str]) -> dict[str, list[str]]:
     """Up to `SENTENCES` distinct sentences of each language."""
-    found: dict[str, dict[str, None]] = {lang: {} for lang in LANGUAGES}
+    found: dict[str, dict[str, None]] = {lang: {} for lang in languages}
     for path in sorted(data.glob("*.jsonl.xz")):
         if path.name.endswith(".sections.jsonl.xz") or all(len(texts) >= SENTENCES for texts in found.values()):
             continue
         with lzma.open(path, "rt", encoding="utf-8") as lines:
             for line in lines:
                 row = json.loads(line)
-                for lang in LANGUAGES:
+                for lang in languages:
                     if len(found[lang]) < SENTENCES and isinstance(text := row.get(lang), str):
                         found[lang][text] = None
     return {lang: list(texts) for lang, texts in found.items()}
@@ -69,12 +70,13 @@ def build(texts: dict[str, list[str]], passages: int, encoder: StaticEncoder, fo
     rng = np.random.default_rng(SEED)
     own = {lang: encoder.pieces(pool) for lang, pool in texts.items()}
     writer = ImpactWriter(folder, {}, high_water=0, files=DiskFiles())
-    batch = 10_000
+    each = 500
+    batch = each * len(texts)
     for start in range(0, passages, batch):
-        bags = [drawn(own[lang], batch // len(LANGUAGES), rng) for lang in LANGUAGES]
+        bags = [drawn(own[lang], each, rng) for lang in texts]
         tokens = np.concatenate([bag.ravel() for bag in bags])
         starts = np.arange(batch + 1, dtype=np.int64) * PIECES
-        langs = [lang for lang in LANGUAGES for _ in range(batch // len(LANGUAGES))]
+        langs = [lang for lang in texts for _ in range(each)]
         numbers = np.arange(start, start + batch, dtype=np.int64)
         writer.add(PassageBatch(numbers, langs, (), (), None, Bags(tokens.astype(np.int32), starts)))
     return writer.flush()
@@ -96,10 +98,9 @@ def random_translations(
     return Translations(starts, np.concatenate(tokens), np.concatenate(values).astype(np.float32))
 
 
-def queries(texts: dict[str, list[str]], encoder: StaticEncoder) -> tuple[list[Query], str]:
-    """Queries with their translations, and where those are from."""
+def queries(texts: dict[str, list[str]], encoder: StaticEncoder, tables: TranslationTables | None) -> list[Query]:
+    """Queries with their translations."""
     rng, chance = np.random.default_rng(SEED), random.Random(SEED)
-    tables = find_tables(None, encoder)
     own = {lang: encoder.pieces(pool[:2000]).tokens for lang, pool in texts.items()}
     made = []
     while len(made) < QUERIES:
@@ -110,11 +111,11 @@ def queries(texts: dict[str, list[str]], encoder: StaticEncoder) -> tuple[list[Q
         if not len(pieces):
             continue
         if tables:
-            translations = translate(tables, text, pieces, (("en", 1.0),), LANGUAGES)
+            translations = translate(tables, text, pieces, (("en", 1.0),), list(texts))
         else:
-            translations = {lang: random_translations(len(pieces), own[lang], rng) for lang in LANGUAGES}
+            translations = {lang: random_translations(len(pieces), own[lang], rng) for lang in texts}
         made.append(Query(text, (("en", 1.0),), pieces=pieces, translations=translations))
-    return made, "tables" if tables else "drawn"
+    return made
 
 
 def latency(folder: Path, state: dict[str, object], asked: list[Query], compiled: bool) -> dict[str, float]:
@@ -142,25 +143,31 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "parallel")
     parser.add_argument("--passages", type=int, default=1_000_000)
     parser.add_argument("--results", type=Path, default=ROOT / "eval" / "results" / "psq.jsonl")
+    parser.add_argument("--tables", metavar="FILE")
+    parser.add_argument("--drawn", action="store_true")
     given = parser.parse_args()
     if not given.data.is_dir():
         sys.exit(f"no parallel text at {given.data}: point at it with --data")
     encoder = load_encoder()
     if not isinstance(encoder, StaticEncoder):
         sys.exit("the shipped encoder has no pieces")
-    texts = sentences(given.data)
+    tables = None if given.drawn else find_tables(given.tables, encoder)
+    if not given.drawn and tables is None:
+        sys.exit("no translation tables are installed: name some with --tables, or give --drawn")
+    reached = [lang for lang in LANGUAGES if tables is None or tables.supports("en", lang) > 0]
+    texts = sentences(given.data, reached)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         load, began, began_cpu = os.getloadavg()[0], time.perf_counter(), time.process_time()
         state = build(texts, given.passages, encoder, folder)
         built = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - began_cpu}
         size = sum(path.stat().st_size for path in folder.rglob("*.postings"))
-        asked, source = queries(texts, encoder)
+        asked = queries(texts, encoder, tables)
         row: dict[str, object] = {
             "bench": "psq",
             "passages": given.passages,
-            "languages": len(LANGUAGES),
-            "translations": source,
+            "languages": len(texts),
+            "translations": f"tables {tables.fingerprint}" if tables else "drawn",
             "bytes_per_passage": round(size / given.passages, 1),
             "build": {name: round(value, 1) for name, value in built.items()},
             "numpy": latency(folder, state, asked, compiled=False),
@@ -172,7 +179,7 @@ def main() -> None:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "load": round(load, 1),
         "date": time.strftime("%Y-%m-%d"),
-        "command": f"python eval/bench/psq.py --passages {given.passages}",
+        "command": f"python eval/bench/psq.py --passages {given.passages}" + " --drawn" * given.drawn,
     }
     with given.results.open("a", encoding="utf-8") as out:
         out.write(json.dumps(row) + "\n")
