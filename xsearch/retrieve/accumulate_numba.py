@@ -63,11 +63,10 @@ def _search(
     most, work, lists = _costs(postings, asked, order, curve)
     sums, touched = np.zeros(len(scores)), np.empty(len(scores), dtype=np.int64)
     for at in range(len(order)):
-        left = work[at:].sum()
-        if at > 0 and left > 2 * len(scores):
+        left, rest = work[at:].sum(), most[at:].sum()
+        if left > len(scores) and rest < max(limit, most[:at].sum()):
             # Worth asking whether the passages that can still come among the best are few.
-            limit = max(limit, _depth_th(scores, allowed, depth))
-            rest = most[at:].sum()
+            limit = max(limit, _depth_th(scores, allowed, depth, rest))
             if rest < limit * _MARGIN:
                 candidates = np.flatnonzero((scores + rest >= limit * _MARGIN) & allowed)
                 if len(candidates) * lists[at:].sum() * _LOOKUP < left:
@@ -100,12 +99,16 @@ def _costs(postings: Any, asked: Any, order: Any, curve: Any) -> Any:
 
 
 @_compiled
-def _depth_th(scores: Any, allowed: Any, depth: int) -> float:
-    """The `depth`-th best score so far, 0 where there are fewer."""
-    found = scores[(scores > 0.0) & allowed]
-    if len(found) < depth:
+def _depth_th(scores: Any, allowed: Any, depth: int, least: float) -> float:
+    """The `depth`-th best score so far, 0 where fewer lie above `least`."""
+    found, count = np.empty(len(scores)), 0
+    for row in range(len(scores)):
+        if scores[row] > least and allowed[row]:
+            found[count] = scores[row]
+            count += 1
+    if count < depth:
         return 0.0
-    return float(np.partition(found, len(found) - depth)[len(found) - depth])
+    return float(np.partition(found[:count], count - depth)[count - depth])
 
 
 @_compiled

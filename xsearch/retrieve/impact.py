@@ -271,7 +271,9 @@ def _scores(
 
 def _better(best: Best, segment: Postings, scores: Float64Array, depth: int, inside: Mask | None) -> Best:
     """The best of a segment and those before."""
-    rows = np.flatnonzero(scores > 0 if inside is None else (scores > 0) & inside)
+    # What would come after the last of a full list need not be sorted.
+    wanted = scores >= best.scores[-1] * (1.0 - 1e-6) if len(best.scores) >= depth else scores > 0
+    rows = np.flatnonzero(wanted if inside is None else wanted & inside)
     found = Best.of(segment.numbers[rows], scores[rows].astype(np.float32), depth)
     return Best.merge((best, found), depth) if len(best.scores) else found
 
