@@ -209,3 +209,14 @@ def test_pieces_of_a_query_stand_where_they_were_written():
     assert pieces.ends.tolist() == [token.end for token in tokens]
     assert np.allclose(pieces.weights, [token.weight for token in tokens])
     assert len(TINY.query_pieces("—")) == 0
+
+
+def test_rows_kept_decoded_change_nothing(monkeypatch):
+    texts = ["ab ba abc", "", "cab b", "ba ba ba"]
+    expected = StaticEncoder(CARD, PIECES, TABLE).encode_passages(texts)
+    monkeypatch.setattr("xsearch.encode.static.MANY_TOKENS", 0)
+    encoder = StaticEncoder(CARD, PIECES, TABLE)
+    for some in (texts[:1], texts[1:2], texts):
+        kept = encoder.encode_passages(some)
+    assert kept.vectors.tobytes() == expected.vectors.tobytes()
+    assert kept.owners.tolist() == expected.owners.tolist()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +72,27 @@ class CodedRows:
         last = self.codes.shape[1] - 1
         rows[:, last * group + self.dim - last * self.codebook.shape[1] :] = 0
         return rows, self.scales[numbers].astype(np.float32) * np.float32(step)
+
+
+class DecodedRows:
+    """A coded table's rows as floats, each decoded when it is first asked for. Safe to use from several threads."""
+
+    def __init__(self, table: CodedRows) -> None:
+        self._table = table
+        self._rows = np.empty((0, table.dim), dtype=np.float32)
+        self._held = np.zeros(len(table), dtype=np.bool_)
+        self._lock = Lock()
+
+    def covering(self, numbers: NDArray[np.integer]) -> FloatArray:
+        """The table, float32 (rows, dim), in which the rows with these numbers are decoded; others may be anything."""
+        with self._lock:
+            if not len(self._rows):
+                # Memory that is never written to is never taken.
+                self._rows = np.empty((len(self._table), self._table.dim), dtype=np.float32)
+            missing = np.unique(numbers[~self._held[numbers]])
+            self._rows[missing] = self._table.rows(missing)
+            self._held[missing] = True
+            return self._rows
 
 
 def code_rows(table: FloatArray, group: int, rng: np.random.Generator) -> CodedRows:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from xsearch.core import Bags, EncoderMismatch, FloatArray, IndexDamaged, QueryPieces, Windows
 from xsearch.encode.bags import TokenBags
 from xsearch.encode.card import EncoderCard
-from xsearch.encode.codes import CodedRows
+from xsearch.encode.codes import CodedRows, DecodedRows
 from xsearch.encode.pooling import sum_bags, unit_rows
 from xsearch.encode.subwords import Subwords
 from xsearch.encode.unigram import START, Pieces
@@ -29,8 +29,8 @@ from xsearch.encode.unigram import START, Pieces
 LANGUAGE_FLOOR = 0.05
 UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
 """Characters of Thai, Lao, Burmese, Khmer, kana and Han."""
-FEW_TOKENS = 2000
-"""Fewer are sorted sooner than a table of the whole vocabulary is filled."""
+MANY_TOKENS = 1_000_000
+"""So many, all calls together, pay for keeping rows of the table decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,8 @@ class StaticEncoder:
         self._table = table
         self._executor = executor
         self._subwords = Subwords(pieces)
+        self._decoded = DecodedRows(table)
+        self._tokens_met = 0
 
     @property
     def subwords(self) -> Subwords:
@@ -154,21 +156,12 @@ class StaticEncoder:
         return score if score >= LANGUAGE_FLOOR else 0.0
 
     def _pool(self, tokens: NDArray[np.int64], starts: NDArray[np.int64]) -> FloatArray:
-        # Only the rows that occur are decoded: the whole table would take a hundred megabytes.
-        numbers, places = _distinct(tokens, len(self._table))
-        return unit_rows(sum_bags(self._table.rows(numbers), places, starts, self._executor))
-
-
-def _distinct(tokens: NDArray[np.int64], vocabulary: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Distinct tokens ascending, and the place of each of `tokens` among them."""
-    if len(tokens) < FEW_TOKENS:
-        return np.unique(tokens, return_inverse=True)
-    occurs = np.zeros(vocabulary, dtype=np.bool_)
-    occurs[tokens] = True
-    numbers = np.flatnonzero(occurs)
-    place = np.zeros(vocabulary, dtype=np.int64)
-    place[numbers] = np.arange(len(numbers))
-    return numbers, place[tokens]
+        self._tokens_met += len(tokens)
+        if self._tokens_met < MANY_TOKENS:
+            # Only the rows that occur are decoded: the whole table would take a hundred megabytes.
+            numbers, places = np.unique(tokens, return_inverse=True)
+            return unit_rows(sum_bags(self._table.rows(numbers), places, starts, self._executor))
+        return unit_rows(sum_bags(self._decoded.covering(tokens), tokens, starts, self._executor))
 
 
 def begins_word(piece: str) -> bool:

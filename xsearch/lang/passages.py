@@ -51,13 +51,18 @@ def split_passages(text: str, lang: str, max_words: int = 180) -> list[tuple[int
 def count_words(text: str) -> float:
     """About how many words a text has, whatever its script."""
     words = 0.0
-    if not text.isascii():
+    if not text.isascii() and _any_unspaced().search(text):
         for unspaced, length in _unspaced():
             if runs := unspaced.findall(text):
                 words += sum(map(len, runs)) / length
                 text = unspaced.sub(" ", text)
     words += len(text.split())
     return max(words, len(text) / _LONG_WORD)
+
+
+@cache
+def _any_unspaced() -> re.Pattern[str]:
+    return re.compile("|".join(pattern.pattern for pattern, _ in _unspaced()))
 
 
 @cache
