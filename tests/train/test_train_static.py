@@ -7,7 +7,7 @@ import pytest
 
 from xsearch.core import BadInput
 from xsearch.encode import load_encoder, read_card
-from xsearch.train import Progress, load_recipe, train_static
+from xsearch.train import Progress, fitting, load_recipe, train_static
 from xsearch.train.evaluate_static import ndcg, read_collection, retrieval_scores, score_folder, tatoeba_accuracy
 
 RECIPE = """
@@ -108,6 +108,51 @@ def test_same_seed_same_encoder_and_another_seed_another(trained):
     recipe = load_recipe(data / "recipe.toml")
     assert train_static(recipe, data, data / "again").fingerprint == card.fingerprint
     assert train_static(recipe, data, data / "other", seed=6).fingerprint != card.fingerprint
+
+
+class Cut(Exception):
+    """The power goes."""
+
+
+def test_a_run_that_was_cut_short_goes_on_to_the_same_encoder(trained, monkeypatch):
+    card, _, data = trained
+    recipe = load_recipe(data / "recipe.toml")
+    monkeypatch.setattr(fitting, "SAVE_SECONDS", 0.0)
+    stages = []
+
+    def cut(progress):
+        stages.append(progress.stage)
+        if progress.stage == "train" and progress.done >= 100:
+            raise Cut
+
+    with pytest.raises(Cut):
+        train_static(recipe, data, data / "resumed", cut)
+    assert (data / "resumed/tiny.work/state.npz").is_file()
+    stages.clear()
+    seen = []
+    assert train_static(recipe, data, data / "resumed", seen.append).fingerprint == card.fingerprint
+    assert [*dict.fromkeys(p.stage for p in seen)] == ["read", "train"]
+    assert min(p.done for p in seen if p.stage == "train") > 50
+    assert not (data / "resumed/tiny.work").exists()
+
+
+def test_what_another_recipe_left_is_not_used(trained, monkeypatch):
+    card, _, data = trained
+    work = data / "other-recipe/tiny.work"
+    work.mkdir(parents=True)
+    (work / "prepared.json").write_text('{"key": "of something else"}')
+    (work / "state.npz").write_bytes(b"not a state")
+    assert train_static(load_recipe(data / "recipe.toml"), data, data / "other-recipe").fingerprint == card.fingerprint
+
+
+def test_sentences_translated_by_pieces_train_too(data, tmp_path):
+    text = (data / "recipe.toml").read_text().replace("[objective]", "[translated]\nshare = 0.3\n\n[objective]")
+    (tmp_path / "recipe.toml").write_text(text.replace("steps = 120", "steps = 40"))
+    seen = []
+    train_static(load_recipe(tmp_path / "recipe.toml"), data, tmp_path / "out", seen.append)
+    assert "align" in {p.stage for p in seen}
+    pairs = [{"lang": lang, "text": row[lang], "en": row["en"]} for row in held_out(data) for lang in ("de", "el")]
+    assert min(tatoeba_accuracy(load_encoder(tmp_path / "out"), pairs).values()) > 0.9
 
 
 def test_data_without_pairs_or_without_the_texts_to_exclude_is_an_error(tmp_path, data):

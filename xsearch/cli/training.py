@@ -29,8 +29,8 @@ def static(
     xsearch index ./docs --encoder trained/xsearch-static-v1.toml -i own
     """
     from xsearch.cli.progress import Progress, say
+    from xsearch.train.progress import Progress as Step
     from xsearch.train.recipe import load_recipe
-    from xsearch.train.static import Progress as Step
     from xsearch.train.static import train_static
 
     progress = Progress("steps")

@@ -55,14 +55,28 @@ class RowAdagrad:
 
 
 class Trainer:
-    """Takes steps on a model. Only rows that a batch touches are read and written."""
+    """Takes steps on a model. Only rows that a batch touches are read and written.
 
-    def __init__(self, model: StaticModel, objective: Objective, executor: Executor | None = None) -> None:
+    squares: the accumulators of vectors and weights, float32 (tokens,) each, of a trainer to go on from.
+    """
+
+    def __init__(
+        self,
+        model: StaticModel,
+        objective: Objective,
+        executor: Executor | None = None,
+        squares: tuple[FloatArray, FloatArray] | None = None,
+    ) -> None:
         self.model = model
         self._objective = objective
         self._executor = executor
-        self._vectors = RowAdagrad(np.zeros(len(model.raw), dtype=np.float32))
-        self._weights = RowAdagrad(np.zeros(len(model.raw), dtype=np.float32))
+        empty = np.zeros((2, len(model.raw)), dtype=np.float32)
+        self._vectors, self._weights = (RowAdagrad(kept) for kept in (squares or (empty[0], empty[1])))
+
+    @property
+    def squares(self) -> tuple[FloatArray, FloatArray]:
+        """What the accumulators hold."""
+        return self._vectors.squares, self._weights.squares
 
     def step(self, batch: PairBatch, rate: float) -> float:
         """Fit one batch at a learning rate. Returns the loss."""

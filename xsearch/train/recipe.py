@@ -49,6 +49,23 @@ class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dropout: float = 0.1
 
 
+class Translated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Sentences translated piece by piece (`xsearch.train.translated`).
+
+    share: of the pairs. source: the language translated from. size_exponent: a language is drawn by (pieces its table
+    translates) ** this. least: a sentence counts when so much of it has a translation. switch: how often a piece
+    stays as it is. pairs, lexicon_pairs: most sentence and dictionary pairs a language's table is learnt from.
+    """
+
+    share: float = 0.3
+    source: str = "en"
+    size_exponent: float = 0.8
+    least: float = 0.6
+    switch: float = 0.15
+    pairs: int = 20_000
+    lexicon_pairs: int = 60_000
+
+
 class Cycle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A run of steps with accumulators of its own. The learning rate rises linearly over the first `warmup` of the
     steps and falls linearly to 0 over all."""
@@ -76,6 +93,7 @@ class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class StaticRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole recipe. `exclude` lists globs, relative to the data folder, of files whose texts may not be trained on.
 
+    translated: None trains on the pairs of the data alone, from random vectors.
     group: numbers of a vector that share a byte (`xsearch.encode.codes`). window: tokens of a passage window in use.
     licence: of the encoder. description: for its card.
     """
@@ -90,6 +108,7 @@ class StaticRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window: int = 80
     vocabulary: Vocabulary = Vocabulary()
     sampling: Sampling = Sampling()
+    translated: Translated | None = None
     objective: Objective = Objective()
 
 
@@ -114,6 +133,8 @@ def _check(recipe: StaticRecipe, path: Path) -> None:
         "a cycle's steps must be at least 1": any(cycle.steps < 1 for cycle in recipe.objective.cycles),
         "a cycle's warmup must lie in [0, 1]": any(not 0 <= cycle.warmup <= 1 for cycle in recipe.objective.cycles),
         "sampling.dropout must lie in [0, 1)": not 0 <= recipe.sampling.dropout < 1,
+        "translated.share, least and switch must lie in [0, 1]": recipe.translated is not None
+        and not all(0 <= x <= 1 for x in (recipe.translated.share, recipe.translated.least, recipe.translated.switch)),
         "a source's weight must not be negative": any(source.weight < 0 for source in recipe.sources),
     }
     for problem, present in problems.items():

@@ -13,6 +13,8 @@ from xsearch.train.tokenrows import TokenRows
 
 CONTEXT_ROWS = 3
 REDRAWS = 4
+DRAWS = 4
+"""Rows drawn for each one wanted that has to hold a certain language: three in four do not."""
 Draw = tuple[Bags, Bags, Ints]
 
 
@@ -90,6 +92,22 @@ class PairSampler:
         self._languages = len(language_counts)
         self._row_and_language = rows.row_of * self._languages + rows.langs
         self._in_document = np.array([source.documents for source in sources])[rows.sources]
+
+    @property
+    def dropout(self) -> float:
+        """The share of tokens that training leaves out."""
+        return self._settings.dropout
+
+    def sentences(self, size: int, lang: int, least: int, rng: np.random.Generator) -> tuple[Ints, Bags]:
+        """At most `size` texts in the language numbered `lang`, of `least` tokens or more, and their rows."""
+        table = self._rows.table
+        rows = self._rows.rows(size * DRAWS, rng)
+        texts = np.searchsorted(self._row_and_language, rows * self._languages + lang)
+        texts = np.minimum(texts, len(self._row_and_language) - 1)
+        there = self._row_and_language[texts] == rows * self._languages + lang
+        there &= table.offsets[texts + 1] - table.offsets[texts] >= least
+        rows, texts = rows[there][:size], texts[there][:size]
+        return rows, self._head(table, texts)
 
     def draw(self, size: int, rng: np.random.Generator) -> PairBatch:
         """A batch of at most `size` pairs: fewer where a row had no second text or a neighbour is missing."""
