@@ -110,9 +110,9 @@ SENTENCES = {
 }
 
 FIRST_VALUES = {
-    "presidential elections in Iran": [-0.0063, 0.0144, -0.0991, -0.0416, -0.0894, -0.0444],
-    "الانتخابات الرئاسية": [0.0464, -0.0108, 0.0092, -0.0298, -0.0044, 0.0386],
-    "総選挙の結果": [-0.1202, -0.0464, -0.0851, -0.0728, -0.0822, -0.019],
+    "presidential elections in Iran": [-0.157, 0.0251, -0.0397, 0.0335, -0.0042, -0.0062],
+    "الانتخابات الرئاسية": [-0.1141, 0.0297, -0.0742, 0.1152, -0.0511, -0.0922],
+    "総選挙の結果": [-0.1417, 0.127, 0.0531, 0.1254, 0.0469, 0.0457],
 }
 
 
@@ -152,7 +152,7 @@ def test_a_question_finds_its_answer_among_all_languages(shipped):
 def test_files_fit_the_card_and_the_wheel(shipped):
     card = shipped.card
     folder = data_path("encoders") / card.files
-    assert sum(file.stat().st_size for file in folder.iterdir()) < 9_500_000
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 24_000_000
     assert {"en", "de", "fr", "es", "ru", "ar", "zh", "ja", "hi", "fa", "sw", "ko"} <= set(card.languages)
     assert all(0 <= score <= 1 for score in card.languages.values())
     assert all(source.licence and "NC" not in source.licence.split() for source in card.sources)

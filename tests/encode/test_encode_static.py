@@ -174,8 +174,8 @@ def test_card_with_unknown_key_is_refused(tmp_path):
 
 
 def test_unknown_names_and_kinds(tmp_path):
-    with pytest.raises(UsageError, match="did you mean 'xsearch-static-v1'"):
-        load_encoder("xsearch-static-v2")
+    with pytest.raises(UsageError, match="did you mean 'xsearch-static-v2'"):
+        load_encoder("xsearch-statik-v2")
     with pytest.raises(UsageError, match="0 cards"):
         load_encoder(tmp_path)
     path = written(tmp_path) / "tiny.toml"
@@ -186,8 +186,8 @@ def test_unknown_names_and_kinds(tmp_path):
 
 def test_known_encoders_have_cards():
     cards = known_encoders()
-    assert "xsearch-static-v1" in [c.name for c in cards]
-    assert card("xsearch-static-v1").dim == 256
+    assert "xsearch-static-v2" in [c.name for c in cards]
+    assert card("xsearch-static-v2").dim == 256
 
 
 def test_windows_of_pieces_are_those_of_their_texts():

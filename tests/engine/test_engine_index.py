@@ -293,7 +293,7 @@ def test_a_batch_that_cannot_be_prepared_ends_the_writer_and_commits_nothing(tmp
 
 
 def test_an_encoder_given_by_path_is_found_again(tmp_path):
-    card = data_path("encoders") / "xsearch-static-v1.toml"
+    card = data_path("encoders") / "xsearch-static-v2.toml"
     index = xsearch.create(tmp_path / "idx", encoder=card)
     with index.writer() as writer:
         writer.add(Document("a", "Ein Fluss in den Bergen.", lang="de"))
@@ -330,8 +330,8 @@ def test_an_encoder_of_somebody_else_enters_by_its_entry_point(monkeypatch):
 
     point = EntryPoint("theirs", "xsearch.encode:load_encoder", "xsearch.encoders")
     monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "xsearch.encoders" else [])
-    assert load_encoder("theirs").card.name == "xsearch-static-v1"
-    with pytest.raises(xsearch.UsageError, match=r"known are .*xsearch-static-v1"):
+    assert load_encoder("theirs").card.name == "xsearch-static-v2"
+    with pytest.raises(xsearch.UsageError, match=r"known are .*xsearch-static-v2"):
         load_encoder("xsearch-static")
 
 

@@ -118,3 +118,5 @@ def test_learning_rate_of_a_cycle_by_hand():
     assert [plain.rate(step) for step in range(4)] == pytest.approx([0.2, 0.15, 0.1, 0.05])
     warm = Cycle(steps=4, learning_rate=0.2, warmup=0.5)
     assert [warm.rate(step) for step in range(4)] == pytest.approx([0.1, 0.15, 0.1, 0.05])
+    short = Cycle(steps=4, learning_rate=0.2, last=0.5)
+    assert [short.rate(step) for step in range(4)] == pytest.approx([0.2, 0.175, 0.15, 0.125])

@@ -76,6 +76,14 @@ def corpus(count=500):
     return token_rows(rows)
 
 
+def test_large_piece_numbers_keep_their_pairs_apart():
+    tokens = np.array([240_000, 249_999, 240_001, 249_998], dtype=np.int32)
+    ones, places = np.ones(2, dtype=np.int64), np.arange(4)
+    table = _model1(tokens, places[::2], ones, places[1::2], ones)
+    assert table.left.tolist() == [240_000, 240_001]
+    assert table.right.tolist() == [249_999, 249_998]
+
+
 def test_tables_find_the_translations_and_leave_held_rows_out():
     rows = corpus()
     tables = piece_tables(rows, np.zeros(len(rows), dtype=bool), EN, Translated(), seed=1)

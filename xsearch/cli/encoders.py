@@ -63,7 +63,7 @@ def evaluate(
     {"lang", "text", "en"}; .xz, .gz and .zst too.
 
     \b
-    xsearch encoders eval xsearch-static-v1 --collection eval/collections/demo
+    xsearch encoders eval xsearch-static-v2 --collection eval/collections/demo
     """
     from xsearch.cli.display import table
     from xsearch.encode import load_encoder

@@ -25,8 +25,8 @@ def static(
     """Train static multilingual vectors: what ships, or your own.
 
     \b
-    xsearch train static --recipe encoders/recipes/static-v1.toml --data ./data --out trained
-    xsearch index ./docs --encoder trained/xsearch-static-v1.toml -i own
+    xsearch train static --recipe encoders/recipes/static-v2.toml --data ./data --out trained
+    xsearch index ./docs --encoder trained/xsearch-static-v2.toml -i own
     """
     from xsearch.cli.progress import Progress, say
     from xsearch.train.progress import Progress as Step

@@ -11,7 +11,7 @@ PACKAGE = "xsearch"
 
 
 def data_path(relative: str) -> Path:
-    """The path of a shipped file or folder, e.g. ``encoders/xsearch-static-v1.toml``.
+    """The path of a shipped file or folder, e.g. ``encoders/xsearch-static-v2.toml``.
 
     An installed wheel carries them under ``xsearch/_data/``; in a checkout they stand beside the package. Raises
     `XSearchError` where neither holds it.

@@ -12,7 +12,7 @@ from xsearch.encode.neural import Runtime, load_neural
 from xsearch.encode.protocol import AnyEncoder, Encoder, MultiVectorEncoder, SparseEncoder
 from xsearch.encode.static import load_static
 
-DEFAULT = "xsearch-static-v1"
+DEFAULT = "xsearch-static-v2"
 NEURAL = ("dense", "multivector", "sparse")
 """Kinds of cards whose encoders torch runs."""
 

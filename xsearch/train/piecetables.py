@@ -93,7 +93,7 @@ def _model1(tokens: NDArray[np.int32], left: Ints, left_sizes: Ints, right: Ints
     right_place, left_place = np.divmod(place, across[pair])
     to = tokens[right[pair] + right_place].astype(np.int64)
     inside = left_place < left_sizes[pair]
-    origin = np.where(inside, tokens[np.minimum(left[pair] + left_place, len(tokens) - 1)], empty)
+    origin = np.where(inside, tokens[np.minimum(left[pair] + left_place, len(tokens) - 1)].astype(np.int64), empty)
     types, kind = np.unique(origin * vocabulary + to, return_inverse=True)
     groups = np.repeat(across, right_sizes)
     starts = np.cumsum(groups) - groups

@@ -68,16 +68,17 @@ class Translated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Cycle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A run of steps with accumulators of its own. The learning rate rises linearly over the first `warmup` of the
-    steps and falls linearly to 0 over all."""
+    steps and falls linearly over all, to `last` of it."""
 
     steps: int
     learning_rate: float
     warmup: float = 0.0
+    last: float = 0.0
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
         rise = min(1.0, (step + 1) / (self.warmup * self.steps)) if self.warmup else 1.0
-        return self.learning_rate * rise * (1 - step / self.steps)
+        return self.learning_rate * rise * (1 - (1 - self.last) * step / self.steps)
 
 
 class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -131,7 +132,9 @@ def _check(recipe: StaticRecipe, path: Path) -> None:
         "objective.dim must be a positive multiple of 8": recipe.objective.dim <= 0 or recipe.objective.dim % 8 != 0,
         "objective.batch must be at least 2": recipe.objective.batch < 2,
         "a cycle's steps must be at least 1": any(cycle.steps < 1 for cycle in recipe.objective.cycles),
-        "a cycle's warmup must lie in [0, 1]": any(not 0 <= cycle.warmup <= 1 for cycle in recipe.objective.cycles),
+        "a cycle's warmup and last must lie in [0, 1]": any(
+            not (0 <= cycle.warmup <= 1 and 0 <= cycle.last <= 1) for cycle in recipe.objective.cycles
+        ),
         "sampling.dropout must lie in [0, 1)": not 0 <= recipe.sampling.dropout < 1,
         "translated.share, least and switch must lie in [0, 1]": recipe.translated is not None
         and not all(0 <= x <= 1 for x in (recipe.translated.share, recipe.translated.least, recipe.translated.switch)),
