@@ -250,3 +250,11 @@ def test_vocabulary_is_learnt_from_folded_words(tmp_path):
     assert any("cafe" in piece for piece in pieces)
     assert not any(c.isupper() or c in "éö" for piece in pieces for c in piece)
     assert all(score == np.float16(score) for score in pieces.values())
+
+
+def test_a_frequent_word_that_is_part_of_no_other_is_a_piece():
+    texts = ["quilf zmeb durtha durthan durthas"] * 20 + ["abcde fghij klmno"] * 4
+    pieces = dict(learn_pieces(texts, 60))
+    assert {"\u2581quilf", "\u2581zmeb"} <= set(pieces)
+    assert "\u2581klmno" not in pieces  # seen four times
+    assert len(pieces) <= 60
