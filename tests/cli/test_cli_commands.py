@@ -64,7 +64,7 @@ def test_options_of_a_query(home):
     filtered = xsearch("query", "river", "--filter", "year >= 2000 and year < 2020", "--format", "jsonl", cwd=home)
     assert [json.loads(line)["id"] for line in filtered.out.splitlines()] == ["ja1"]
     explained = json.loads(xsearch("query", "Donau Fluss", "--explain", "--format", "json", cwd=home).out)
-    assert {part["retriever"] for part in explained["hits"][0]["explain"]} == {"bm25", "dense"}
+    assert {part["retriever"] for part in explained["hits"][0]["explain"]} == {"bm25", "psq", "names", "dense"}
     alone = json.loads(xsearch("query", "Elbe", "--retrievers", "bm25", "--explain", "--format", "json", cwd=home).out)
     assert [part["retriever"] for part in alone["hits"][0]["explain"]] == ["bm25"]
     for method in ("fair", "rrf", "zscore", "minmax", "roundrobin"):
@@ -220,9 +220,10 @@ def test_doctor_goes_red_for_a_script_the_analyzers_drop(tmp_path):
 
 def test_encoders(tmp_path):
     listed = json.loads(xsearch("encoders", "list", "--format", "json", cwd=tmp_path).out)
-    assert [card["kind"] for card in listed] == ["static"]
-    shown = xsearch("encoders", "show", listed[0]["name"], cwd=tmp_path)
-    assert listed[0]["name"] in shown.out
+    kinds = {card["name"]: card["kind"] for card in listed}
+    assert [name for name, kind in kinds.items() if kind == "static"] == ["xsearch-static-v2"]
+    assert {"dense", "multivector", "sparse"} <= set(kinds.values())
+    assert "xsearch-static-v2" in xsearch("encoders", "show", "xsearch-static-v2", cwd=tmp_path).out
     assert xsearch("encoders", "show", "nobody", cwd=tmp_path).code == 2
 
 

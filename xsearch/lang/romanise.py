@@ -75,9 +75,10 @@ _CLASSES = {letter: number for number, letters in enumerate(_CONSONANTS, start=1
 
 
 def family(word: str) -> str:
-    """The kind of writing of a word's first letter, one of `FAMILIES`; "" for a word without letters."""
+    """The kind of writing of a word's first letter, one of `FAMILIES`; Latin's for a word of letters that
+    no script has to itself ("µ") or of none."""
     script = next((script for char in word if char.isalpha() and (script := script_of(char)) != COMMON), "")
-    return _FAMILY.get(script, "c") if script else ""
+    return _FAMILY.get(script, "c") if script else "l"
 
 
 def romanise(word: str) -> str:
