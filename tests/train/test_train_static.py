@@ -191,6 +191,7 @@ def test_figures_of_collections(trained, tmp_path):
     assert figures["from-english"] == 0  # nobody asks in English
     figures = score_folder(encoder, tmp_path / "talk")
     assert figures["accuracy-1"] == figures["accuracy-xtreme"] > 0.9
+    assert score_folder(encoder, tmp_path / "talk", by_language=True) == figures | {"deu": figures["accuracy-1"]}
 
 
 def test_ndcg_by_hand():

@@ -55,6 +55,7 @@ def show(
 def evaluate(
     name: Annotated[str, typer.Argument(help="An encoder's name, or the path of its card.")],
     collections: Annotated[list[Path], typer.Option("--collection", metavar="DIR", help="docs, topics or pairs.")],
+    by_language: Annotated[bool, typer.Option("--by-language", help="Of sentence pairs: every language.")] = False,
     format: Format = "table",
 ) -> None:
     """Measure an encoder alone: nDCG@10 by language pair, or the accuracy of sentence pairs.
@@ -70,7 +71,7 @@ def evaluate(
     from xsearch.train.evaluate_static import score_folder
 
     encoder = load_encoder(name)
-    scores = {folder.name: score_folder(encoder, folder) for folder in collections}
+    scores = {folder.name: score_folder(encoder, folder, by_language) for folder in collections}
     if format == "json":
         typer.echo(json.dumps(scores, ensure_ascii=False, indent=1))
         return

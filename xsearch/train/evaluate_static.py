@@ -22,24 +22,25 @@ XTREME = (
 """The Tatoeba languages of XTREME (Hu et al. 2020, table 15)."""
 
 
-def score_folder(encoder: Encoder, folder: Path) -> dict[str, float]:
+def score_folder(encoder: Encoder, folder: Path, by_language: bool = False) -> dict[str, float]:
     """The figures of the collection in `folder`, by name.
 
     ``docs.jsonl*`` and ``topics.jsonl*`` give nDCG@10 across languages, in the same language, from English and in one
     mixed list; ``pairs.jsonl*`` gives accuracies, foreign to English: the mean over its languages and over those of
-    XTREME. Raises `BadInput` where there is neither.
+    XTREME, and with `by_language` each. Raises `BadInput` where there is neither.
     """
     if pairs := sorted(folder.glob("pairs.jsonl*")):
-        by_language = tatoeba_accuracy(encoder, (record for path in pairs for _, record in read_records(path)))
-        return {
-            f"accuracy-{len(by_language)}": _mean(by_language.values()),
-            "accuracy-xtreme": _mean(by_language[lang] for lang in XTREME if lang in by_language),
+        found = tatoeba_accuracy(encoder, (record for path in pairs for _, record in read_records(path)))
+        means = {
+            f"accuracy-{len(found)}": _mean(found.values()),
+            "accuracy-xtreme": _mean(found[lang] for lang in XTREME if lang in found),
         }
+        return means | found if by_language else means
     collection = read_collection(folder)
     if not collection.documents or not collection.topics:
         raise BadInput("holds neither pairs.jsonl nor docs.jsonl and topics.jsonl", str(folder))
-    found = retrieval_scores(encoder, collection)
-    return {"cross": found.cross, "same": found.same, "from-english": found.from_english, "mixed": found.mixed}
+    scores = retrieval_scores(encoder, collection)
+    return {"cross": scores.cross, "same": scores.same, "from-english": scores.from_english, "mixed": scores.mixed}
 
 
 def tatoeba_accuracy(encoder: Encoder, pairs: Iterable[dict[str, Any]]) -> dict[str, float]:
