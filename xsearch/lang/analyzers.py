@@ -100,7 +100,8 @@ class _Known(dict[str, T]):
         unknown = list(dict.fromkeys(key for key, value in zip(keys, values, strict=True) if value is None))
         new = dict(zip(unknown, self._compute(unknown), strict=True))
         self._make_room()
-        self.update((key, value) for key, value in new.items() if len(key) <= _CACHED_LENGTH)
+        kept = ((key, value) for key, value in new.items() if len(key) <= _CACHED_LENGTH)
+        self.update(islice(kept, max(0, _CACHE_SIZE - len(self))))
         return (new[key] if value is None else value for key, value in zip(keys, values, strict=True))
 
     def _make_room(self) -> None:
@@ -131,11 +132,7 @@ class Analyzer:
 
     def terms(self, text: str) -> list[str]:
         """The terms of a text in order. No term is empty or holds whitespace."""
-        found: list[str] = []
-        words = self._words
-        for word in self._pattern.findall(text):
-            found += words[word]
-        return found
+        return list(chain.from_iterable(self._words.of_all(self._pattern.findall(text))))
 
     def terms_of_all(self, texts: Sequence[str]) -> list[list[str]]:
         """`terms` of every text. What is new in them is analyzed together, in a third of the time."""
@@ -150,15 +147,17 @@ class Analyzer:
         none: a word of nothing but marks.
         """
         matches = list(self._pattern.finditer(text))
-        runs = [match[0][0] >= FIRST_UNIT and self._is_run(match[0]) is not None for match in matches]
-        terms = self._words.of_all([match[0] for match, is_run in zip(matches, runs, strict=True) if not is_run])
+        words = [match[0] for match in matches]
+        runs = [word[0] >= FIRST_UNIT and self._is_run(word) is not None for word in words]
+        if not any(runs):
+            return [Token(t, m.start(), m.end()) for t, m in zip(self._words.of_all(words), matches, strict=True)]
         found: list[Token] = []
-        for match, is_run in zip(matches, runs, strict=True):
+        for match, word, is_run in zip(matches, words, runs, strict=True):
             start = match.start()
             if is_run:
-                found += [Token((term,), start + a, start + b) for term, a, b in self._run(match[0])]
+                found += [Token((term,), start + a, start + b) for term, a, b in self._run(word)]
             else:
-                found.append(Token(next(terms), start, match.end()))
+                found.append(Token(self._words[word], start, match.end()))
         return found
 
     def _words_terms(self, words: Sequence[str]) -> list[tuple[str, ...]]:
@@ -201,7 +200,7 @@ class Analyzer:
     def _run_terms(self, run: str) -> tuple[str, ...]:
         if self._segmenter:
             return tuple(term for term, _, _ in self._run(run))
-        folded = list(filter(None, map(self._units.__getitem__, units(run))))
+        folded = list(filter(None, self._units.of_all(units(run))))
         return tuple(map(add, folded, folded[1:])) if len(folded) > 1 else tuple(folded)
 
     def _run(self, run: str) -> list[tuple[str, int, int]]:
