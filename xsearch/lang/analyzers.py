@@ -169,26 +169,32 @@ class Analyzer:
                 found[place] = self._run_terms(word)
             else:
                 spaced.setdefault(_first_script(word), []).append(place)
+        terms: Iterable[tuple[str, ...]]
         for script, places in spaced.items():
             own = script in self._recipe.scripts
             fold = self._fold if own or script == COMMON else folding(_SCRIPT_STYLES.get(script, "general"))
-            folded = _each(fold, [words[place].translate(self._joiners) for place in places])
+            own_words = [words[place] for place in places]
+            folded = _each(fold, [word.translate(self._joiners) for word in own_words] if self._joiners else own_words)
             # Compatibility forms may hold spaces (ligatures) and signs (fractions): what comes out is words once more.
-            parts = list(map(self._pattern.findall, folded))
-            terms = self._reduced(parts) if own else map(tuple, parts)
+            if self._pattern.findall("\n".join(folded)) == folded:
+                terms = self._reduced(folded) if own else zip(folded, strict=True)
+            else:
+                parts = list(map(self._pattern.findall, folded))
+                reduced = iter(
+                    self._reduced(list(chain.from_iterable(parts))) if own else zip(chain(*parts), strict=True)
+                )
+                terms = [tuple(chain.from_iterable(islice(reduced, len(several)))) for several in parts]
             for place, its in zip(places, terms, strict=True):
                 found[place] = its
         return found
 
-    def _reduced(self, words: Sequence[list[str]]) -> Iterable[tuple[str, ...]]:
-        """Each list of folded words, stemmed or cut into n-grams."""
+    def _reduced(self, words: Sequence[str]) -> Iterable[tuple[str, ...]]:
+        """Folded words, stemmed or cut into n-grams."""
         if self._stem_all:
-            flat = list(chain.from_iterable(words))
             # Stemmers put letters back (Serbian dj is đ), and the Persian one sees the joiner, which terms lack.
-            stems = [stem.replace("\u200c", "") for stem in self._fold_all(self._stem_all(flat))]
-            found = iter([stem or word for stem, word in zip(stems, flat, strict=True)])
-            return [tuple(islice(found, len(several))) for several in words]
-        return [tuple(chain.from_iterable(map(self._grams, several))) for several in words]
+            stems = [stem.replace("\u200c", "") for stem in self._fold_all(self._stem_all(words))]
+            return zip([stem or word for stem, word in zip(stems, words, strict=True)], strict=True)
+        return [tuple(self._grams(word)) for word in words]
 
     def _grams(self, word: str) -> Iterable[str]:
         n = self._recipe.ngram
