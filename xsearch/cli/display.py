@@ -103,6 +103,8 @@ def show_hits(hits: Sequence[Hit], explain: bool) -> None:
         body = marked(hit.snippet, hit.spans, isolate)
         for part in hit.explain if explain else ():
             body.append(f"\n{explained(part)}", style="dim")
+        if explain and hit.rerank:
+            body.append(f"\n{moved(hit.rerank)}", style="dim")
         if hit.matches:
             body.append(f"\n{matched(hit.matches)}", style="dim")
         made.add_row(str(hit.rank), f"{hit.score:.3f}", hit.lang, name, body)
@@ -113,6 +115,12 @@ def matched(matches: Sequence[Any]) -> str:
     """Which word of the passage met which word of the query, each pair once."""
     pairs = dict.fromkeys(f"{one_line(match.word)} ← {one_line(match.query)}" for match in matches)
     return ", ".join(pairs)
+
+
+def moved(part: Any) -> str:
+    """What a reranker did with a hit, on a line."""
+    score = "not scored" if part.score is None else f"score {part.score:.3f}"
+    return f"{part.reranker}: rank {part.before} → {part.after}, {score}"
 
 
 def explained(part: Any) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xsearch.cli.tables import app as table_commands
+
+if TYPE_CHECKING:
+    from xsearch.encode import EncoderCard
+    from xsearch.rank.rerank import RerankerCard
 
 app = typer.Typer(no_args_is_help=True, help="Encoders: list them, show a card, measure one.")
 app.add_typer(table_commands, name="tables")
@@ -17,36 +21,36 @@ Format = Annotated[str, typer.Option("--format", metavar="NAME", help="table or 
 
 @app.command("list")
 def list_encoders(format: Format = "table") -> None:
-    """The encoders that are known, one a line."""
+    """The encoders and rerankers that are known, one a line."""
     from xsearch.cli.display import table
     from xsearch.encode import known_encoders
+    from xsearch.rank.rerank import known_rerankers
 
-    cards = known_encoders()
+    cards: list[EncoderCard | RerankerCard] = [*known_encoders(), *known_rerankers()]
     if format == "json":
         import msgspec
 
         typer.echo(json.dumps([msgspec.to_builtins(card) for card in cards], ensure_ascii=False, indent=1))
         return
-    rows = [(card.name, card.kind, card.dim, len(card.languages), card.licence) for card in cards]
+    rows = [(card.name, card.kind, getattr(card, "dim", ""), len(card.languages), card.licence) for card in cards]
     table(["name", "kind", "dim", "languages", "licence"], rows, ["dim", "languages"])
 
 
 @app.command()
-def show(
-    name: Annotated[str, typer.Argument(help="An encoder's name, as `list` gives it.")], format: Format = "table"
-) -> None:
-    """An encoder's card: dimensions, licence, sources, and its score in every language."""
+def show(name: Annotated[str, typer.Argument(help="A name, as `list` gives it.")], format: Format = "table") -> None:
+    """The card of an encoder or reranker: dimensions, licence, sources, and its score in every language."""
     import msgspec
 
     from xsearch.cli.display import table
     from xsearch.encode import card as find
+    from xsearch.rank.rerank import known_rerankers
 
-    card = find(name)
+    card = next((card for card in known_rerankers() if card.name == name), None) or find(name)
     record = msgspec.to_builtins(card)
     if format == "json":
         typer.echo(json.dumps(record, ensure_ascii=False, indent=1))
         return
-    table(["encoder", card.name], [(k, v) for k, v in record.items() if not isinstance(v, dict | list)])
+    table(["name", card.name], [(k, v) for k, v in record.items() if not isinstance(v, dict | list)])
     scores = sorted(card.languages.items(), key=lambda item: -item[1])
     table(["language", "score"], [(code, f"{score:.2f}") for code, score in scores], ["score"])
 

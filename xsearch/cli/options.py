@@ -27,3 +27,15 @@ def listed(value: str | None) -> list[str] | None:
 
         raise UsageError(f"an empty list: {value!r}")
     return parts
+
+
+def seconds(value: str) -> float:
+    """``"200ms"``, ``"1.5s"``, ``"2min"`` as seconds; a bare number is seconds. Raises `UsageError`."""
+    import re
+
+    found = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(ms|s|min)?\s*", value)
+    if found is None:
+        from xsearch.core.errors import UsageError
+
+        raise UsageError(f"'{value}' is no time: write it as 200ms, 1.5s or 2min")
+    return float(found[1]) * {"ms": 0.001, "s": 1.0, "min": 60.0}[found[2] or "s"]

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xsearch.cli.options import DEFAULT_INDEX, Device, IndexFolder, listed
+from xsearch.cli.options import DEFAULT_INDEX, Device, IndexFolder, listed, seconds
 from xsearch.cli.progress import Progress, say
 
 if TYPE_CHECKING:
     from xsearch.core import Hit, Query
     from xsearch.engine import Index
+    from xsearch.engine.search import Found
 
 FORMATS = ("table", "json", "jsonl", "trec")
 
@@ -34,6 +35,14 @@ def query(
     fusion: Annotated[str | None, typer.Option(metavar="NAME", help="fair, rrf, zscore, minmax, roundrobin.")] = None,
     depth: Annotated[int | None, typer.Option(help="Passages per retriever and language before fusion.")] = None,
     balance: Annotated[bool, typer.Option("--balance", help="An equal share for every language found.")] = False,
+    rerank: Annotated[
+        str | None, typer.Option(metavar="NAME|PATH", help="Score the best documents again; none for not at all.")
+    ] = None,
+    rerank_depth: Annotated[int | None, typer.Option(help="Documents reranked (as its card says).")] = None,
+    rerank_passages: Annotated[int | None, typer.Option(help="Passages of each, the best found first (1).")] = None,
+    rerank_budget: Annotated[
+        str | None, typer.Option(metavar="200ms", help="Time for reranking; the best list so far is shown.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show each retriever's rank, score and support.")] = False,
     format: Annotated[str, typer.Option("--format", metavar="NAME", help="table, json, jsonl, trec.")] = "table",
     topics: Annotated[
@@ -50,6 +59,7 @@ def query(
     xsearch query "presidential elections in Iran"
     xsearch query "Wahlen im Iran" --to fa,ar -k 5 --explain
     xsearch query "solar energy" --filter 'year >= 2020' --format json
+    xsearch query "solar energy" --rerank bge-reranker-v2-m3 --rerank-budget 2s
     xsearch query --topics topics.jsonl --lang de --output run.txt
     """
     from xsearch.core import UsageError
@@ -65,6 +75,10 @@ def query(
         "fusion": fusion,
         "depth": depth,
         "balance": balance,
+        "rerank": rerank,
+        "rerank_depth": rerank_depth,
+        "rerank_passages": rerank_passages,
+        "rerank_budget": None if rerank_budget is None else seconds(rerank_budget),
     }
     if topics is not None:
         if output is None:
@@ -100,6 +114,7 @@ def _ask(
             json.dumps(
                 {
                     "query": query_record(text, found.query, hits),
+                    **rerank_record(found),
                     "suggestions": {s.word: list(s.nearest) for s in found.suggestions},
                     "hits": [hit_record(h) for h in hits],
                 },
@@ -139,6 +154,15 @@ def query_record(text: str, query: Query, hits: Sequence[Hit] = ()) -> dict[str,
     return record
 
 
+def rerank_record(found: Found) -> dict[str, Any]:
+    """What JSON output says of a reranker beside the hits, nothing without one."""
+    done = found.reranked
+    if done is None:
+        return {}
+    record = {"reranker": done.name, "documents": done.asked, "reranked": done.done, "complete": done.complete}
+    return {"rerank": record | {"ms": round(done.seconds * 1000, 1)}}
+
+
 def found_as(hits: Sequence[Hit]) -> dict[str, dict[str, list[str]]]:
     """By language and word of the query: the words that translate it in the hits, the surest first."""
     strengths: dict[str, dict[str, dict[str, float]]] = {}
@@ -170,6 +194,8 @@ def hit_record(hit: Hit) -> dict[str, Any]:
     if hit.explain:
         record["explain"] = [asdict(part) for part in hit.explain]
         record["matches"] = [asdict(match) for match in hit.matches]
+    if hit.rerank:
+        record["rerank"] = asdict(hit.rerank)
     return record
 
 
@@ -187,6 +213,8 @@ def _run_topics(index: Index, topics: Path, output: Path, k: int, lang: str | No
     progress.clear()
     resumed = f", {done.resumed:,} of them done before" if done.resumed else ""
     say(f"{output}: {done.topics:,} topics{resumed}, {done.rows:,} lines, {progress.seconds:.1f} s")
+    for trouble, count in index.rerankers.counts.items():
+        say(f"{trouble}: {count:,}")
 
 
 def demo(

@@ -27,7 +27,7 @@ from xsearch.core.errors import (
     WorkerDied,
     XSearchError,
 )
-from xsearch.core.hit import Explanation, Hit, WordMatch
+from xsearch.core.hit import Explanation, Hit, Reranking, WordMatch
 from xsearch.core.qrels import Judgment, Qrels
 from xsearch.core.query import AnalyzedClause, Clause, Query, QueryPieces, Spelling, Topic, Translations
 from xsearch.core.ranking import Ranking
@@ -56,6 +56,7 @@ __all__ = [
     "Query",
     "QueryPieces",
     "Ranking",
+    "Reranking",
     "Run",
     "ScoredDoc",
     "SparseVectors",

@@ -21,6 +21,17 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class Reranking:
+    """A reranker's part in a hit: the ranks before and after (1 is best), and its score, None where it did not come to
+    the document."""
+
+    reranker: str
+    before: int
+    after: int
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class WordMatch:
     """A word of the passage that translates a word of the query.
 
@@ -41,7 +52,7 @@ class Hit:
 
     text: the best passage. snippet: a sentence or two of it. spans: character ranges in `snippet` that the query's
     words, or their translations, matched. start, end: where the passage lies in the document's text, in code points.
-    explain, matches: filled when asked for.
+    explain, matches: filled when asked for; rerank too, where the documents were reranked.
     """
 
     rank: int
@@ -57,3 +68,4 @@ class Hit:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     explain: tuple[Explanation, ...] = ()
     matches: tuple[WordMatch, ...] = ()
+    rerank: Reranking | None = None

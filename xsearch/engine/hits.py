@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from xsearch import lang as languages
-from xsearch.core import Explanation, FloatArray, Hit, Query, WordMatch
+from xsearch.core import Explanation, FloatArray, Hit, Query, Reranking, WordMatch
 from xsearch.engine.search import Found
 from xsearch.engine.snapshot import Snapshot
 from xsearch.rank import Fused, snippet, word_matches
@@ -39,9 +39,19 @@ def make_hits(snapshot: Snapshot, found: Found, explain: bool) -> list[Hit]:
                 metadata=passage.metadata,
                 explain=explanations(snapshot, found.fused, int(row)) if explain else (),
                 matches=tuple(own) if explain else (),
+                rerank=reranking(found, rank) if explain else None,
             )
         )
     return hits
+
+
+def reranking(found: Found, rank: int) -> Reranking | None:
+    """What the reranker did with the document at a rank, None without one."""
+    done = found.reranked
+    if done is None:
+        return None
+    score = float(done.reranker_scores[rank - 1])
+    return Reranking(done.name, int(done.order[rank - 1]) + 1, rank, None if np.isnan(score) else score)
 
 
 def passage_matches(snapshot: Snapshot, query: Query, passage: StoredPassage) -> list[WordMatch]:

@@ -19,12 +19,14 @@ from xsearch.engine.clock import command, utc_now
 from xsearch.engine.encoder import encoder_name, encoder_record, load_encoders
 from xsearch.engine.hits import make_hits
 from xsearch.engine.recipe import Recipe, load_recipe
+from xsearch.engine.rerank import Rerankers
 from xsearch.engine.search import Found, SearchOptions, search
 from xsearch.engine.snapshot import Snapshot
 from xsearch.storage import DiskFiles, Files, Manifest, read_manifest
 
 if TYPE_CHECKING:
     from xsearch.engine.writer import IndexWriter
+    from xsearch.rank.rerank import Reranker
 
 
 class Index:
@@ -45,6 +47,7 @@ class Index:
     ) -> None:
         self.path = Path(path)
         self._runtime = runtime
+        self.rerankers = Rerankers(runtime)
         self._files = files or DiskFiles()
         self._clock = clock
         self._lock = threading.Lock()
@@ -56,7 +59,7 @@ class Index:
         for _ in range(8):
             manifest = read_manifest(self.path)
             try:
-                snapshot = Snapshot(self.path, manifest, self._runtime)
+                snapshot = Snapshot(self.path, manifest, self._runtime, self.rerankers)
                 break
             except (FileNotFoundError, IndexDamaged):
                 if read_manifest(self.path).commit == manifest.commit:
@@ -127,16 +130,35 @@ class Index:
         fusion: str | None = None,
         depth: int | None = None,
         balance: bool = False,
+        rerank: str | Path | Reranker | None = None,
+        rerank_depth: int | None = None,
+        rerank_passages: int | None = None,
+        rerank_budget: float | None = None,
         explain: bool = False,
     ) -> list[Hit]:
         """The best `k` documents for `text`, whatever their language.
 
         lang: the query's language (identified when None). to: only documents in these languages. filter: an
         expression over metadata, e.g. ``year >= 2020 and lang in ["de", "fa"]``. balance: an equal share for every
-        language found. explain: fill `Hit.explain`.
+        language found. rerank: a reranker's name or path, or one of your own (`xsearch.rank.rerank.Reranker`); it
+        scores the best `rerank_depth` documents again, of each the `rerank_passages` found first, for at most
+        `rerank_budget` seconds. explain: fill `Hit.explain`, `Hit.rerank`.
         Raises `UsageError`, `UnknownLanguage`, `FilterError`.
         """
-        options = SearchOptions(k, lang, to, filter, retrievers, fusion, depth, balance)
+        options = SearchOptions(
+            k,
+            lang,
+            to,
+            filter,
+            retrievers,
+            fusion,
+            depth,
+            balance,
+            rerank,
+            rerank_depth,
+            rerank_passages,
+            rerank_budget,
+        )
         snapshot = self.snapshot
         return make_hits(snapshot, search(snapshot, text, options), explain)
 

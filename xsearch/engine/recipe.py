@@ -37,6 +37,15 @@ class DenseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     codes: Literal["int8", "fp32", "fp16", "binary"] = "int8"
 
 
+class RerankSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What scores the best documents again: `reranker`, a name or the path of a card, "" for none; `depth` documents, 0
+    for what its card says, of each the `passages` that were found first."""
+
+    reranker: str = ""
+    depth: int = 0
+    passages: int = 1
+
+
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an index is made of. encoder: of the retrievers that need one; None stands for the encoder that ships.
     encoders: by retriever, for one that has another. tables: a file of translation tables, None for those that ship.
@@ -51,6 +60,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     passages: PassageSettings = PassageSettings()
     dense: DenseSettings = DenseSettings()
     fusion: FusionSettings = FusionSettings()
+    rerank: RerankSettings = RerankSettings()
 
     def encoder_of(self, retriever: str) -> str | None:
         """The name or path of a retriever's encoder, None for the encoder that ships."""
@@ -76,6 +86,8 @@ def parse_recipe(text: str, where: str) -> Recipe:
         raise BadInput("dense.dim is 0 (all) or more", where)
     if recipe.passages.max_words < 1 or recipe.fusion.depth < 1:
         raise BadInput("passages.max_words and fusion.depth must be at least 1", where)
+    if recipe.rerank.depth < 0 or recipe.rerank.passages < 1:
+        raise BadInput("rerank.depth is 0 or more, rerank.passages at least 1", where)
     if recipe.fusion.method not in METHODS:
         raise BadInput(f"unknown fusion '{recipe.fusion.method}': known are {', '.join(METHODS)}", where)
     if any(not weight >= 0 for weight in recipe.fusion.weights.values()):

@@ -18,6 +18,8 @@ from xsearch.core import Run, ScoredDoc, Topic
 from xsearch.corpora.compression import text_writer
 from xsearch.corpora.formats.trec_run import run_lines
 from xsearch.engine.index import Index
+from xsearch.engine.search import SearchOptions, rerank_options
+from xsearch.rank.rerank import Reranker
 from xsearch.storage.files import refusals
 
 TAG = "xsearch"
@@ -67,8 +69,8 @@ def resume_run(
         places = _finished(file, settings)
         left = [topic for topic in named if row_key(topic) not in places]
         resumed = len(named) - len(left)
-        # A device has one driver.
-        most = 1 if index.snapshot.is_neural else os.cpu_count() or 1
+        # A device has one driver, and so has what a reranker's time is measured by.
+        most = 1 if index.snapshot.is_neural or reranks(index, options) else os.cpu_count() or 1
         count = workers or min(most, max(1, len(left) // TOPICS_A_WORKER))
         for done, (topic, rows) in enumerate(index.search_each(left, k, workers=count, **options), start=1):
             key = row_key(topic)
@@ -80,10 +82,18 @@ def resume_run(
     return RunDone(len(named), lines, resumed)
 
 
+def reranks(index: Index, options: Mapping[str, Any]) -> Reranker | None:
+    """The reranker that a search with `options` uses."""
+    chosen = rerank_options(index.snapshot, SearchOptions(1, **options))
+    return index.rerankers.get(chosen.reranker) if chosen else None
+
+
 def part_settings(index: Index, k: int, options: Mapping[str, Any]) -> str:
     """The first line of a ``.part`` file: what its rows were found with."""
     manifest = index.manifest
-    state = {"index": str(index.path.resolve()), "commit": manifest.commit, "updated": manifest.updated}
+    state: dict[str, Any] = {"index": str(index.path.resolve()), "commit": manifest.commit, "updated": manifest.updated}
+    if reranker := reranks(index, options):
+        state["reranker"] = [reranker.card.name, reranker.card.fingerprint]
     return json.dumps(
         {**state, "created": manifest.created, "encoder": manifest.encoder, "k": k, **options}, sort_keys=True
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -13,9 +14,11 @@ from xsearch.engine.constraints import constraint_mask
 from xsearch.engine.filters import compile_filter
 from xsearch.engine.parts import RETRIEVERS
 from xsearch.engine.query import build_query
+from xsearch.engine.rerank import NONE, Reranked, RerankOptions, rerank_documents
 from xsearch.engine.snapshot import Snapshot
 from xsearch.engine.suggestions import Suggestion, suggest
 from xsearch.rank import Candidates, Fused, balance, fuse, max_passage
+from xsearch.rank.rerank import Reranker
 from xsearch.retrieve import Names
 
 MAX_K = 100_000
@@ -27,7 +30,9 @@ class SearchOptions:
 
     k: documents wanted. lang: the query's language. to: languages of the documents. filter: an expression over
     metadata. depth: passages per retriever and language before fusion. balance: an equal share of the answer for
-    every language that has documents to show.
+    every language that has documents to show. rerank: a reranker's name, path or the object itself, "none" for none
+    although the recipe names one. rerank_depth: documents that it reranks. rerank_passages: of each document.
+    rerank_budget: seconds it may take for a query.
     """
 
     k: int = 10
@@ -38,6 +43,10 @@ class SearchOptions:
     fusion: str | None = None
     depth: int | None = None
     balance: bool = False
+    rerank: str | Path | Reranker | None = None
+    rerank_depth: int | None = None
+    rerank_passages: int | None = None
+    rerank_budget: float | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= MAX_K:
@@ -58,7 +67,8 @@ class Scope:
 class Found:
     """Documents for a query, best first. documents: int64 (n,) numbers; passages: int64 (n,) each one's best
     passage; scores: float32 (n,); rows: int64 (n,) where each stands in `fused`; notes: remarks for the user;
-    suggestions: words for those that no document has."""
+    suggestions: words for those that no document has. reranked: what a reranker said, its arrays aligned with these,
+    None without one."""
 
     query: Query
     documents: IntArray
@@ -68,6 +78,7 @@ class Found:
     fused: Fused
     notes: tuple[str, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
+    reranked: Reranked | None = None
 
 
 def search(snapshot: Snapshot, text: str, options: SearchOptions) -> Found:
@@ -78,21 +89,48 @@ def search(snapshot: Snapshot, text: str, options: SearchOptions) -> Found:
     suggestions = suggest(snapshot, query)
     notes += tuple(suggestion.note for suggestion in suggestions)
     scope = _constrained(snapshot, query, scope)
-    depth = max(options.depth or snapshot.recipe.fusion.depth, options.k)
+    reranking = rerank_options(snapshot, options)
+    wanted = options.k if reranking is None else max(options.k, rerank_depth(snapshot, reranking))
+    depth = max(options.depth or snapshot.recipe.fusion.depth, wanted)
     while True:
         candidates = [retrieve(snapshot, name, query, depth, scope) for name in names]
         fused = fuse(options.fusion or snapshot.recipe.fusion.method, candidates)
         passages = fused.ranking.passages
         rows, documents, scores = max_passage(fused.ranking, snapshot.columns.document_of(passages))
         # Several passages of one document fill a list without filling the answer: look deeper while there is more.
-        if len(documents) >= options.k or not any(_cut(c, depth) for c in candidates):
+        if len(documents) >= wanted or not any(_cut(c, depth) for c in candidates):
             break
         depth *= 4
+    reranked = None
+    if reranking is not None and len(rows):
+        reranked = rerank_documents(snapshot, query, fused, rows, reranking)
+        rows, documents, scores = reranked.rows, documents[reranked.order], reranked.scores
+        notes += reranked.notes
     keep: slice | IntArray = slice(0, options.k)
     if options.balance:
         keep = balance(snapshot.group_of(passages[rows]), options.k)
     rows = rows[keep]
-    return Found(query, documents[keep], passages[rows], scores[keep], rows, fused, notes, suggestions)
+    reranked = reranked and reranked.kept(keep)
+    return Found(query, documents[keep], passages[rows], scores[keep], rows, fused, notes, suggestions, reranked)
+
+
+def rerank_options(snapshot: Snapshot, options: SearchOptions) -> RerankOptions | None:
+    """How to rerank, None for not at all: what the call says, else the recipe."""
+    settings = snapshot.recipe.rerank
+    chosen = options.rerank or settings.reranker
+    if not chosen or chosen == NONE:
+        return None
+    return RerankOptions(
+        chosen,
+        settings.depth or None if options.rerank_depth is None else options.rerank_depth,
+        settings.passages if options.rerank_passages is None else options.rerank_passages,
+        options.rerank_budget,
+    )
+
+
+def rerank_depth(snapshot: Snapshot, reranking: RerankOptions) -> int:
+    """Documents that are to be reranked."""
+    return reranking.depth or snapshot.rerankers.get(reranking.reranker).card.depth
 
 
 def _constrained(snapshot: Snapshot, query: Query, scope: Scope) -> Scope:

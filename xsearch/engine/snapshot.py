@@ -16,6 +16,7 @@ from xsearch.encode import AnyEncoder, Encoder, PieceEncoder, Runtime, has_piece
 from xsearch.engine.encoder import Encoders, index_encoders, is_neural
 from xsearch.engine.parts import Retriever, open_retriever
 from xsearch.engine.recipe import Recipe, parse_stored
+from xsearch.engine.rerank import Rerankers
 from xsearch.engine.tables import find_tables
 from xsearch.lang.translation import TranslationTables
 from xsearch.storage import Liveness, Manifest, PassageColumns, StoreReader, generation_folder
@@ -25,9 +26,15 @@ REMEMBERED_MASKS = 8
 
 class Snapshot:
     """Readers of every part of one manifest. Immutable and safe to use from several threads. runtime: how neural
-    encoders are run."""
+    encoders are run. rerankers: those already loaded."""
 
-    def __init__(self, folder: Path, manifest: Manifest, runtime: Runtime | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        runtime: Runtime | None = None,
+        rerankers: Rerankers | None = None,
+    ) -> None:
         self.folder = folder
         self.manifest = manifest
         self.recipe: Recipe = parse_stored(manifest.recipe)
@@ -43,6 +50,7 @@ class Snapshot:
         }
         self.groups, self.group_of_language = _groups(manifest.languages)
         self._masks: dict[tuple[str, tuple[Any, ...]], Mask] = {}
+        self.rerankers = rerankers or Rerankers(runtime)
 
     @property
     def encoders(self) -> Encoders:

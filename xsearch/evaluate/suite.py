@@ -25,10 +25,13 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retrievers: tuple[str, ...] | None = None
     fusion: str | None = None
     depth: int | None = None
+    rerank: str | None = None
+    rerank_depth: int | None = None
 
     def options(self) -> dict[str, Any]:
         """Keyword arguments of `Index.search_many`."""
-        return {"retrievers": self.retrievers, "fusion": self.fusion, "depth": self.depth}
+        names = ("retrievers", "fusion", "depth", "rerank", "rerank_depth")
+        return {name: getattr(self, name) for name in names}
 
 
 class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,0 +1,74 @@
+"""Scoring within a limit of time: what has been scored when it is over is what counts."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xsearch.core import FloatArray, Query
+from xsearch.rank.rerank.protocol import ListReranker, RerankCandidate, Reranker, is_listwise
+
+FIRST = 4
+"""Passages asked for before it is known how long one takes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """What a reranker said within its time. scores: float32 (n,), NaN of passages it did not come to. complete:
+    whether it did all it would have done. seconds: what it took."""
+
+    scores: FloatArray
+    complete: bool
+    seconds: float
+
+
+def score_within(
+    reranker: Reranker,
+    query: Query,
+    passages: Sequence[RerankCandidate],
+    budget: float | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Scored:
+    """The reranker's scores of `passages`, given best first.
+
+    budget: seconds, None for as long as it takes. Passages are asked for in groups, the first of `FIRST`, later ones
+    of as many as the time left suffices for at the pace so far; at least the first group is scored. A `ListReranker`
+    is stopped when a pass like the last would come too late. clock: seconds from any start.
+    """
+    begun = clock()
+    if is_listwise(reranker):
+        return _improved(reranker, query, passages, budget, clock)
+    if budget is None:
+        return Scored(reranker.score(query, passages), True, clock() - begun)
+    scores = np.full(len(passages), np.nan, dtype=np.float32)
+    done, size = 0, FIRST
+    while done < len(passages) and size:
+        group = passages[done : done + size]
+        scores[done : done + len(group)] = reranker.score(query, group)
+        done += len(group)
+        spent = clock() - begun
+        # No more than doubled: the first group pays for what is set up once.
+        size = min(2 * done, math.floor((budget - spent) * done / spent) if spent > 0 else len(passages))
+        size = max(0, size)
+    return Scored(scores, done == len(passages), clock() - begun)
+
+
+def _improved(
+    reranker: ListReranker,
+    query: Query,
+    passages: Sequence[RerankCandidate],
+    budget: float | None,
+    clock: Callable[[], float],
+) -> Scored:
+    begun = last = clock()
+    scores = np.full(len(passages), np.nan, dtype=np.float32)
+    for scores in reranker.improve(query, passages):
+        now = clock()
+        if budget is not None and now - begun + (now - last) > budget:
+            return Scored(scores, False, now - begun)
+        last = now
+    return Scored(scores, True, clock() - begun)
