@@ -90,12 +90,13 @@ def reranks(index: Index, options: Mapping[str, Any]) -> Reranker | None:
 
 def part_settings(index: Index, k: int, options: Mapping[str, Any]) -> str:
     """The first line of a ``.part`` file: what its rows were found with."""
+    asked = {name: value for name, value in options.items() if value}
     manifest = index.manifest
     state: dict[str, Any] = {"index": str(index.path.resolve()), "commit": manifest.commit, "updated": manifest.updated}
     if reranker := reranks(index, options):
         state["reranker"] = [reranker.card.name, reranker.card.fingerprint]
     return json.dumps(
-        {**state, "created": manifest.created, "encoder": manifest.encoder, "k": k, **options}, sort_keys=True
+        {**state, "created": manifest.created, "encoder": manifest.encoder, "k": k, **asked}, sort_keys=True
     )
 
 
