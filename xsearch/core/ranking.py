@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xsearch.core.batch import FloatArray, IntArray
+from xsearch.core.order import ranked
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +37,7 @@ class Ranking:
         values = np.asarray(scores, dtype=np.float32)
         if np.isnan(values).any():
             raise ValueError("a score is NaN")
-        order = np.lexsort((numbers, -values))
+        order = ranked(numbers, values, len(values))
         return Ranking(numbers[order], values[order], background or {})
 
     def top(self, n: int) -> Ranking:

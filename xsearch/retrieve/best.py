@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xsearch.core import FloatArray, IntArray
+from xsearch.core.order import best_first, distinct, ranked
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +21,7 @@ class Best:
     @staticmethod
     def of(passages: IntArray, scores: FloatArray, depth: int) -> Best:
         """The best `depth` of passages that each stand once."""
-        if len(scores) > depth:
-            cut = np.partition(scores, len(scores) - depth)[len(scores) - depth]
-            passages, scores = passages[scores >= cut], scores[scores >= cut]
-        order = np.lexsort((passages, -scores))[:depth]
+        order = ranked(passages, scores, depth)
         return Best(passages[order], scores[order])
 
     @staticmethod
@@ -34,3 +32,47 @@ class Best:
         passages = [np.empty(0, np.int64), *(part.passages for part in parts)]
         scores = [np.empty(0, np.float32), *(part.scores for part in parts)]
         return Best.of(np.concatenate(passages), np.concatenate(scores), depth)
+
+    @staticmethod
+    def of_each(parts: Sequence[Scored], depth: int) -> Best:
+        """The best `depth` passages of each part, all in one order; a passage is in one part alone, and what its best
+        window scores.
+
+        One pass over all parts: with twenty languages, numpy's calls for each would take longer than their work.
+        """
+        if not parts:
+            return Best(np.empty(0, np.int64), np.empty(0, np.float32))
+        sizes = [len(part.scores) for part in parts]
+        passages, first, _ = distinct(np.concatenate([part.owners for part in parts]))
+        scores = np.concatenate([part.scores for part in parts])[first]
+        owner_of = np.repeat(np.arange(len(parts), dtype=np.uint16), sizes)[first]
+        order = best_first(scores, len(scores))
+        # Places of each part side by side, best first; what stands beyond the depth goes.
+        by_part = np.argsort(owner_of[order], kind="stable")
+        counts = np.bincount(owner_of, minlength=len(parts))
+        rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+        kept = order[np.sort(by_part[rank < depth])]
+        return Best(passages[kept], scores[kept])
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Windows with the passages they are of and their scores, int64 (n,) and float32 (n,): of a passage's windows, the
+    best comes first."""
+
+    owners: IntArray
+    scores: FloatArray
+
+    def above(self, depth: int) -> Scored:
+        """Those that score no less than the window at `depth`."""
+        if len(self.scores) <= depth:
+            return self
+        kept = self.scores >= np.partition(self.scores, len(self.scores) - depth)[len(self.scores) - depth]
+        return Scored(self.owners[kept], self.scores[kept])
+
+    @staticmethod
+    def joined(parts: Sequence[Scored]) -> Scored:
+        """Several as one, no passage in two of them."""
+        if len(parts) == 1:
+            return parts[0]
+        return Scored(np.concatenate([part.owners for part in parts]), np.concatenate([part.scores for part in parts]))

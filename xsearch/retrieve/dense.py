@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from xsearch.core import EncoderMismatch, FloatArray, IntArray, Mask, PassageBatch, Query, Ranking
 from xsearch.core.extras import have, need_faiss
-from xsearch.retrieve.best import Best
+from xsearch.retrieve.best import Best, Scored
 from xsearch.retrieve.codes import usual_clip
 from xsearch.retrieve.numbers import next_number
 from xsearch.retrieve.stored import Rows, Stored, stored_as
@@ -258,22 +258,23 @@ class Dense:
             return [Ranking.of([], []) for _ in queries]
         integers, factors = self._stored.encode_queries(self._vectors(queries, self._dim))
         asked = np.flatnonzero(factors)
-        found: list[list[Best]] = [[] for _ in asked]
-        backgrounds: list[dict[str, tuple[float, float]]] = [{} for _ in asked]
         spread = dict(zip(held, self._spread(integers[asked]), strict=True))
-        for lang, segments in held.items():
-            if langs is not None and lang not in langs:
-                continue
-            parts = [segment.best(integers[asked], depth, allowed) for segment in segments]
-            for i, factor in enumerate(factors[asked]):
-                found[i].append(Best.merge([part[i] for part in parts], depth))
-                mean, deviation = spread[lang]
-                backgrounds[i][lang] = (float(mean[i] * factor), float(deviation[i] * factor))
+        wanted = [lang for lang in held if langs is None or lang in langs]
+        found = [
+            Scored.joined(parts)
+            for lang in wanted
+            for parts in zip(*(segment.best(integers[asked], depth, allowed) for segment in held[lang]), strict=True)
+        ]
         rankings = [Ranking.of([], []) for _ in queries]
         for i, query in enumerate(asked):
-            passages = np.concatenate([part.passages for part in found[i]]) if found[i] else ()
-            scores = np.concatenate([part.scores for part in found[i]]) * factors[query] if found[i] else ()
-            rankings[query] = Ranking.of(passages, scores, backgrounds[i])
+            best = Best.of_each(found[i :: len(asked)], depth)
+            factor = factors[query]
+            background = {
+                lang: (float(mean[i] * factor), float(deviation[i] * factor))
+                for lang in wanted
+                for mean, deviation in [spread[lang]]
+            }
+            rankings[query] = Ranking(best.passages, (best.scores * factor).astype(np.float32), background)
         return rankings
 
     def _spread(self, integers: FloatArray) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:

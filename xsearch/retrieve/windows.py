@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from xsearch.core import FloatArray, IndexDamaged, IntArray, Mask
-from xsearch.retrieve.best import Best
+from xsearch.retrieve.best import Scored
 from xsearch.retrieve.stored import Stored
 
 SPARSE = 0.05
 """Below this share of allowed windows, scoring just them beats passing over the others."""
-SPARE_WINDOWS = 32
-"""Windows fetched beyond three for two passages wanted."""
+SPARE_WINDOWS = 24
+"""Windows fetched beyond those that the passages wanted are likely to have."""
 FETCH_COST = 16
 """Windows that numpy scores in the time in which FAISS fetches one more."""
 MATRIX_CELLS = 1 << 24
@@ -38,44 +38,47 @@ class Segment:
         # As a plain array: numpy's class for mapped files takes longer to index than a few hundred numbers to read.
         self.owners = np.asarray(map_owners(folder / owners_name(lang, entry), self.rows))
         self._faiss: tuple[ModuleType, Any] | None = None
+        self._windows_each = 1.0
 
     def use_faiss(self, faiss: ModuleType) -> None:
         """Score with FAISS from now on, if it knows how these vectors are kept; it reads the same mapped memory."""
         if self._whole is None:
             return
+        self._windows_each = self.rows / (1 + np.count_nonzero(np.diff(self.owners)))
         reader = faiss.ZeroCopyIOReader(faiss.swig_ptr(self._whole), self._whole.nbytes)
         self._faiss = faiss, faiss.read_index(reader)
 
-    def best(self, queries: FloatArray, depth: int, allowed: Mask | None) -> list[Best]:
-        """For each query as `Stored.encode_queries` made it, float32 (m, dim), the best `depth` allowed passages."""
+    def best(self, queries: FloatArray, depth: int, allowed: Mask | None) -> list[Scored]:
+        """For each query as `Stored.encode_queries` made it, float32 (m, dim), windows among which the best `depth`
+        allowed passages are, each with its best window."""
         inside = None if allowed is None else allowed[self.owners]
         count = self.rows if inside is None else int(np.count_nonzero(inside))
         if count == 0:
-            return [Best(np.empty(0, np.int64), np.empty(0, np.float32)) for _ in queries]
+            return [Scored(np.empty(0, np.int64), np.empty(0, np.float32)) for _ in queries]
         if inside is not None and count == self.rows:
             inside = None
         if self._faiss is None or count < SPARSE * self.rows:
             return self._score_all(queries, depth, inside)
         return self._search(*self._faiss, queries, depth, inside)
 
-    def _score_all(self, queries: FloatArray, depth: int, inside: Mask | None) -> list[Best]:
+    def _score_all(self, queries: FloatArray, depth: int, inside: Mask | None) -> list[Scored]:
         """By scoring every allowed window."""
         rows = None if inside is None else np.flatnonzero(inside)
         owners = np.asarray(self.owners) if rows is None else self.owners[rows]
         # Windows of a passage lie side by side.
         starts = np.flatnonzero(np.diff(owners, prepend=-1))
         passages = owners[starts]
-        found: list[Best] = []
+        found: list[Scored] = []
         step = max(1, MATRIX_CELLS // len(owners))
         for start in range(0, len(queries), step):
             scores = self._stored.dot(self.codes, queries[start : start + step], rows)
             best = np.maximum.reduceat(scores, starts, axis=0)
-            found.extend(Best.of(passages, column, depth) for column in np.ascontiguousarray(best.T))
+            found.extend(Scored(passages, column).above(depth) for column in np.ascontiguousarray(best.T))
         return found
 
     def _search(
         self, faiss: ModuleType, index: Any, queries: FloatArray, depth: int, inside: Mask | None
-    ) -> list[Best]:
+    ) -> list[Scored]:
         """By FAISS: more and more windows, until `depth` passages lie strictly above the last window fetched.
 
         What lies above it is all there is above it, so neither the order in which FAISS breaks ties nor windows
@@ -86,33 +89,38 @@ class Segment:
         if inside is not None:
             parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(np.packbits(inside, bitorder="little")))
             count = int(np.count_nonzero(inside))
-        found: dict[int, Best] = {}
+        found: dict[int, Scored] = {}
         pending = list(range(len(queries)))
-        fetch = depth + depth // 2 + SPARE_WINDOWS
-        while pending and fetch * FETCH_COST < count:
+        # Long passages are found more often than short ones.
+        fetch = int(depth * (2 * self._windows_each - 1)) + SPARE_WINDOWS
+        while pending:
+            fetch = min(fetch, count)
             scores, windows = index.search(queries[pending], fetch, params=parameters)
-            for query, row, ids in zip(pending, scores, windows, strict=True):
-                best = settled(self.owners[ids], row, depth)
-                if best is not None:
+            owners = self.owners[windows]
+            for place, query in enumerate(pending):
+                if fetch == count:
+                    found[query] = Scored(owners[place], scores[place])
+                elif (best := settled(owners[place], scores[place], depth)) is not None:
                     found[query] = best
             pending = [query for query in pending if query not in found]
             fetch *= 4
+            if fetch * FETCH_COST >= count:
+                break
         if pending:
             found.update(zip(pending, self._score_all(queries[pending], depth, inside), strict=True))
         return [found[query] for query in range(len(queries))]
 
 
-def settled(owners: IntArray, scores: FloatArray, depth: int) -> Best | None:
-    """The best `depth` passages given the best windows' owners and scores, descending; None when these windows do
-    not tell yet."""
-    above = int(np.searchsorted(-scores, -scores[-1]))
-    # The first of a passage's windows is its best: where sorting keeps their order, the first of equal owners.
-    order = np.argsort(owners[:above], kind="stable")
-    passages = owners[:above][order]
-    first = np.ones(above, dtype=np.bool_)
-    np.not_equal(passages[1:], passages[:-1], out=first[1:])
-    passages, best = passages[first], scores[:above][order[first]]
-    return Best.of(passages, best, depth) if len(passages) >= depth else None
+def settled(owners: IntArray, scores: FloatArray, depth: int) -> Scored | None:
+    """Of the best windows' owners and scores, descending, those above the last; None when they are of fewer than
+    `depth` passages, so that windows not fetched may count."""
+    above = int(np.count_nonzero(scores > scores[-1]))
+    if above < depth:
+        return None
+    passages = np.sort(owners[:above])
+    if np.count_nonzero(passages[1:] != passages[:-1]) + 1 < depth:
+        return None
+    return Scored(owners[:above], scores[:above])
 
 
 def codes_name(lang: str, entry: dict[str, int], suffix: str = "faiss") -> str:

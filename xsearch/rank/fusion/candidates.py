@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IntArray, Ranking, UsageError
+from xsearch.core.order import distinct
 
 Float64Array = NDArray[np.float64]
 
@@ -101,7 +102,7 @@ def pool(candidates: Sequence[Candidates]) -> Pool:
     _check(sources)
     given = np.concatenate([source.ranking.passages for source in sources])
     langs = np.concatenate([source.langs for source in sources])
-    passages, first, column = _distinct(given)
+    passages, first, column = distinct(given)
     shape = (len(sources), len(passages))
     ranks = np.zeros(shape, dtype=np.int64)
     scores = np.full(shape, np.nan)
@@ -125,19 +126,3 @@ def _check(sources: tuple[Candidates, ...]) -> None:
             raise UsageError(f"the weight of '{source.name}' must be 0 or more, not {source.weight}")
     if not any(source.weight > 0 for source in sources):
         raise UsageError(f"every weight is 0 ({', '.join(names)}): one retriever at least must count")
-
-
-def _distinct(given: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    """Distinct numbers ascending, the place of each one's first mention in `given`, and for every element of
-    `given` its place among the distinct. What `np.unique` gives, in half its time: number and place are packed
-    into one integer and sorted as values, for which numpy has vector instructions."""
-    bits = max(1, len(given).bit_length())
-    packed = (given << bits) | np.arange(len(given))
-    packed.sort()
-    order = packed & ((1 << bits) - 1)
-    numbers = packed >> bits
-    new = np.ones(len(given), dtype=np.bool_)
-    np.not_equal(numbers[1:], numbers[:-1], out=new[1:])
-    column = np.empty(len(given), dtype=np.int64)
-    column[order] = np.cumsum(new) - 1
-    return numbers[new], order[new], column
