@@ -1,0 +1,185 @@
+"""A reranker composed of a base, a ranking module and language modules."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from xsearch.core import BadInput, FloatArray, IntArray, UsageError
+from xsearch.core.extras import need
+from xsearch.encode.neural.batches import batches
+from xsearch.encode.neural.dense import to_numpy
+from xsearch.encode.neural.load import window
+from xsearch.encode.neural.modules.base import Base, load_base
+from xsearch.encode.neural.modules.card import Module, read_module
+from xsearch.encode.neural.modules.composition import Composition
+from xsearch.encode.neural.modules.folder import LanguageModules, check_base
+from xsearch.encode.neural.modules.pairs import PairTokens, TokenPairs
+from xsearch.encode.neural.runtime import Runtime
+from xsearch.encode.neural.tokens import pad_number
+
+SETTINGS = ("query", "document", "split", "both", "none")
+"""Whose language module reads a pair: the query's reads all of it; the document's does (Litschko et al. 2022 find that
+better); each reads its own segment; for changes of weights, both are added and read all; or no module."""
+Key = tuple[str, ...]
+"""Languages whose modules stand below the ranking module."""
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Which stack reads each segment of each pair, int64 (pairs,)."""
+
+    query: IntArray
+    passage: IntArray
+
+
+class ModularRanker:
+    """Scores pairs of query and passage. Safe to share between threads; one of them computes at a time.
+
+    base: the transformer. ranking: the module with the head. languages: modules to put below it. setting: one of
+    `SETTINGS`. invertible: whether couplings at the embeddings take part; rankers are better without (Litschko et al.
+    2022). limit: tokens of a pair, 0 for what the base allows. Raises `BadInput` where these do not belong together,
+    `UsageError` for an unknown setting.
+    """
+
+    def __init__(
+        self,
+        base: Base,
+        ranking: Module,
+        languages: LanguageModules,
+        setting: str = "document",
+        invertible: bool = False,
+        limit: int = 0,
+    ) -> None:
+        if setting not in SETTINGS:
+            raise UsageError(f"unknown setting '{setting}': known are {', '.join(SETTINGS)}")
+        if "head.weight" not in ranking.tensors:
+            raise BadInput(f"module '{ranking.card.name}' has no head: it is a {ranking.card.role} module")
+        self.setting, self.languages = setting, languages
+        self._base, self._invertible = base, invertible
+        self._ranking = on_device(ranking, base)
+        self._composition = Composition(base.body, base.torch)
+        self._composition.check(self._ranking)
+        self._tokens = PairTokens(base.tokenizer, window(limit, base.as_first()))
+        self._lock = threading.Lock()
+        self._modules: dict[str, Module] = {}
+        self._keys: list[Key] = []
+        self._counts: Counter[str] = Counter()
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What could not be done as asked, by kind: pairs cut short, languages that another's module read."""
+        return dict(self._counts)
+
+    def score(
+        self,
+        queries: Sequence[str],
+        passages: Sequence[str],
+        query_langs: Sequence[str],
+        passage_langs: Sequence[str],
+    ) -> FloatArray:
+        """The score of each pair, float32 (len(queries),), higher is better. Pairs of all languages go through the
+        base together, each token through its own stack."""
+        scores = np.zeros(len(queries), dtype=np.float32)
+        with self._lock, self._base.torch.inference_mode():
+            pairs = self._tokens.tokenise(queries, passages)
+            self._counts.update({"pairs cut short": pairs.cut} if pairs.cut else {})
+            slots = self._slots(query_langs, passage_langs)
+            for rows in batches(pairs.lengths, self._base.budget):
+                scores[rows] = self._forward(pairs, slots, rows)
+        return scores
+
+    def _slots(self, query_langs: Sequence[str], passage_langs: Sequence[str]) -> Slots:
+        keys = [self._keys_of(*pair) for pair in zip(query_langs, passage_langs, strict=True)]
+        wanted = list(dict.fromkeys(key for pair in keys for key in pair))
+        if not set(wanted) <= set(self._keys):
+            self._keys += [key for key in wanted if key not in self._keys]
+            stacks = [[*(self._module(lang) for lang in key), self._ranking] for key in self._keys]
+            self._composition.compose(stacks, self._invertible)
+        number = {key: place for place, key in enumerate(self._keys)}
+        sides = np.array([[number[key] for key in pair] for pair in keys], dtype=np.int64).reshape(-1, 2)
+        return Slots(sides[:, 0], sides[:, 1])
+
+    def _keys_of(self, query_lang: str, passage_lang: str) -> tuple[Key, Key]:
+        """The languages whose modules read the query's and the passage's tokens."""
+        if self.setting == "none":
+            return (), ()
+        query = self._known(query_lang) if self.setting != "document" else ()
+        passage = self._known(passage_lang) if self.setting != "query" else ()
+        if self.setting == "split":
+            return query, passage
+        both = tuple(sorted({*query, *passage}))
+        return both, both
+
+    def _known(self, lang: str) -> Key:
+        found = self.languages.language(lang)
+        if found is None:
+            self._counts[f"no module for '{lang}' nor for a relative: the ranking module alone"] += 1
+            return ()
+        if found not in (lang, lang.partition("-")[0]):
+            self._counts[f"no module for '{lang}': that of '{found}', the nearest, is used"] += 1
+        return (found,)
+
+    def _module(self, lang: str) -> Module:
+        if lang not in self._modules:
+            module = on_device(self.languages.module(lang), self._base)
+            self._composition.check(module)
+            if self.setting == "both" and module.card.kind == "adapter":
+                raise UsageError("the setting 'both' adds changes of weights up; adapters take 'split' instead")
+            self._modules[lang] = module
+        return self._modules[lang]
+
+    def _forward(self, pairs: TokenPairs, slots: Slots, rows: IntArray) -> FloatArray:
+        torch, width = self._base.torch, int(pairs.lengths[rows].max())
+        arrays = np.zeros((4, len(rows), width), dtype=np.int64)
+        arrays[0] = pad_number(self._base.tokenizer)
+        for place, row in enumerate(rows.tolist()):
+            size = len(pairs.ids[row])
+            sides = np.array([slots.query[row], slots.passage[row]])
+            arrays[:3, place, :size] = pairs.ids[row], np.ones(size, np.int64), pairs.types[row]
+            arrays[3, place] = sides[1]
+            arrays[3, place, :size] = sides[pairs.segments[row]]
+        numbers, mask, types, stack = (torch.from_numpy(array).to(self._base.device) for array in arrays)
+        self._composition.route(stack)
+        states = self._base.states(numbers, mask, types)
+        head = self._ranking.tensors
+        scores = torch.nn.functional.linear(states[:, 0], head["head.weight"], head["head.bias"])
+        return to_numpy(scores[:, 0])
+
+
+def on_device(module: Module, base: Base) -> Module:
+    """A module on its base's device, in its base's precision."""
+    tensors = {
+        name: tensor.to(base.device, base.dtype if tensor.is_floating_point() else None)
+        for name, tensor in module.tensors.items()
+    }
+    return Module(module.card, tensors)
+
+
+def load_ranker(
+    base: str | Path,
+    ranking: Path,
+    languages: Path | None = None,
+    setting: str = "document",
+    invertible: bool = False,
+    max_length: int = 0,
+    runtime: Runtime | None = None,
+) -> ModularRanker:
+    """The ranker of a base (a folder or a name on the hub), a ranking module and a folder of language modules.
+
+    Raises `BadInput` for modules of another base or damaged ones, `UsageError` for an unknown setting or a base that
+    could run code, `MissingExtra` where torch or the base is not there.
+    """
+    need("torch", "neural", "a reranker")
+    loaded = load_base(base, runtime or Runtime())
+    module = read_module(ranking)
+    check_base(module.card, loaded.fingerprint, ranking)
+    modules = LanguageModules(None if setting == "none" else languages, loaded.fingerprint)
+    if setting != "none" and languages is None:
+        raise UsageError(f"the setting '{setting}' needs a folder of language modules; without one say 'none'")
+    return ModularRanker(loaded, module, modules, setting, invertible, max_length)
