@@ -13,7 +13,9 @@ from xsearch.encode import Runtime
 from xsearch.rank.rerank.card import RerankerCard, read_reranker_card, reranker_card
 from xsearch.rank.rerank.protocol import Reranker
 
-KINDS: Mapping[str, str] = {}
+KINDS: Mapping[str, str] = {
+    "reranker-modular": "xsearch.rank.rerank.modular:modular_reranker",
+}
 """Kind of a card → the place of its factory. Others come from the entry points ``xsearch.rerankers``."""
 
 
