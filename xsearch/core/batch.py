@@ -85,7 +85,8 @@ class PassageBatch:
     owners are passage numbers, or None for an index without a dense retriever. pieces: of each passage, title first,
     or None for an index none of whose retrievers reads them. forms: the words of title and body as they are spelt,
     each once (`lang.wordforms`), joined by single spaces, or None for an index without names. weights, token_vectors:
-    what neural encoders of the kinds "sparse" and "multivector" make of each passage, None likewise.
+    what neural encoders of the kinds "sparse" and "multivector" make of each passage, None likewise. texts: each
+    passage as it is written, its title before it, or None for an index none of whose retrievers analyzes it itself.
     """
 
     numbers: IntArray
@@ -97,6 +98,7 @@ class PassageBatch:
     forms: Sequence[str] | None = None
     weights: SparseVectors | None = None
     token_vectors: TokenVectors | None = None
+    texts: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)

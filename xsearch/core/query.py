@@ -97,6 +97,8 @@ class Query:
     retriever by late interaction float32 (tokens, dim). weights: of the sparse encoder's vocabulary, one row. pieces:
     None where no retriever reads them. translations: by language of the index, those that can be reached; in the
     query's own language each piece is its own translation. spellings: the words, for the retriever of names.
+    wordings: by language of the index, the clauses to look up there as they are written, for a retriever that analyzes
+    them itself.
     """
 
     text: str
@@ -108,6 +110,7 @@ class Query:
     weights: SparseVectors | None = None
     translations: Mapping[str, Translations] = field(default_factory=dict)
     spellings: tuple[Spelling, ...] = ()
+    wordings: Mapping[str, tuple[Clause, ...]] = field(default_factory=dict)
 
     @property
     def lang(self) -> str:

@@ -97,6 +97,7 @@ class GenerationWriter:
             encoded.forms,
             encoded.weights,
             encoded.token_vectors,
+            prepared.texts or None,
         )
         for part in self.parts.values():
             part.add(batch)

@@ -22,6 +22,8 @@ from xsearch.retrieve import (
     Impact,
     ImpactWriter,
     Late,
+    Lucene,
+    LuceneWriter,
     Names,
     NamesWriter,
     Sparse,
@@ -91,6 +93,7 @@ RETRIEVERS: Mapping[str, Kind] = {
     "psq": Kind(("pieces",), translates=True),
     "names": Kind(("names",)),
     "sparse": Kind(("sparse",), encoder="weights", sampled=True),
+    "lucene": Kind(("lucene",)),
 }
 
 PARTS: Mapping[str, OpenPart] = {
@@ -100,6 +103,7 @@ PARTS: Mapping[str, OpenPart] = {
     "tokens": TokensWriter,
     "names": NamesWriter,
     "sparse": SparseWriter,
+    "lucene": LuceneWriter,
 }
 
 VECTORS = frozenset({"dense"})
@@ -112,6 +116,9 @@ WEIGHTS = frozenset({"sparse"})
 """Parts made of a sparse encoder's weights."""
 TOKEN_VECTORS = frozenset({"colbert"})
 """Parts made of a multi-vector encoder's vectors."""
+
+TEXTS = frozenset({"lucene"})
+"""Parts made of the texts of a batch as they are written."""
 
 
 def parts_of(retrievers: Iterable[str]) -> list[str]:
@@ -141,4 +148,6 @@ def open_retriever(
         return Names(generation / name, states.get(name, {}))
     if name == "sparse":
         return Sparse(generation / name, states.get(name, {}))
+    if name == "lucene":
+        return Lucene(generation / name, states.get(name, {}))
     return Dense(generation / name, states.get(name, {}))

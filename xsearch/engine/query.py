@@ -30,7 +30,8 @@ def build_query(
     else:
         langs = languages.identify_query(parsed.text, among=snapshot.manifest.languages)
     analyzed: dict[str, tuple[AnalyzedClause, ...]] = {}
-    if "bm25" in retrievers:
+    wordings: dict[str, tuple[Clause, ...]] = {}
+    if {"bm25", "lucene"} & set(retrievers):
         own = {languages.base_language(code) for code, _ in langs}
         abroad = content_clauses(parsed.clauses, snapshot.word_encoder) if snapshot.has_encoder else parsed.clauses
         done: dict[tuple[str, bool], tuple[AnalyzedClause, ...]] = {}
@@ -40,6 +41,7 @@ def build_query(
             if key not in done:
                 done[key] = analyze_clauses(parsed.clauses if group in own else abroad, analyzer)
             analyzed[group] = done[key]
+            wordings[group] = parsed.clauses if group in own else abroad
     best = [langs[0][0] if langs else "und"]
     vectors, weights = {}, None
     if "dense" in retrievers:
@@ -53,7 +55,7 @@ def build_query(
     if pieces is not None and snapshot.tables and any(RETRIEVERS[name].translates for name in retrievers):
         translations = translate(snapshot.tables, parsed.text, pieces, langs, sorted(groups))
     query = Query(
-        parsed.text, langs, parsed.clauses, analyzed, vectors, pieces, weights=weights, translations=translations
+        parsed.text, langs, parsed.clauses, analyzed, vectors, pieces, weights, translations, wordings=wordings
     )
     if "names" in retrievers:
         query = replace(query, spellings=languages.query_spellings(parsed.text, partial(word_weights, snapshot)))

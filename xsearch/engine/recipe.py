@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -46,6 +47,25 @@ class RerankSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     passages: int = 1
 
 
+class FeedbackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Relevance feedback by RM3 as Anserini has it: `terms` of the `docs` passages found best are added to the query,
+    whose own terms keep the share `weight`."""
+
+    docs: int = 10
+    terms: int = 10
+    weight: float = 0.5
+
+
+class LuceneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How Lucene scores: BM25's k1 and b (Anserini's, where none are given), feedback where the table `rm3` is there.
+    python: the interpreter that has pyserini, "" for this one; XSEARCH_LUCENE_PYTHON comes before it."""
+
+    k1: float = 0.9
+    b: float = 0.4
+    rm3: FeedbackSettings | None = None
+    python: str = ""
+
+
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an index is made of. encoder: of the retrievers that need one; None stands for the encoder that ships.
     encoders: by retriever, for one that has another. tables: a file of translation tables, None for those that ship.
@@ -59,6 +79,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     encoders: dict[str, str] = msgspec.field(default_factory=dict)
     passages: PassageSettings = PassageSettings()
     dense: DenseSettings = DenseSettings()
+    lucene: LuceneSettings = LuceneSettings()
     fusion: FusionSettings = FusionSettings()
     rerank: RerankSettings = RerankSettings()
 
@@ -88,6 +109,7 @@ def parse_recipe(text: str, where: str) -> Recipe:
         raise BadInput("passages.max_words and fusion.depth must be at least 1", where)
     if recipe.rerank.depth < 0 or recipe.rerank.passages < 1:
         raise BadInput("rerank.depth is 0 or more, rerank.passages at least 1", where)
+    _check_lucene(recipe.lucene, where)
     if recipe.fusion.method not in METHODS:
         raise BadInput(f"unknown fusion '{recipe.fusion.method}': known are {', '.join(METHODS)}", where)
     if any(not weight >= 0 for weight in recipe.fusion.weights.values()):
@@ -95,8 +117,19 @@ def parse_recipe(text: str, where: str) -> Recipe:
     return recipe
 
 
-def first_state(recipe: Recipe, part: str) -> dict[str, object]:
-    """The state of a part that holds nothing yet."""
+def _check_lucene(lucene: LuceneSettings, where: str) -> None:
+    if not (0 <= lucene.k1 < math.inf and 0 <= lucene.b <= 1):
+        raise BadInput("lucene.k1 is 0 or more, lucene.b between 0 and 1", where)
+    rm3 = lucene.rm3
+    if rm3 and not (rm3.docs >= 1 and rm3.terms >= 1 and 0 <= rm3.weight <= 1):
+        raise BadInput("lucene.rm3.docs and terms are at least 1, weight between 0 and 1", where)
+
+
+def first_state(recipe: Recipe, part: str) -> dict[str, Any]:
+    """The state of a part that holds nothing yet: what of the recipe it is to know."""
+    if part == "lucene":
+        settings: dict[str, Any] = msgspec.to_builtins(recipe.lucene)
+        return settings
     return {"codes": recipe.dense.codes} if part == "dense" else {}
 
 

@@ -18,6 +18,7 @@ from xsearch.engine.clock import command
 from xsearch.engine.encoder import index_encoders, static_encoders
 from xsearch.engine.generation import GenerationWriter
 from xsearch.engine.layout import sweep_files, sweep_generations
+from xsearch.engine.parts import TEXTS
 from xsearch.engine.recipe import parse_stored
 from xsearch.engine.resume import EncodedBatches
 from xsearch.engine.workers import InProcesses, InThisProcess, Preparation, Ready, ThenHere
@@ -188,7 +189,8 @@ class IndexWriter:
         self._preparation.close()
         load = partial(static_encoders, self.manifest, self.root)
         kept = self._kept
-        processes = InProcesses(self._workers, self.recipe.passages.max_words, load, keep_texts=kept is not None)
+        keep_texts = kept is not None or not TEXTS.isdisjoint(self.generation.parts)
+        processes = InProcesses(self._workers, self.recipe.passages.max_words, load, keep_texts)
         self._preparation = ThenHere(processes, self.encoders.neural(), kept) if kept else processes
 
     def _store(self, ready: Future[Ready]) -> None:

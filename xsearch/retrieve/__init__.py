@@ -6,6 +6,7 @@ Terms and arrays are handed in; nothing here knows a language or a model. `names
 from xsearch.retrieve.bm25 import BM25, BM25Writer
 from xsearch.retrieve.dense import Dense, DenseWriter
 from xsearch.retrieve.impact import Impact, ImpactWriter
+from xsearch.retrieve.lucene import Lucene, LuceneWriter
 from xsearch.retrieve.names import Names, NamesWriter
 from xsearch.retrieve.psq import PSQ
 from xsearch.retrieve.sparse import Sparse, SparseWriter
@@ -21,6 +22,8 @@ __all__ = [
     "Impact",
     "ImpactWriter",
     "Late",
+    "Lucene",
+    "LuceneWriter",
     "Names",
     "NamesWriter",
     "Sparse",
