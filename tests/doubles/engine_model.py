@@ -28,13 +28,13 @@ EVERYWHERE = "xcommonx"
 PER_COMMIT = 6
 
 
-def create(folder: Path) -> xsearch.Index:
+def create(folder: Path, *more: str) -> xsearch.Index:
     """An empty index with a retriever on every part that answers exactly. Its translation tables, beside it, hold no
-    word of the model's documents: such words are their own translation, in every language."""
+    word of the model's documents: such words are their own translation, in every language. more: further retrievers."""
     tables = folder.parent / f"{folder.name}.tables"
     write_word_tables(tables, {lang: [("river", "river")] for lang in LANGUAGES if lang != "en"})
     return xsearch.create(
-        folder, Recipe("all", retrievers=("bm25", "dense", "psq", "late", "names"), tables=str(tables))
+        folder, Recipe("all", retrievers=("bm25", "dense", "psq", "late", "names", *more), tables=str(tables))
     )
 
 

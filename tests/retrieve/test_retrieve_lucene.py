@@ -5,6 +5,7 @@ Tests with Java need XSEARCH_LUCENE_PYTHON, the interpreter that has pyserini, u
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,8 +60,10 @@ def batch_of(numbers, langs, bodies) -> PassageBatch:
     return PassageBatch(plain.numbers, plain.langs, plain.terms, plain.title_terms, texts=plain.terms)
 
 
-def written(number: int, lang: str, text: str) -> PassageBatch:
-    return PassageBatch(np.array([number]), [lang], [text.lower()], [""], texts=[text])
+def written(lang: str, texts: list[str]) -> PassageBatch:
+    """Passages that Lucene is to analyze."""
+    nothing = [""] * len(texts)
+    return PassageBatch(np.arange(len(texts)), [lang] * len(texts), nothing, nothing, texts=texts)
 
 
 @pytest.fixture(scope="module")
@@ -130,10 +133,9 @@ def test_commits_do_not_show_in_the_scores_and_ties_go_by_number(collection, rea
         left, right = one.search(query, 50), reader.search(query, 50)
         assert np.array_equal(left.passages, right.passages)
         assert np.array_equal(left.scores, right.scores)
-    state = build(tmp_path / "ties", [batch_of(range(i, i + 30), ["xh"] * 30, [["a", "b"]] * 30) for i in (0, 30, 60)])
-    assert Lucene(tmp_path / "ties", state).search(text_query(("xh",), words("a")), 40).passages.tolist() == [
-        *range(40)
-    ]
+    folder, query = tmp_path / "ties", text_query(("xh",), words("a"))
+    state = build(folder, [batch_of(range(i, i + 30), ["xh"] * 30, [["a", "b"]] * 30) for i in (0, 30, 60)])
+    assert Lucene(folder, state).search(query, 40).passages.tolist() == list(range(40))
 
 
 @java
@@ -166,11 +168,8 @@ def test_rankings_are_anserinis(tmp_path):
     for i, (one, rankings) in enumerate(zip(asked, theirs, strict=True)):
         lang, feedback = one["lang"], {"docs": 10, "terms": 10, "weight": 0.5} if one["rm3"] else None
         settings = {**SETTINGS, "k1": one["k1"], "b": one["b"], "rm3": feedback}
-        own = [written(number, lang, text) for number, text in enumerate(one["texts"])]
-        whole = PassageBatch(
-            np.arange(len(own)), [lang] * len(own), [""] * len(own), [""] * len(own), texts=one["texts"]
-        )
-        ours = Lucene(tmp_path / f"ours{i}", build(tmp_path / f"ours{i}", [whole], settings))
+        folder = tmp_path / f"ours{i}"
+        ours = Lucene(folder, build(folder, [written(lang, one["texts"])], settings))
         for text, ranking in zip(one["queries"], rankings, strict=True):
             found = ours.search(Query(text, (), wordings={lang: (Clause(text),)}), 50)
             # Anserini rounds scores and lets equal ones differ a little; its ties go by another order.
@@ -185,8 +184,6 @@ def test_rankings_are_anserinis(tmp_path):
 
 @java
 def test_a_reader_keeps_its_snapshot_and_writes_nothing(collection, tmp_path):
-    import shutil
-
     folder, state = tmp_path / "lucene", collection[1]
     shutil.copytree(collection[0], folder)
     before = fingerprint(folder)
@@ -202,7 +199,7 @@ def test_a_reader_keeps_its_snapshot_and_writes_nothing(collection, tmp_path):
     for name in set(state["files"]) - set(later["files"]):
         (folder / name).unlink()
     assert np.array_equal(early.search(query, 20).passages, expected.passages)
-    assert sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()) == later["files"]
+    assert list(folder.glob("writing-*")) == []
     with pytest.raises(IndexDamaged, match="open the index again"):
         Lucene(folder, state).search(query, 20)
 
@@ -237,9 +234,7 @@ def test_what_a_crash_left_is_dropped(tmp_path, monkeypatch, point):
 
 
 @java
-def test_a_process_that_is_killed_is_started_again_by_a_reader_and_not_by_a_writer(
-    collection, reader, tmp_path, caplog
-):
+def test_a_killed_process_is_started_again_by_a_reader_not_by_a_writer(collection, reader, tmp_path, caplog):
     query = text_query(LANGS, words("w1", "w2"))
     expected = reader.search(query, 20)
     os.kill(reader._process._child.pid, signal.SIGKILL)
@@ -256,8 +251,7 @@ def test_a_process_that_is_killed_is_started_again_by_a_reader_and_not_by_a_writ
 @java
 def test_texts_that_java_might_not_like(tmp_path):
     odd = ["", "\x00\x00", "a\x00b c", "😀 \U00020000", "lone \ud800 surrogate", "x" * 70_000, "الحادي عشر", "\u200e"]
-    batch = PassageBatch(np.arange(8), ["de"] * 8, [""] * 8, [""] * 8, texts=odd)
-    lucene = Lucene(tmp_path, build(tmp_path, [batch]))
+    lucene = Lucene(tmp_path, build(tmp_path, [written("de", odd)]))
     for place, text in ((2, "c"), (3, "\U00020000"), (4, "surrogate \udfff"), (6, "الحادي")):
         found = lucene.search(Query(text, (), wordings={"de": (Clause(text),)}), 10)
         assert found.passages.tolist() == [place]

@@ -49,6 +49,7 @@ POINTS: tuple[str, ...] = (
     "retrieve.names.write.after",
     "retrieve.names.flush.merged",
     "retrieve.names.flush.after",
+    "retrieve.lucene.flush.language",
     # The store.
     "storage.add.before",
     "storage.add.after",
