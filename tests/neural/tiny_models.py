@@ -10,12 +10,20 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import (
     BertConfig,
     BertForMaskedLM,
+    BertForSequenceClassification,
     BertModel,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
+    MT5Config,
+    MT5ForConditionalGeneration,
     PreTrainedTokenizerFast,
     Qwen3Config,
+    Qwen3ForCausalLM,
+    Qwen3ForSequenceClassification,
     Qwen3Model,
     XLMRobertaConfig,
     XLMRobertaForMaskedLM,
+    XLMRobertaForSequenceClassification,
     XLMRobertaModel,
     XmodConfig,
     XmodModel,
@@ -143,6 +151,64 @@ def decoder(folder: Path, seed: int = 0) -> Path:
     sizes = SIZES | {"num_key_value_heads": 2, "head_dim": 8}
     config = Qwen3Config(vocab_size=len(tokenizer), max_position_embeddings=POSITIONS, pad_token_id=None, **sizes)
     return save(folder, spread(Qwen3Model(config)), tokenizer)
+
+
+def classifier(folder: Path, family: str = "xlmr", labels: int = 1, seed: int = 0) -> Path:
+    """A small cross-encoder: "xlmr", "bert", "deberta" or a "decoder" with a head for classification."""
+    torch.manual_seed(seed)
+    tokenizer = wordpiece_tokenizer() if family == "bert" else unigram_tokenizer()
+    sizes = SIZES | {"vocab_size": len(tokenizer), "num_labels": labels}
+    if family == "bert":
+        config = BertConfig(max_position_embeddings=POSITIONS, **sizes)
+        return save(folder, spread(BertForSequenceClassification(config)), tokenizer)
+    if family == "deberta":
+        config = DebertaV2Config(max_position_embeddings=POSITIONS, pad_token_id=1, relative_attention=True, **sizes)
+        return save(folder, spread(DebertaV2ForSequenceClassification(config)), tokenizer)
+    if family == "decoder":
+        tokenizer.pad_token = None
+        grouped = sizes | {"num_key_value_heads": 2, "head_dim": 8}
+        config = Qwen3Config(max_position_embeddings=POSITIONS, pad_token_id=None, **grouped)
+        return save(folder, spread(Qwen3ForSequenceClassification(config)), tokenizer)
+    config = XLMRobertaConfig(max_position_embeddings=POSITIONS, pad_token_id=1, type_vocab_size=1, **sizes)
+    return save(folder, spread(XLMRobertaForSequenceClassification(config)), tokenizer)
+
+
+def mt5(folder: Path, seed: int = 0) -> Path:
+    """A small mT5; its tokenizer knows ▁the and ▁a as answers."""
+    torch.manual_seed(seed)
+    tokenizer = unigram_tokenizer()
+    config = MT5Config(
+        vocab_size=len(tokenizer),
+        d_model=32,
+        d_kv=8,
+        d_ff=48,
+        num_layers=2,
+        num_heads=4,
+        pad_token_id=1,
+        eos_token_id=2,
+        decoder_start_token_id=1,
+    )
+    return save(folder, spread(MT5ForConditionalGeneration(config)), tokenizer)
+
+
+CHAT = (
+    "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %}<answer>{% endif %}"
+)
+"""A chat template in a line."""
+
+
+def causal(folder: Path, chat: bool = True, positions: int = 600, seed: int = 0) -> Path:
+    """A small Qwen3 that writes, its tokenizer without a padding token."""
+    torch.manual_seed(seed)
+    tokenizer = unigram_tokenizer()
+    tokenizer.pad_token = None
+    tokenizer.model_max_length = positions
+    if chat:
+        tokenizer.chat_template = CHAT
+    sizes = SIZES | {"num_key_value_heads": 2, "head_dim": 8}
+    config = Qwen3Config(vocab_size=len(tokenizer), max_position_embeddings=positions, pad_token_id=None, **sizes)
+    return save(folder, spread(Qwen3ForCausalLM(config)), tokenizer)
 
 
 def spread(model: torch.nn.Module) -> torch.nn.Module:

@@ -90,15 +90,16 @@ def _of_card(
 
 
 def _described(given: str | Path) -> EncoderCard | None:
-    """The card that ships for a model: by the model's name on the hub, or by its last part, which is what the folder
-    of a copy is called."""
+    """The card that ships for a model."""
+    return next((found for found in known_encoders() if found.model and is_copy(given, found.model)), None)
+
+
+def is_copy(given: str | Path, model: str) -> bool:
+    """Whether a name or a folder leads to a model: it is the model's name on the hub or its last part, which is what
+    the folder of a copy is called, or lies in the hub's cache under that name."""
     path = Path(given)
-    names = {str(given), path.name}
-    names.update(folder.name.removeprefix("models--").replace("--", "/") for folder in path.absolute().parents)
-    for found in known_encoders():
-        if found.model and (found.model in names or found.model.rpartition("/")[2] == path.name):
-            return found
-    return None
+    cached = {folder.name.removeprefix("models--").replace("--", "/") for folder in path.absolute().parents}
+    return model in {str(given), path.name} | cached or model.rpartition("/")[2] == path.name
 
 
 def _registered(name: str) -> AnyEncoder:

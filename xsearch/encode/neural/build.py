@@ -48,7 +48,7 @@ def build(checkpoint: Checkpoint, found: Settings, torch: Any, device: str, runt
         _complete_masks(model, checkpoint)
     model = model.to(runtime.dtype(torch, device))
     if runtime.precision == "int8":
-        model = _int8(model, torch)
+        model = quantised(model, torch)
     model.eval()
     return model
 
@@ -77,7 +77,7 @@ def _complete_masks(model: Any, checkpoint: Checkpoint) -> None:
     model.append(mask)
 
 
-def _int8(model: Any, torch: Any) -> Any:
+def quantised(model: Any, torch: Any) -> Any:
     """Weights of the linear layers as 8-bit integers, activations quantised batch by batch."""
     with warnings.catch_warnings():
         # torch announces that another package will take this over one day.
