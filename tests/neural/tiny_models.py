@@ -174,7 +174,7 @@ def classifier(folder: Path, family: str = "xlmr", labels: int = 1, seed: int = 
 
 
 def mt5(folder: Path, seed: int = 0) -> Path:
-    """A small mT5; its tokenizer knows ▁the and ▁a as answers."""
+    """A small mT5, with the letters among its tokens."""
     torch.manual_seed(seed)
     tokenizer = unigram_tokenizer()
     config = MT5Config(

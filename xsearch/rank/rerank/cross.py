@@ -43,11 +43,8 @@ class CrossEncoder:
         self._opened = opened
         self._settings = opened.card.read_settings(CrossSettings)
         _check_classes(opened, self._settings)
-        if opened.model.config.pad_token_id is None:
-            # Heads over decoders find a row's last token by the padding that follows it.
-            opened.model.config.pad_token_id = pad_number(opened.tokenizer)
         self._pairs = PairTokens(opened.tokenizer)
-        self._forward = Forward(opened, runtime, self._logits)
+        self._forward = Forward(opened, runtime, self._logits, _padding(opened))
 
     def score(self, query: Query, passages: Sequence[RerankCandidate]) -> FloatArray:
         """float32 (len(passages),), logits."""
@@ -84,6 +81,16 @@ class PairTokens:
             verbose=False,
         )
         return [Tokens(*pair) for pair in zip(made["input_ids"], made["token_type_ids"], strict=True)]
+
+
+def _padding(opened: Opened) -> int:
+    """The number to pad with. Heads over decoders find a row's last token by the padding behind it, so that it must be
+    the configuration's, and none that a row may end with."""
+    config, tokenizer = opened.model.config, opened.tokenizer
+    if config.pad_token_id is None:
+        unknown = tokenizer.unk_token_id
+        config.pad_token_id = pad_number(tokenizer) if unknown is None else unknown
+    return int(config.pad_token_id)
 
 
 def _check_classes(opened: Opened, settings: CrossSettings) -> None:

@@ -32,14 +32,21 @@ class Tokens(NamedTuple):
 class Forward:
     """A model that is asked for one number a sequence. One thread at a time drives it.
 
-    score: gets a batch on the device and returns a tensor, one number a row. left: whether short sequences are filled
-    up in front, so that all end together.
+    score: gets a batch on the device and returns a tensor, one number a row. padding: the number to pad with, None for
+    the tokenizer's. left: whether short sequences are filled up in front, so that all end together.
     """
 
-    def __init__(self, opened: Opened, runtime: Runtime, score: Callable[[Features], Any], left: bool = False) -> None:
+    def __init__(
+        self,
+        opened: Opened,
+        runtime: Runtime,
+        score: Callable[[Features], Any],
+        padding: int | None = None,
+        left: bool = False,
+    ) -> None:
         self._opened, self._score, self._left = opened, score, left
         self._budget = runtime.budget(opened.device)
-        self._padding = pad_number(opened.tokenizer)
+        self._padding = pad_number(opened.tokenizer) if padding is None else padding
         takes = inspect.signature(opened.model.forward).parameters
         self._types = "token_type_ids" in takes and "token_type_ids" in opened.tokenizer.model_input_names
         self._positions = left and "position_ids" in takes

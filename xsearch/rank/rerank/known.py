@@ -38,9 +38,9 @@ class Factory(Protocol):
 
 
 def load_reranker(name_or_path: str | Path, runtime: Runtime | None = None) -> Reranker:
-    """The reranker of a name in `encoders/` (multi-vector encoders' among them), of a card file (``.toml``), of a folder
-    that holds one card or a model in the form of transformers or sentence-transformers, or of a name on the hub (it has
-    a slash).
+    """The reranker of a name in `encoders/` (a multi-vector encoder has one too), of a card file (``.toml``), of a
+    folder that holds one card or a model in the form of transformers or sentence-transformers, or of a name on the hub
+    (it has a slash).
 
     runtime: how a neural one is run. Raises `UsageError` for a name or a kind nobody knows, `BadInput` for a card or a
     model that cannot be read or is no reranker, `MissingExtra` where a model or torch is not there.

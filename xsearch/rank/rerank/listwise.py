@@ -128,9 +128,11 @@ class ListwiseReranker:
     def _fitted(self, query: str, texts: list[str], limit: int) -> list[int]:
         """The prompt's tokens, at most `limit` of them: the longest passages are shortened until it fits."""
         asked = shortened(query, lambda text: len(self._opened.tokenizer.encode(text)), max(1, limit // 4))
-        self.counts[QUERIES_CUT] += asked != query
+        if asked != query:
+            self.counts[QUERIES_CUT] += 1
         numbers, most = self._prompt(asked, texts), max(map(len, texts))
-        whole = len(numbers) <= limit
+        if len(numbers) > limit:
+            self.counts[TEXTS_CUT] += 1
         while len(numbers) > limit and most > LEAST:
             most = max(LEAST, min(most - 1, most * limit // len(numbers)))
             numbers = self._prompt(asked, [text[:most] for text in texts])
@@ -139,7 +141,6 @@ class ListwiseReranker:
                 f"{self._opened.checkpoint.folder} reads {self._opened.limit} tokens, too few for {len(texts)} "
                 f"passages: put a smaller window into the settings of the card of '{self.card.name}'"
             )
-        self.counts[TEXTS_CUT] += not whole
         return numbers
 
     def _prompt(self, query: str, texts: list[str]) -> list[int]:

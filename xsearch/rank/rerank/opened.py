@@ -39,8 +39,8 @@ DECODER = Task("AutoModelForCausalLM", "ForCausalLM", "decoder")
 
 @dataclass(frozen=True)
 class Opened:
-    """A model that is ready to run. card: complete, with the fingerprint. limit: tokens it reads at once. device: the
-    first of those asked for: one question's passages are not worth two."""
+    """A model that is ready to run. card: complete, with fingerprint and max_length. limit: tokens it reads at once.
+    device: the first of those asked for: one question's passages are not worth two."""
 
     card: RerankerCard
     checkpoint: Checkpoint
@@ -96,7 +96,8 @@ def open_model(card: RerankerCard, folder: Path, runtime: Runtime, task: Task) -
     limit = read_limit(card.max_length, tokenizer, model.config)
     settings = {"kind": card.kind, "settings": card.settings, "limit": limit, "mix": card.mix}
     mark = fingerprint(checkpoint.folder, settings)
-    complete = msgspec.structs.replace(card, fingerprint=mark, revision=checkpoint.revision or card.revision)
+    revision = checkpoint.revision or card.revision
+    complete = msgspec.structs.replace(card, fingerprint=mark, revision=revision, max_length=limit)
     return Opened(complete, checkpoint, model, tokenizer, torch, device, limit)
 
 

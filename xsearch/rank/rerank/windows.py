@@ -41,7 +41,8 @@ def fit(query: str, passages: Sequence[str], encode: Encode, limit: int, counts:
     bare = len(encode("", [""])[0].ids)
     room = max(2, limit - bare)
     asked = shortened(query, lambda text: len(encode(text, [""])[0].ids) - bare, room // 2)
-    counts[QUERIES_CUT] += asked != query
+    if asked != query:
+        counts[QUERIES_CUT] += 1
     shared = len(encode(asked, [""])[0].ids)
     done: list[Tokens] = []
     owners: list[int] = []
