@@ -104,6 +104,23 @@ def test_memory_and_batch_do_not_change_tokens(texts):
         assert [token for token, _, _ in forgetful.places(text)] == alone.tokens.tolist()
 
 
+@given(
+    st.lists(st.text("abc,. 語\n\tA", max_size=40), max_size=5),
+    st.lists(st.lists(st.integers(0, len(PIECES) - 1), max_size=3), min_size=5, max_size=5),
+)
+def test_places_around_tokens_are_those_of_the_stretches_that_hold_them(texts, wanted):
+    subwords = Subwords(PIECES)
+    found = subwords.places_around(texts, [np.array(tokens, dtype=np.int32) for tokens in wanted[: len(texts)]])
+    for text, tokens, places in zip(texts, wanted, found, strict=False):
+        expected, at = [], 0
+        for stretch in text.split():
+            at = text.index(stretch, at)
+            own = [place for place in subwords.places(text) if at <= place[1] < at + len(stretch)]
+            expected += own if {token for token, _, _ in own} & set(tokens) else []
+            at += len(stretch)
+        assert places == expected
+
+
 def test_no_texts():
     bags = Subwords(PIECES).bags([])
     assert len(bags) == 0

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import cache
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xsearch.lang import alike
+from xsearch.lang.alike import Keys, odds_above
 from xsearch.lang.pinyin import character_pairs, syllables
 from xsearch.lang.romanise import (
     ALPHABET,
@@ -74,11 +78,11 @@ def test_any_text_has_a_key_of_the_alphabet(text):
 
 
 def test_spellings_of_a_name_have_one_skeleton():
-    for spellings in (
+    for names in (
         ["Dostoevsky", "Достоевский", "Dostoïevski", "ドストエフスキー"],
         ["Muhammad", "Mohammed", "محمد", "মুহাম্মদ"],
     ):
-        assert len({skeleton(sound_key(spelling)) for spelling in spellings}) == 1
+        assert len({skeleton(sound_key(spelling)) for spelling in names}) == 1
     # و is a vowel as often as it is w or v: left out on both sides.
     assert skeleton(sound_key("דוד"), vowelless=True) == skeleton("dad")
 
@@ -158,6 +162,29 @@ def test_odds_are_those_of_the_best_alignment(key, others, kind):
     expected = [brute_force(key, kind, other, other_kind) for other, other_kind in others]
     assert found == pytest.approx(expected, abs=1e-3)
     assert (most_odds(*asked) >= found - 1e-3).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.text(alphabet=ALPHABET, min_size=1, max_size=7),
+    st.lists(
+        st.tuples(st.text(alphabet=ALPHABET, min_size=1, max_size=8), st.sampled_from(FAMILIES)), min_size=1, max_size=9
+    ),
+    st.sampled_from(FAMILIES),
+    st.floats(-5, 15),
+    st.booleans(),
+)
+def test_odds_above_a_least_are_those_of_each(key, others, kind, least, by_numpy):
+    codes, lengths = codes_of([other for other, _ in others]).astype(np.uint8), [len(other) for other, _ in others]
+    families = np.array([FAMILIES.index(other) for _, other in others], dtype=np.uint8)
+    flat = np.concatenate([row[:size] for row, size in zip(codes, lengths, strict=True)])
+    keys = Keys(flat, np.cumsum([0, *lengths[:-1]]), np.array(lengths), families)
+    asked = codes_of([key])[0].astype(np.uint8), kind
+    with patch.object(alike, "_compiled", lambda: None) if by_numpy else nullcontext():
+        found = odds_above(*asked, keys, np.full(len(others), least))
+    each = alignment_odds(*asked, codes, families).astype(np.float64)
+    assert np.array_equal(found[found > -np.inf], each[found > -np.inf])
+    assert (each[found == -np.inf] < least).all()
 
 
 def test_odds_tell_a_name_from_another():

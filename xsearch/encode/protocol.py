@@ -53,6 +53,9 @@ class PieceEncoder(Encoder, Protocol):
     def query_pieces(self, text: str) -> QueryPieces:
         """The pieces of a query, what each says, and where it stands."""
 
+    def pieces_around(self, texts: Sequence[str], wanted: Sequence[NDArray[np.integer]]) -> list[QueryPieces]:
+        """Of every text, the pieces of the stretches between white space that hold one of those `wanted` of it."""
+
     def token_vectors(self, tokens: NDArray[np.integer]) -> FloatArray:
         """Vectors of pieces by number, float32 (n, dim); the length of a row is what the piece says."""
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -23,7 +24,7 @@ from xsearch.encode.bags import TokenBags
 from xsearch.encode.card import EncoderCard
 from xsearch.encode.codes import CodedRows, DecodedRows
 from xsearch.encode.pooling import sum_bags, unit_rows
-from xsearch.encode.subwords import Subwords
+from xsearch.encode.subwords import Place, Subwords
 from xsearch.encode.unigram import START, Pieces
 
 LANGUAGE_FLOOR = 0.05
@@ -135,10 +136,18 @@ class StaticEncoder:
 
     def query_pieces(self, text: str) -> QueryPieces:
         """The subwords of a query, the weight of each and where it stands."""
-        found = self._subwords.places(text)
-        tokens, starts, ends = np.array(found, dtype=np.int64).reshape(-1, 3).T
+        return self._placed([self._subwords.places(text)])[0]
+
+    def pieces_around(self, texts: Sequence[str], wanted: Sequence[NDArray[np.integer]]) -> list[QueryPieces]:
+        """Of every text, the subwords of the stretches between white space that hold one of those `wanted` of it."""
+        return self._placed(self._subwords.places_around(texts, wanted))
+
+    def _placed(self, found: Sequence[list[Place]]) -> list[QueryPieces]:
+        tokens, starts, ends = np.array(list(chain.from_iterable(found)), dtype=np.int64).reshape(-1, 3).T
         weights = np.linalg.norm(self.token_vectors(tokens), axis=1).astype(np.float32)
-        return QueryPieces(tokens.astype(np.int32), weights, starts, ends)
+        cuts = np.cumsum([len(places) for places in found])[:-1]
+        columns = (np.split(column, cuts) for column in (tokens.astype(np.int32), weights, starts, ends))
+        return [QueryPieces(*parts) for parts in zip(*columns, strict=True)]
 
     def word_weights(self, words: Sequence[str]) -> FloatArray:
         """The sum of each word's token weights, float32 (len(words),); 1 for a word without tokens. What was learnt to

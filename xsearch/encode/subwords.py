@@ -17,6 +17,9 @@ from xsearch.encode.unigram import Pieces, Unigram
 REMEMBERED = 8_000_000
 """Characters of stretches remembered, about a million words."""
 
+Place = tuple[int, int, int]
+"""A token, where it begins in a text, and where it ends, in code points."""
+
 
 class Subwords:
     """Token numbers of texts. Safe to share between threads.
@@ -34,6 +37,36 @@ class Subwords:
     def bags(self, texts: Sequence[str]) -> TokenBags:
         """Tokens of every text, in order; what the vocabulary cannot spell is left out."""
         stretches = Stretches.of(texts)
+        return self._of_each(stretches).joined(stretches.counts)
+
+    def places(self, text: str) -> list[Place]:
+        """The tokens of `text`, in order, and where they stand."""
+        found = []
+        position = 0
+        for stretch in text.split():
+            position = text.index(stretch, position)
+            found += self._spelled(stretch, position)
+            position += len(stretch)
+        return found
+
+    def places_around(self, texts: Sequence[str], wanted: Sequence[NDArray[np.integer]]) -> list[list[Place]]:
+        """Of the `places` of every text, those of the stretches between white space in which one of the tokens
+        `wanted` of that text stands: to look tokens up costs a hundredth of finding their places."""
+        stretches = Stretches.of(texts)
+        bags = self._of_each(stretches)
+        owners = np.repeat(np.arange(len(bags)), np.diff(bags.starts))
+        first = np.concatenate(([0], np.cumsum(stretches.counts)))
+        before = np.concatenate(([0], np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + 1)))
+        found: list[list[Place]] = []
+        for row, tokens in enumerate(wanted):
+            inside = slice(bags.starts[first[row]], bags.starts[first[row + 1]])
+            chosen = stretches.take(np.unique(owners[inside][np.isin(bags.tokens[inside], tokens)]))
+            begins = (chosen.begins - before[row]).tolist()
+            found.append([p for at, text in zip(begins, chosen.texts(), strict=True) for p in self._spelled(text, at)])
+        return found
+
+    def _of_each(self, stretches: Stretches) -> TokenBags:
+        """The tokens of every stretch."""
         with self._lock:
             if self._known.characters > self._most_remembered:
                 self._forget()
@@ -41,20 +74,15 @@ class Subwords:
             missing = np.flatnonzero(numbers < 0)
             if len(missing):
                 numbers[missing] = self._learnt(stretches.take(missing))
-            tokens = self._bags.bags.take(numbers)
-        return tokens.joined(stretches.counts)
+            return self._bags.bags.take(numbers)
 
-    def places(self, text: str) -> list[tuple[int, int, int]]:
-        """(token, start, end) of the tokens of `text`, in order; places are code points of the text."""
-        found = []
-        position = 0
-        for stretch in text.split():
-            position = text.index(stretch, position)
-            for word in fold(stretch):
-                for token, begin, end in self._unigram.spell(word.text):
-                    found.append((token, position + word.places[begin], position + word.places[end - 1] + 1))
-            position += len(stretch)
-        return found
+    def _spelled(self, stretch: str, position: int) -> list[Place]:
+        """The tokens of a stretch that begins at `position`."""
+        return [
+            (token, position + word.places[begin], position + word.places[end - 1] + 1)
+            for word in fold(stretch)
+            for token, begin, end in self._unigram.spell(word.text)
+        ]
 
     def _learnt(self, stretches: Stretches) -> NDArray[np.int64]:
         """The numbers of stretches that are not known yet, now that they are; equal ones get one."""

@@ -23,7 +23,11 @@ MANY_WORDS = 4_000
 """So many words, all calls together, pay for building the trie."""
 FEW_WORDS = 50
 """So few are segmented sooner one by one."""
+REMEMBERED = 1 << 16
+LONGEST_REMEMBERED = 40
+"""Words, of so many characters at most, whose spelling is remembered."""
 Pieces = Sequence[tuple[str, float]]
+Spelled = Sequence[tuple[int, int, int]]
 
 
 def unigram_tokenizer(pieces: Pieces) -> Tokenizer:
@@ -55,6 +59,7 @@ class Unigram:
         self._silent = np.zeros(len(pieces), dtype=np.bool_)
         self._silent[[UNKNOWN, self._numbers.get(START, UNKNOWN)]] = True
         self._lattice: Lattice | None = None
+        self._spelled: dict[str, Spelled] = {}
         self._words_met = 0
 
     def segment_all(self, words: Sequence[str]) -> TokenBags:
@@ -63,8 +68,11 @@ class Unigram:
         heard = ~self._silent[bags.tokens]
         return TokenBags(bags.tokens[heard], np.concatenate(([0], np.cumsum(heard)))[bags.starts])
 
-    def spell(self, word: str) -> list[tuple[int, int, int]]:
+    def spell(self, word: str) -> Spelled:
         """(piece, begin, end) of the pieces that `segment_all` gives; places are characters of `word`."""
+        known = self._spelled.get(word)
+        if known is not None:
+            return known
         spelled = []
         begin = -len(START)
         for piece in self._segment(word):
@@ -72,6 +80,10 @@ class Unigram:
             if piece != UNKNOWN and end > 0:
                 spelled.append((piece, max(begin, 0), end))
             begin = end
+        if len(self._spelled) >= REMEMBERED:
+            self._spelled.clear()
+        if len(word) <= LONGEST_REMEMBERED:
+            self._spelled[word] = spelled
         return spelled
 
     def _segmented(self, words: Sequence[str]) -> TokenBags:

@@ -19,7 +19,7 @@ from xsearch.storage import StoredPassage
 def make_hits(snapshot: Snapshot, found: Found, explain: bool) -> list[Hit]:
     """The hits of a search, best first."""
     passages = snapshot.store.passages(found.passages)
-    matches = [passage_matches(snapshot, found.query, passage) for passage in passages]
+    matches = passage_matches(snapshot, found.query, passages)
     snippets = make_snippets(snapshot, found.query, passages, matches)
     hits = []
     ranked = zip(passages, matches, snippets, found.scores, found.rows, strict=True)
@@ -54,15 +54,21 @@ def reranking(found: Found, rank: int) -> Reranking | None:
     return Reranking(done.name, int(done.order[rank - 1]) + 1, rank, None if np.isnan(score) else score)
 
 
-def passage_matches(snapshot: Snapshot, query: Query, passage: StoredPassage) -> list[WordMatch]:
-    """The words of a passage that translate words of the query; none in the query's own language."""
-    group = languages.base_language(passage.lang)
-    translations = query.translations.get(group)
+def passage_matches(snapshot: Snapshot, query: Query, passages: Sequence[StoredPassage]) -> list[list[WordMatch]]:
+    """Of each passage the words that translate words of the query; none in the query's own language."""
+    asked = query.pieces
     own = {languages.base_language(code) for code, _ in query.langs}
-    if translations is None or query.pieces is None or group in own:
-        return []
-    held = snapshot.pieces.query_pieces(passage.text)
-    return word_matches(query.text, query.pieces, translations, passage.text, held)
+    groups = [languages.base_language(passage.lang) for passage in passages]
+    abroad = [row for row, group in enumerate(groups) if group not in own and group in query.translations]
+    found: list[list[WordMatch]] = [[] for _ in passages]
+    if asked is None or not abroad:
+        return found
+    translations = [query.translations[groups[row]] for row in abroad]
+    texts = [passages[row].text for row in abroad]
+    held = snapshot.pieces.pieces_around(texts, [known.tokens for known in translations])
+    for row, known, text, pieces in zip(abroad, translations, texts, held, strict=True):
+        found[row] = word_matches(query.text, asked, known, text, pieces)
+    return found
 
 
 def make_snippets(

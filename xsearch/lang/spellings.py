@@ -94,7 +94,7 @@ def _through_latin(one: Float64Array, two: Float64Array) -> Float64Array:
 
 
 @cache
-def _stacked(family: str) -> FloatArray:
+def stacked(family: str) -> FloatArray:
     """`odds_table` from a family to each of `FAMILIES`, float32 (STEPS, families × STEPS)."""
     return np.concatenate([odds_table(family, other) for other in FAMILIES], axis=1)
 
@@ -102,10 +102,15 @@ def _stacked(family: str) -> FloatArray:
 def most_odds(key: Codes, family: str, keys: Codes, families: NDArray[np.uint8]) -> FloatArray:
     """What `alignment_odds` of the same at most gives, float32 (n,), in a small part of the time: every letter of one
     of `keys` as the likeliest step to it from a letter of `key` or from none; to leave a letter out never adds."""
-    steps = np.maximum(_stacked(family)[np.append(0, key)].max(axis=0), 0.0)
-    steps[::STEPS] = 0.0
-    found: FloatArray = steps[keys + families.astype(np.intp)[:, None] * STEPS].sum(axis=1)
+    found: FloatArray = most_steps(key, family)[keys + families.astype(np.intp)[:, None] * STEPS].sum(axis=1)
     return found
+
+
+def most_steps(key: Codes, family: str) -> FloatArray:
+    """What a letter in a key of each family can at most add to its odds with `key`, float32 (families × STEPS,)."""
+    steps: FloatArray = np.maximum(stacked(family)[np.append(0, key)].max(axis=0), 0.0)
+    steps[::STEPS] = 0.0
+    return steps
 
 
 def alignment_odds(key: Codes, family: str, keys: Codes, families: NDArray[np.uint8]) -> FloatArray:
@@ -118,7 +123,7 @@ def alignment_odds(key: Codes, family: str, keys: Codes, families: NDArray[np.ui
     of the first i letters with the first j, C(j) what it costs to write the first j in `keys` alone; steps that write
     there alone follow one another, so that D(i, j) - C(j) is a running maximum over j.
     """
-    table = _stacked(family)
+    table = stacked(family)
     gaps = families.astype(np.intp)[:, None] * STEPS
     place = keys + gaps
     alone = table[0][place]
@@ -138,10 +143,17 @@ def alignment_odds(key: Codes, family: str, keys: Codes, families: NDArray[np.ui
         np.maximum.accumulate(best, axis=1, out=best)
         left = len(key) - i
         if left <= ENDING:
-            price = ENDING_ODDS + left * ENDING_LETTER if left else 0.0
-            np.maximum(found, best[rows, ends] + written[rows, ends] - price, out=found)
+            np.maximum(found, best[rows, ends] + written[rows, ends] - prices()[left], out=found)
     for left in range(1, ENDING + 1):
         # A stem of two letters at least.
         at = np.maximum(ends - left, np.minimum(ends, 2))
-        np.maximum(found, best[rows, at] + written[rows, at] - (ENDING_ODDS + left * ENDING_LETTER), out=found)
+        np.maximum(found, best[rows, at] + written[rows, at] - prices()[left], out=found)
     return found
+
+
+@cache
+def prices() -> FloatArray:
+    """What it costs to take so many letters at the end for an ending, float32 (ENDING + 1,)."""
+    prices = ENDING_ODDS + ENDING_LETTER * np.arange(ENDING + 1, dtype=np.float32)
+    prices[0] = 0.0
+    return prices

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IntArray, Mask, Spelling
+from xsearch.lang.alike import Keys, odds_above
 from xsearch.lang.romanise import FAMILIES, codes_of, skeleton
-from xsearch.lang.spellings import alignment_odds, most_odds
 from xsearch.retrieve.best import Best
 from xsearch.retrieve.forms import Forms
 from xsearch.retrieve.gaps import decode
@@ -21,8 +21,6 @@ PRIOR = 0.0
 SOFTNESS = 2.0
 UNLIKELY = 0.1
 """Words of a lower probability are left alone."""
-COMPARED = 2048
-"""Words compared at once."""
 REMEMBERED = 1024
 """Words of queries whose matches are kept."""
 
@@ -85,13 +83,12 @@ class Directory:
         self._skeletons = skeletons[order]
         self._segment = np.repeat(np.arange(len(segments)), sizes).astype(np.uint16)[order]
         self._word = np.concatenate([np.arange(size, dtype=np.uint32) for size in sizes])[order]
-        self._families = np.concatenate([part.families for part in forms])[order]
         self._frequencies = np.concatenate([part.frequencies for part in forms])[order]
         before = np.cumsum([0, *(len(part.keys) for part in forms)])
-        self._keys = np.concatenate([part.keys for part in forms])
         starts = np.concatenate([part.key_starts[:-1] + base for part, base in zip(forms, before[:-1], strict=True)])
-        self._key_starts = starts[order]
-        self._key_lengths = np.concatenate([np.diff(part.key_starts) for part in forms])[order].astype(np.int64)
+        lengths = np.concatenate([np.diff(part.key_starts) for part in forms])[order].astype(np.int64)
+        families = np.concatenate([part.families for part in forms])[order]
+        self._keys = Keys(np.concatenate([part.keys for part in forms]), starts[order], lengths, families)
         self._language_of_segment = np.array([segment.language for segment in segments])
         occurrences = [float(part.frequencies.sum(dtype=np.int64)) for part in forms]
         self._chance = np.log1p(np.bincount(self._language_of_segment, occurrences, languages)) + PRIOR
@@ -142,7 +139,7 @@ class Directory:
     def near(self, spelling: Spelling, most: int) -> list[Near]:
         """Words of the spelling's own family that it may be, likeliest first, in whatever language."""
         match = self.matches(spelling)
-        own = self._families[match.words] == FAMILIES.index(spelling.family)
+        own = self._keys.families[match.words] == FAMILIES.index(spelling.family)
         found: dict[str, Near] = {}
         for word, probability in zip(match.words[own].tolist(), match.probabilities[own].tolist(), strict=True):
             form, frequency = self._form(word), int(self._frequencies[word])
@@ -158,12 +155,12 @@ class Directory:
         words = np.concatenate([np.arange(first, end) for first, end in ranges.tolist()] or [np.zeros(0, np.int64)])
         if among:
             allowed = np.isin(np.arange(len(FAMILIES)), [FAMILIES.index(kind) for kind in among])
-            words = words[allowed[self._families[words]]]
+            words = words[allowed[self._keys.families[words]]]
         words = words[self._worth_comparing(words, key, family)]
         probabilities = self._probabilities(words, key, family)
         own = self._written(words, form, key, family)
         probabilities[own] = 1.0
-        same = self._families[words] == FAMILIES.index(family)
+        same = self._keys.families[words] == FAMILIES.index(family)
         languages = self._language(words)
         known = np.isin(languages, languages[own])
         kept = own | ((probabilities >= UNLIKELY) & ~(same & known))
@@ -172,28 +169,20 @@ class Directory:
     def _probabilities(self, words: IntArray, key: str, family: str) -> Float64Array:
         """How likely each word is the one with this key, by its sound; 0 for some that are less likely than
         `UNLIKELY`."""
-        code = codes_of([key])[0].astype(np.uint8)
-        # Keys of like length together: arrays as narrow as they are, and small enough for a processor's cache.
-        order = np.argsort(self._key_lengths[words], kind="stable")
         chance = self._chance[self._language(words)]
         # Less a little for sums in float32.
         least = chance + SOFTNESS * np.log(UNLIKELY / (1.0 - UNLIKELY)) - 0.01
-        odds = np.full(len(words), -np.inf)
-        for start in range(0, len(words), COMPARED):
-            chosen = order[start : start + COMPARED]
-            keys, families = self._keys_of(words[chosen]), self._families[words[chosen]]
-            likely = np.flatnonzero(most_odds(code, family, keys, families) >= least[chosen])
-            odds[chosen[likely]] = alignment_odds(code, family, keys[likely], families[likely])
+        odds = odds_above(codes_of([key])[0].astype(np.uint8), family, self._keys.take(words), least)
         found: Float64Array = 1.0 / (1.0 + np.exp((chance - odds) / SOFTNESS))
         return found
 
     def _written(self, words: IntArray, form: str, key: str, family: str) -> NDArray[np.bool_]:
         """Which words are written as `form`."""
         own: NDArray[np.bool_] = self._skeletons[words] == skeleton(key, family == "a")
-        own &= (self._key_lengths[words] == len(key)) & (self._families[words] == FAMILIES.index(family))
+        own &= (self._keys.lengths[words] == len(key)) & (self._keys.families[words] == FAMILIES.index(family))
         places = np.flatnonzero(own)
         if len(places):
-            own[places] = (self._keys_of(words[places]) == codes_of([key])).all(axis=1)
+            own[places] = (self._keys.take(words[places]).matrix() == codes_of([key])).all(axis=1)
         for place in np.flatnonzero(own).tolist():
             own[place] = self._form(int(words[place])) == form
         return own
@@ -204,18 +193,10 @@ class Directory:
         own = skeleton(key)
         consonants = count_consonants(own)
         begins = self._skeletons[words] >> (30 - 3 * consonants) == own >> (30 - 3 * consonants)
-        slip = np.abs(self._key_lengths[words] - len(key)) <= 2
-        other = self._families[words] != FAMILIES.index(family)
+        slip = np.abs(self._keys.lengths[words] - len(key)) <= 2
+        other = self._keys.families[words] != FAMILIES.index(family)
         kept: NDArray[np.bool_] = other | begins | (slip if consonants > SHORTEST else False)
         return kept
-
-    def _keys_of(self, words: IntArray) -> NDArray[np.uint8]:
-        """Keys as codes, uint8 (n, longest), zeros behind each."""
-        starts, lengths = self._key_starts[words], self._key_lengths[words]
-        place = np.arange(int(lengths.max(initial=0)))
-        inside = place < lengths[:, None]
-        codes: NDArray[np.uint8] = self._keys[np.where(inside, starts[:, None] + place, 0)] * inside
-        return codes
 
     def _language(self, words: IntArray) -> IntArray:
         found: IntArray = self._language_of_segment[self._segment[words]]

@@ -57,7 +57,10 @@ def _one_away(skeleton: int) -> frozenset[int]:
 
 
 def _packed(consonants: list[int]) -> int:
-    return sum(number << _BITS * (SKELETON - 1 - i) for i, number in enumerate(consonants[:SKELETON]))
+    packed = 0
+    for number in consonants[:SKELETON]:
+        packed = packed << _BITS | number
+    return packed << _BITS * max(0, SKELETON - len(consonants))
 
 
 def _unpacked(skeleton: int) -> list[int]:

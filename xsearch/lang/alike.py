@@ -1,0 +1,104 @@
+"""Which of many keys may be one name with another: `spellings.alignment_odds` of those that a bound does not rule out.
+
+Tens of thousands of words of an index share enough consonants with a word of a query, a few of them are likely it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xsearch.core.extras import have
+from xsearch.lang.spellings import STEPS, alignment_odds, most_odds, most_steps, prices, stacked
+
+COMPARED = 8192
+"""Keys compared at once."""
+
+Codes = NDArray[np.uint8]
+Integers = NDArray[np.int64]
+Float64Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keys:
+    """n keys: uint8 codes end to end, of each where it starts and how long it is, int64 (n,), and its family, uint8
+    (n,), a place in `romanise.FAMILIES`."""
+
+    codes: Codes
+    starts: Integers
+    lengths: Integers
+    families: Codes
+
+    def take(self, rows: NDArray[Any]) -> Keys:
+        """Some of the keys."""
+        return Keys(self.codes, self.starts[rows], self.lengths[rows], self.families[rows])
+
+    def matrix(self) -> Codes:
+        """The codes, uint8 (n, longest), zeros behind each."""
+        place = np.arange(int(self.lengths.max(initial=0)))
+        inside = place < self.lengths[:, None]
+        found: Codes = self.codes[np.where(inside, self.starts[:, None] + place, 0)] * inside
+        return found
+
+
+def odds_above(key: Codes, family: str, keys: Keys, least: Float64Array) -> Float64Array:
+    """The log-odds that `key` of `family` and each of `keys` are one name, float64 (n,); -inf for some of those with
+    less than `least`, float64 (n,)."""
+    if (compiled := _compiled()) is not None:
+        found = np.empty(len(least), dtype=np.float32)
+        columns = keys.families.astype(np.intp) * STEPS
+        compiled.odds_above(
+            key.astype(np.intp),
+            stacked(family),
+            most_steps(key, family),
+            prices(),
+            (keys.codes, keys.starts, keys.lengths, columns),
+            least,
+            found,
+        )
+        return found.astype(np.float64)
+    return _blockwise(key, family, keys, least)
+
+
+def _blockwise(key: Codes, family: str, keys: Keys, least: Float64Array) -> Float64Array:
+    # Keys of like length together: arrays as narrow as they are, and small enough for a processor's cache.
+    order = np.argsort(keys.lengths, kind="stable")
+    odds = np.full(len(least), -np.inf)
+    for start in range(0, len(least), COMPARED):
+        chosen = order[start : start + COMPARED]
+        block = keys.take(chosen)
+        codes, families = block.matrix(), block.families
+        # The same word stands in many languages and segments.
+        first, row = _distinct(codes, families)
+        lowest = np.full(len(first), np.inf)
+        np.minimum.at(lowest, row, least[chosen])
+        codes, families = codes[first], families[first]
+        likely = np.flatnonzero(most_odds(key, family, codes, families) >= lowest)
+        each = np.full(len(first), -np.inf)
+        each[likely] = alignment_odds(key, family, codes[likely], families[likely])
+        odds[chosen] = each[row]
+    return odds
+
+
+def _distinct(codes: Codes, families: Codes) -> tuple[Integers, Integers]:
+    """Where each distinct key of a family comes first, and which of those each is: told apart by 64 bits, Σ code ×
+    a random factor of its place."""
+    factors = np.random.default_rng(0).integers(2**64, size=codes.shape[1] + 1, dtype=np.uint64) | np.uint64(1)
+    sums = codes.astype(np.uint64) @ factors[1:] + families * factors[0]
+    _, first, row = np.unique(sums, return_index=True, return_inverse=True)
+    return first, row
+
+
+@cache
+def _compiled() -> ModuleType | None:
+    """The module of compiled loops, None where numba is not installed (`pip install 'xsearch-clir[fast]'`)."""
+    if not have("numba"):
+        return None
+    from xsearch.lang import alike_numba
+
+    return alike_numba
