@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xsearch.core import BadInput, Query, UsageError
+from xsearch.encode import load_encoder
+from xsearch.encode.neural.languages import language_scores
 from xsearch.rank.rerank import (
     RerankCandidate,
     RerankerCard,
@@ -17,6 +19,10 @@ from xsearch.rank.rerank import (
     reorder,
     score_within,
 )
+from xsearch.rank.rerank.cross import CrossSettings
+from xsearch.rank.rerank.decoder import DecoderSettings
+from xsearch.rank.rerank.listwise import ListwiseSettings
+from xsearch.rank.rerank.t5 import T5Settings
 
 QUERY = Query("river", (("en", 1.0),))
 NAN = np.nan
@@ -145,4 +151,18 @@ def test_settings_are_read_as_a_kind_wants_them():
 
 
 def test_every_shipped_card_of_a_reranker_can_be_read():
-    assert len({card.name for card in known_rerankers()}) == len(known_rerankers())
+    cards = known_rerankers()
+    assert len({card.name for card in cards}) == len(cards) > 10
+    settings = {"cross": CrossSettings, "t5": T5Settings, "decoder": DecoderSettings, "listwise": ListwiseSettings}
+    for card in cards:
+        kind = card.kind.partition("-")[2]
+        if kind in settings:
+            read = card.read_settings(settings[kind])
+            assert "{query}" in getattr(read, "prompt", "{query}")
+            assert card.model.count("/") == 1
+        assert not card.language_set or language_scores(card)
+
+
+def test_a_reranker_is_no_encoder():
+    with pytest.raises(UsageError, match="bge-reranker-v2-m3 is no encoder but a reranker"):
+        load_encoder("bge-reranker-v2-m3")

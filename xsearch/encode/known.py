@@ -57,6 +57,8 @@ def _load(given: str | Path, kind: str, runtime: Runtime | None, dim: int = 0) -
     """The encoder of a kind: a checkpoint may offer several (BGE-M3 all three)."""
     path = _card_file(given)
     if path is not None:
+        if kind_of(path).startswith("reranker-"):
+            raise UsageError(f"{given} is no encoder but a reranker: use it with --rerank")
         found = read_card(path)
         shipped = path in card_files().values()
         encoder = _of_card(found, path, None if shipped else found, kind, runtime, dim)

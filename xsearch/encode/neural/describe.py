@@ -75,7 +75,7 @@ def bge_head(checkpoint: Checkpoint, kind: str) -> Path | None:
 def _check_is_encoder(checkpoint: Checkpoint) -> None:
     for name in checkpoint.architectures:
         if name.endswith(NO_ENCODERS):
-            raise BadInput(f"{checkpoint.folder} is no encoder but a {name}; use it as a reranker, or take its base")
+            raise BadInput(f"{checkpoint.folder} is no encoder but a {name}; use it with --rerank, or take its base")
 
 
 def check_kind(checkpoint: Checkpoint, kind: str) -> None:
