@@ -17,6 +17,8 @@ from xsearch.retrieve import (
     BM25,
     PSQ,
     BM25Writer,
+    Colbert,
+    ColbertWriter,
     Dense,
     DenseWriter,
     Impact,
@@ -94,6 +96,7 @@ RETRIEVERS: Mapping[str, Kind] = {
     "names": Kind(("names",)),
     "sparse": Kind(("sparse",), encoder="weights", sampled=True),
     "lucene": Kind(("lucene",)),
+    "colbert": Kind(("colbert",), encoder="tokens", sampled=True),
 }
 
 PARTS: Mapping[str, OpenPart] = {
@@ -104,6 +107,7 @@ PARTS: Mapping[str, OpenPart] = {
     "names": NamesWriter,
     "sparse": SparseWriter,
     "lucene": LuceneWriter,
+    "colbert": ColbertWriter,
 }
 
 VECTORS = frozenset({"dense"})
@@ -150,4 +154,6 @@ def open_retriever(
         return Sparse(generation / name, states.get(name, {}))
     if name == "lucene":
         return Lucene(generation / name, states.get(name, {}))
+    if name == "colbert":
+        return Colbert(generation / name, states.get(name, {}))
     return Dense(generation / name, states.get(name, {}))

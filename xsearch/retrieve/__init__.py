@@ -4,6 +4,7 @@ Terms and arrays are handed in; nothing here knows a language or a model. `names
 """
 
 from xsearch.retrieve.bm25 import BM25, BM25Writer
+from xsearch.retrieve.colbert import Colbert, ColbertWriter
 from xsearch.retrieve.dense import Dense, DenseWriter
 from xsearch.retrieve.impact import Impact, ImpactWriter
 from xsearch.retrieve.lucene import Lucene, LuceneWriter
@@ -17,6 +18,8 @@ __all__ = [
     "BM25",
     "PSQ",
     "BM25Writer",
+    "Colbert",
+    "ColbertWriter",
     "Dense",
     "DenseWriter",
     "Impact",

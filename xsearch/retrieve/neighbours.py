@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IntArray
 from xsearch.retrieve.maxsim import Asked, PieceTable
-from xsearch.retrieve.postings import Postings
 
 AXES = 64
 """Principal axes on which all pieces are compared first."""
@@ -31,6 +31,21 @@ class Near:
     starts: IntArray
     pieces: IntArray
     similar: FloatArray
+
+
+class Lists(Protocol):
+    """For every term, the rows of the passages that hold it: those of the term at place i are
+    ``rows[starts[i]:starts[i + 1]]``. numbers: int64 (n,), the passages of the rows."""
+
+    @property
+    def numbers(self) -> IntArray: ...  # noqa: D102
+    @property
+    def starts(self) -> NDArray[np.integer[Any]]: ...  # noqa: D102
+    @property
+    def rows(self) -> NDArray[np.integer[Any]]: ...  # noqa: D102
+
+    def places(self, terms: IntArray) -> IntArray:
+        """Where each of `terms` stands, -1 where it does not, int64."""
 
 
 class Neighbours:
@@ -62,7 +77,7 @@ class Neighbours:
 
 
 def met_by_pieces(
-    segment: Postings, near: Near, weights: NDArray[np.float64], compiled: ModuleType | None = None
+    segment: Lists, near: Near, weights: NDArray[np.float64], compiled: ModuleType | None = None
 ) -> NDArray[np.float64]:
     """Σ_i w_i · (the similarity of the nearest piece to word i that a passage holds), float64 (n,), for every passage
     of a segment. weights: (q,). compiled: `maxsim.compiled_loops`. Raises IndexError for a row that the segment lacks.
