@@ -55,10 +55,11 @@ def test_dying_at_every_failpoint_leaves_one_commit_or_the_next(base, tmp_path):
     assert done.returncode == 0, done.stderr
     outcomes = [json.loads(line) for line in done.stdout.splitlines()]
     reached = {outcome["point"] for outcome in outcomes if outcome["died"]}
-    # Merging of segments needs more commits than these; its own tests are with the retrievers.
+    # Merging of segments needs more commits than these, token vectors a neural encoder: tested with the retrievers.
     unreached = {point for point in POINTS if point.endswith(".flush.merged")} | {"ingest.file_done"}
     # Lucene needs Java; its tests are with the retrievers too.
     unreached.add("retrieve.lucene.flush.language")
+    unreached |= {point for point in POINTS if point.startswith("retrieve.colbert.")}
     assert reached >= set(POINTS) - unreached
     assert [outcome for outcome in outcomes if outcome["problem"]] == []
 

@@ -194,3 +194,40 @@ def test_a_plain_transformer_has_no_tokens_vectors(models):
         load_multivector(folder, CPU)
     with pytest.raises(UsageError, match="multivector vectors, not dense"):
         load_encoder(stanford(models / "notdense", tiny.bert(models / "b"), {}), CPU)
+
+
+def test_an_index_of_token_vectors_scores_by_maxsim(tmp_path, models):
+    """Through the engine: words beside token vectors, deletion, compaction, evidence, other encoders refused."""
+    import shutil
+
+    import xsearch
+    from xsearch.core import Document, EncoderMismatch
+
+    folder = stanford(models / "indexed", tiny.bert(models / "indexedbase"), {"query_maxlen": 16, "doc_maxlen": 60})
+    index = xsearch.create(tmp_path / "i", "colbert", folder, runtime=CPU)
+    with index.writer() as w:
+        for i, text in enumerate([*SHORT, ""]):
+            w.add(Document(str(i), text, lang=["en", "de", "ru", "fr", "zh", "tr", "en", "en", "en"][i]))
+    with index.writer() as w:
+        w.delete(["3"])
+    xsearch.engine.compact(index.path)
+    reopened = xsearch.open(index.path, CPU)
+    encoder = load_multivector(folder, CPU)
+    asked, passages = encoder.encode_queries(["a short one"])[0], encoder.encode_passages(SHORT)
+    expected = np.array([(asked @ passages[i].T).max(axis=1).sum() for i in range(len(SHORT))])
+    hits = reopened.search("a short one", k=20, retrievers=["colbert"], explain=True)
+    assert {hit.id for hit in hits} == {str(i) for i in range(8) if i != 3}
+    for hit in hits:
+        assert hit.explain[0].score == pytest.approx(expected[int(hit.id)], abs=0.03)
+    assert reopened.search("short one", k=1)[0].id == "6"
+    record = reopened.manifest.encoder
+    assert (record["kind"], record["path"]) == ("multivector", str(folder.resolve()))
+    with pytest.raises(UsageError, match="--encoder"):
+        xsearch.create(tmp_path / "none", "colbert")
+    with pytest.raises(UsageError, match="multivector"):
+        xsearch.create(tmp_path / "plain", "colbert", tiny.xlmr(tmp_path / "plainmodel"), runtime=CPU)
+    weights = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    with pytest.raises(EncoderMismatch, match="compact"):
+        xsearch.open(index.path, CPU).search("bread", retrievers=["colbert"])
+    shutil.rmtree(folder)

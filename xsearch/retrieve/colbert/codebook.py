@@ -34,7 +34,7 @@ ASKED = 1 << 12
 """The length of a query's vector."""
 WHOLE = 8
 """Bits a component of vectors kept without centroids."""
-STEPS = 24
+STEPS = 60
 """Of Lloyd's iteration over the weights."""
 MAGIC = b"XSCODE\x00\x01"
 HEADER = 32
@@ -86,7 +86,7 @@ class Codebook:
 
     def decode(self, cells: Cells, codes: Bytes) -> Integers:
         """Vectors, int16 (n, dim), of a length near 2^11."""
-        parts = self.byte_weights[codes].reshape(len(codes), -1)[:, : self.dim]
+        parts = self.byte_weights[codes].reshape(len(codes), self.width * (8 // self.bits))[:, : self.dim]
         decoded: Integers = self.centroids[cells] + parts
         return decoded
 

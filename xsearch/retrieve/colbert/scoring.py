@@ -37,18 +37,14 @@ def best_tokens(
 
     Raises `IndexDamaged` where a code is of a centroid that there is not.
     """
-    try:
-        if compiled is not None:
-            best = np.empty((len(rows), len(asked)), dtype=np.float32)
-            tables = book.centroids, book.byte_weights
-            arrays = held.starts, held.cells, held.codes
-            if not compiled.best_tokens(*tables, *arrays, rows, asked.astype(np.int16), best):
-                raise IndexError("a centroid that there is not")
-            return best
-        tokens, starts = held.of(rows)
-        return _by_numpy(book, held, starts, tokens, asked)
-    except IndexError as error:
-        raise IndexDamaged(f"a list of tokens is damaged ({error}): run `xsearch check --repair`") from error
+    if compiled is not None:
+        best = np.empty((len(rows), len(asked)), dtype=np.float32)
+        tables, arrays = (book.centroids, book.byte_weights), (held.starts, held.cells, held.codes)
+        if not compiled.best_tokens(*tables, *arrays, rows, asked.astype(np.int16), best):
+            raise damaged("a centroid that there is not")
+        return best
+    tokens, starts = held.of(rows)
+    return _by_numpy(book, held, starts, tokens, asked)
 
 
 def _by_numpy(book: Codebook, held: Tokens, starts: IntArray, tokens: IntArray, asked: FloatArray) -> FloatArray:
@@ -64,9 +60,15 @@ def _by_numpy(book: Codebook, held: Tokens, starts: IntArray, tokens: IntArray, 
 
 
 def decoded(book: Codebook, held: Tokens, tokens: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Vectors of tokens by number, whole numbers in float32 (n, dim), and one by the length of each, float32 (n,)."""
+    """Vectors of tokens by number, whole numbers in float32 (n, dim), and one by the length of each, float32 (n,).
+
+    Raises `IndexDamaged` where a code is of a centroid that there is not.
+    """
     cells = held.cells[tokens] if len(held.cells) else np.zeros(len(tokens), np.int64)
-    vectors = book.decode(cells, held.codes[tokens]).astype(np.float32)
+    try:
+        vectors = book.decode(cells, held.codes[tokens]).astype(np.float32)
+    except IndexError as error:
+        raise damaged(str(error)) from error
     squares = np.einsum("nd,nd->n", vectors, vectors)
     return vectors, (1.0 / np.sqrt((squares + 1.0).astype(np.float64))).astype(np.float32)
 
@@ -77,6 +79,11 @@ def summed(best: FloatArray) -> FloatArray:
     for column in best.T:
         scores += column
     return (scores / ASKED).astype(np.float32)
+
+
+def damaged(what: str) -> IndexDamaged:
+    """The error for codes that point nowhere."""
+    return IndexDamaged(f"a list of tokens is damaged ({what}): run `xsearch check --repair`")
 
 
 def compiled_loops() -> ModuleType | None:
