@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from xsearch.cli.neural_training import register as add_neural_commands
+
 app = typer.Typer(no_args_is_help=True, help="Train what searches across languages.")
+add_neural_commands(app)
 
 
 @app.callback()

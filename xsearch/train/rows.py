@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -125,9 +126,11 @@ def excluded_files(globs: Sequence[str], data: Path) -> list[Path]:
     return found
 
 
-def read_parallel(data: Path, sources: tuple[Source, ...], excluded: frozenset[int] = frozenset()) -> ParallelText:
-    """The rows of every file of `data` that a source of positive weight matches. Raises `BadInput` for a source
-    without files."""
+def read_parallel(
+    data: Path, sources: tuple[Source, ...], excluded: frozenset[int] = frozenset(), most: int | None = None
+) -> ParallelText:
+    """The rows, of each file the first `most`, of every file of `data` that a source of positive weight matches. Raises
+    `BadInput` for a source without files."""
     parallel = ParallelText()
     seen: set[Path] = set()
     for number, source in enumerate(sources):
@@ -139,7 +142,7 @@ def read_parallel(data: Path, sources: tuple[Source, ...], excluded: frozenset[i
             if not source.weight:
                 continue
             parallel.files.append(path.relative_to(data).as_posix())
-            for where, record in read_records(path):
+            for where, record in islice(read_records(path), most):
                 _add(parallel, record, number, excluded, where)
     return parallel
 

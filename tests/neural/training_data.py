@@ -1,0 +1,61 @@
+"""Invented parallel text, and recipes of a few steps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+RECIPE = """
+name = "mine"
+licence = "CC0-1.0"
+exclude = ["eval/*.jsonl"]
+seed = 3
+
+[model]
+kind = "{kind}"
+query_length = 24
+passage_length = 40
+{model}
+
+[[sources]]
+files = "parallel/*.jsonl"
+licence = "CC0-1.0"
+
+[[stages]]
+name = "only"
+batch = 6
+schedule = {{ steps = {steps}, learning_rate = 2e-3, {schedule} }}
+objectives = [{objectives}]
+"""
+CONTRASTIVE = '{ objective = "contrastive", temperature = 0.1 }'
+
+
+def recipe(folder: Path, kind="dense", objectives=CONTRASTIVE, steps=4, model="", schedule="warmup = 0.25") -> Path:
+    """A recipe's file."""
+    path = folder / f"{kind}.toml"
+    path.write_text(RECIPE.format(kind=kind, objectives=objectives, steps=steps, model=model, schedule=schedule))
+    return path
+
+
+def write_data(folder: Path, sections: int = 60, rows: int = 120) -> Path:
+    """A data folder: parallel rows and sections in three languages with words of their own, and an evaluation file."""
+    rng = np.random.default_rng(1)
+    syllables = [c + v for c in "bdfgklmnprst" for v in "aeiou"]
+    lexicon = {lang: ["".join(rng.choice(syllables, 2)) for _ in range(40)] for lang in ("en", "de", "fr")}
+
+    def sentence(concepts):
+        return {lang: " ".join(words[c] for c in rng.permutation(concepts)) for lang, words in lexicon.items()}
+
+    lines = [sentence(rng.choice(40, 5, replace=False)) for _ in range(rows)]
+    held = [{"id": str(n), **sentence(rng.choice(40, 5, replace=False))} for n in range(5)]
+    parts = []
+    for _ in range(sections):
+        concepts = rng.choice(40, 8, replace=False)
+        parts.append({"title": sentence(concepts[:3]), "text": sentence(concepts)})
+    for name, records in (("parallel/rows", lines), ("parallel/sections", parts), ("eval/held", held)):
+        path = folder / f"{name}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return folder

@@ -1,0 +1,308 @@
+"""Training data of neural retrievers: parallel rows, sections, and pairs of query and passage; and how batches of them
+are drawn.
+
+Files are those of `xsearch.train.rows`, or hold pairs: lines ``{"query": …, "positive": …, "query_lang"?: …,
+"positive_lang"?: …, "negatives"?: ["…", …], "negative_langs"?: […], "scores"?: [positive's, negatives' …]}``. Every
+batch mixes languages: training with one language a batch teaches to tell languages apart (Yang et al. 2024,
+"Distillation for multilingual information retrieval").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from xsearch.core import BadInput
+from xsearch.core.data import data_path
+from xsearch.train.neural.batches import Parallel, Plain, Ranked, Side
+from xsearch.train.recipe import Source
+from xsearch.train.rows import Texts, excluded_files, normalised, read_excluded, read_parallel, read_records
+
+HELD_SHARE = 0.01
+HELD_MOST = 400
+ROW_CAP, ROW_EXPONENT = 20, 0.7
+LANGUAGE_EXPONENT = -0.5
+"""Texts of a row are drawn by (texts of their language) ** this: small languages more often than they occur."""
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """A query and a passage that answers it; `negatives` do not. scores: a teacher's, of the positive and of each
+    negative."""
+
+    query: str
+    positive: str
+    query_lang: str = ""
+    positive_lang: str = ""
+    negatives: tuple[str, ...] = ()
+    negative_langs: tuple[str, ...] = ()
+    scores: tuple[float, ...] = ()
+
+    @property
+    def scored(self) -> bool:
+        """Whether a teacher scored the positive and all negatives."""
+        return len(self.scores) == 1 + len(self.negatives)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows of texts in several languages, to be drawn from. langs: codes by number. weights: float64 (rows,), 0 for
+    rows that are never drawn. chances: float64 (languages,), of a text of a row."""
+
+    texts: Texts
+    langs: list[str]
+    weights: NDArray[np.float64]
+    chances: NDArray[np.float64]
+
+    def languages_of(self, row: int) -> dict[int, list[int]]:
+        """Texts of a row by language number."""
+        found: dict[int, list[int]] = {}
+        for place in range(self.texts.starts[row], self.texts.starts[row + 1]):
+            found.setdefault(self.texts.langs[place], []).append(place)
+        return found
+
+    def draw(self, size: int, rng: np.random.Generator) -> list[int]:
+        """`size` rows, with repetition."""
+        sums = self._sums
+        rows: list[int] = np.searchsorted(sums[:-1], rng.random(size) * sums[-1], side="right").tolist()
+        return rows
+
+    @cached_property
+    def _sums(self) -> NDArray[np.float64]:
+        return np.cumsum(self.weights)
+
+    def pick(self, row: int, count: int, rng: np.random.Generator, first: int = -1) -> list[tuple[str, str]]:
+        """(text, language) of a row in `count` languages, or in all it has if those are fewer; language number `first`
+        before the others where the row has it."""
+        places = self.languages_of(row)
+        numbers = list(places)
+        keys = rng.random(len(numbers)) ** (1 / self.chances[numbers])
+        order = sorted(range(len(numbers)), key=lambda n: (numbers[n] != first, -keys[n]))[:count]
+        chosen = [places[numbers[n]] for n in order]
+        return [
+            (self.texts.texts[place], self.langs[self.texts.langs[place]])
+            for place in (options[int(rng.integers(len(options)))] for options in chosen)
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """Everything that can be drawn. rows: parallel texts. titles, bodies: of the same sections, row by row. held: rows
+    of each table, and pairs, that are kept from training to measure with. files: read, in order. excluded: texts left
+    out because evaluation has them."""
+
+    rows: Table
+    titles: Table
+    bodies: Table
+    pairs: list[Pair]
+    pair_weights: NDArray[np.float64]
+    held_rows: list[int]
+    held_sections: list[int]
+    held_pairs: list[int]
+    files: list[str]
+    excluded: int
+
+    @property
+    def languages(self) -> list[str]:
+        """Codes of all languages, ascending."""
+        used = {self.rows.langs[lang] for table in (self.rows, self.titles, self.bodies) for lang in table.texts.langs}
+        return sorted(used | {lang for pair in self.pairs for lang in (pair.query_lang, pair.positive_lang)} - {""})
+
+    def texts(self, size: int, rng: np.random.Generator) -> Plain:
+        """Texts in one language each, of rows and sections by their number."""
+        tables = [table for table in (self.rows, self.bodies) if table.weights.any()]
+        if not tables:
+            chosen = [self.pairs[n] for n in rng.integers(len(self.pairs), size=size)]
+            return Plain(side([(pair.positive, pair.positive_lang) for pair in chosen]))
+        shares = np.array([np.count_nonzero(table.weights) for table in tables], dtype=np.float64)
+        which = rng.choice(len(tables), size, p=shares / shares.sum())
+        drawn = [(tables[t], tables[t].draw(1, rng)[0]) for t in which.tolist()]
+        return Plain(side([table.pick(row, 1, rng)[0] for table, row in drawn]))
+
+    def parallel(
+        self, size: int, count: int, rng: np.random.Generator, pivot: str = "", bodies: bool = False
+    ) -> Parallel:
+        """Rows in `count` languages each, of parallel texts or of sections' bodies; those with fewer languages are not
+        drawn. pivot: a language that comes first in every row that has it."""
+        table = self.bodies if bodies else self.rows
+        first = table.langs.index(pivot) if pivot in table.langs else -1
+        chosen: list[tuple[int, list[tuple[str, str]]]] = []
+        for _ in range(100):
+            for row in table.draw(size, rng) if table.weights.any() else []:
+                texts = table.pick(row, count, rng, first)
+                if len(texts) == count:
+                    chosen.append((row, texts))
+            if len(chosen) >= size:
+                chosen = chosen[:size]
+                columns = tuple(side([texts[k] for _, texts in chosen]) for k in range(count))
+                return Parallel(columns, tuple(row for row, _ in chosen))
+        what = "sections" if bodies else "rows"
+        raise BadInput(f"hardly any {what} in {count} languages: this objective needs more parallel text, or fewer")
+
+    def ranked(self, size: int, negatives: int, rng: np.random.Generator, scored: bool = False) -> Ranked:
+        """Queries with passages: pairs, and titles of sections with their bodies in another language.
+
+        scored: only pairs that a teacher scored with at least `negatives` negatives.
+        """
+        usable = self.pair_weights
+        if scored:
+            usable = usable * [p.scored and len(p.negatives) >= negatives for p in self.pairs]
+        total = np.array([usable.sum(), 0.0 if scored else self.titles.weights.sum()])
+        if not total.sum():
+            needed = (
+                f"pairs with a teacher's scores of {negatives} negatives (a stage's `mining` makes them)"
+                if scored
+                else "pairs or sections"
+            )
+            raise BadInput(f"the data hold no {needed}")
+        sums = np.cumsum(usable)
+        queries, positives, groups = [], [], []
+        extra: list[list[tuple[str, str]]] = []
+        scores: list[tuple[float, ...]] = []
+        for which in rng.choice(2, size, p=total / total.sum()).tolist():
+            if which:
+                row = self.titles.draw(1, rng)[0]
+                title, body = self.section(row, rng)
+                queries.append(title)
+                positives.append(body)
+                groups.append(row)
+                extra.append([])
+                continue
+            number = int(np.searchsorted(sums[:-1], rng.random() * sums[-1], side="right"))
+            pair = self.pairs[number]
+            queries.append((pair.query, pair.query_lang))
+            positives.append((pair.positive, pair.positive_lang))
+            groups.append(-2 - number)
+            kept = rng.permutation(len(pair.negatives))[:negatives].tolist()
+            langs = pair.negative_langs or (pair.positive_lang,) * len(pair.negatives)
+            extra.append([(pair.negatives[n], langs[n]) for n in kept])
+            if scored:
+                scores.append((pair.scores[0], *(pair.scores[1 + n] for n in kept)))
+        flat = [text for texts in extra for text in texts]
+        starts = np.cumsum([size, *map(len, extra)]).tolist()
+        candidates = [(n, *range(starts[n], starts[n + 1])) for n in range(size)] if scored else []
+        owners = (*groups, *[-1] * len(flat))
+        return Ranked(side(queries), side(positives + flat), tuple(groups), owners, tuple(candidates), tuple(scores))
+
+    def section(self, row: int, rng: np.random.Generator) -> tuple[tuple[str, str], tuple[str, str]]:
+        """A section's title and its body, in two languages where it has two."""
+        title = self.titles.pick(row, 1, rng)[0]
+        bodies = self.bodies.pick(row, 2, rng)
+        return title, next((body for body in bodies if body[1] != title[1]), bodies[0])
+
+
+def side(texts: list[tuple[str, str]]) -> Side:
+    """(text, language) as columns."""
+    return Side(tuple(text for text, _ in texts), tuple(lang for _, lang in texts))
+
+
+def read_corpus(
+    data: Path, sources: tuple[Source, ...], exclude: tuple[str, ...], seed: int, most: int | None = None
+) -> Corpus:
+    """The files of `data` that `sources` match, of each the first `most` lines.
+
+    exclude: globs of evaluation files; the collection that ships is always among them. Parallel texts that stand in
+    one are left out and counted; a pair that does is refused. Raises `BadInput` for that, for files that cannot be
+    read, and where nothing is left.
+    """
+    excluded = read_excluded([*excluded_files(exclude, data), *shipped_evaluation()])
+    pair_files, others = _told_apart(data, sources)
+    parallel = read_parallel(data, tuple(source for _, source in others), excluded, most)
+    pairs, weights = _read_pairs(pair_files, excluded, most)
+    rng = np.random.default_rng([seed, 7])
+    held_rows = _hold(len(parallel.rows), rng)
+    held_sections, held_pairs = _hold(len(parallel.titles), rng), _hold(len(pairs), rng)
+    langs = list(parallel.languages)
+    counts = np.bincount(np.array([*parallel.rows.langs, *parallel.bodies.langs], dtype=np.int64), minlength=len(langs))
+    chances = np.maximum(counts, 1.0) ** LANGUAGE_EXPONENT
+    weight_of = np.array([source.weight for _, source in others])
+
+    def table(texts: Texts, held: list[int]) -> Table:
+        # A row of many languages holds more pairs, though not as many more as it has languages.
+        sizes = np.minimum(np.diff(texts.starts), ROW_CAP) ** ROW_EXPONENT
+        rows = sizes * weight_of[np.array(texts.sources, dtype=np.int64)] if len(texts) else np.zeros(0)
+        rows[held] = 0
+        return Table(texts, langs, rows, chances / chances.max(initial=1e-9))
+
+    pair_weights = np.array(weights, dtype=np.float64)
+    pair_weights[held_pairs] = 0
+    corpus = Corpus(
+        rows=table(parallel.rows, held_rows),
+        titles=table(parallel.titles, held_sections),
+        bodies=table(parallel.bodies, held_sections),
+        pairs=pairs,
+        pair_weights=pair_weights,
+        held_rows=held_rows,
+        held_sections=held_sections,
+        held_pairs=held_pairs,
+        files=[*parallel.files, *(path.relative_to(data).as_posix() for path, _ in pair_files)],
+        excluded=parallel.excluded,
+    )
+    if not (len(parallel.rows) or len(parallel.titles) or pairs):
+        raise BadInput(
+            f"nothing to train on in {len(corpus.files)} files ({corpus.excluded} texts left out)", str(data)
+        )
+    return corpus
+
+
+def shipped_evaluation() -> list[Path]:
+    """Files of the evaluation collection that ships."""
+    return sorted((data_path("eval") / "collections" / "demo").glob("*.jsonl"))
+
+
+def _told_apart(data: Path, sources: tuple[Source, ...]) -> tuple[list[tuple[Path, Source]], list[tuple[Path, Source]]]:
+    """Files of pairs, and others, each with its source narrowed to it."""
+    found: tuple[list[tuple[Path, Source]], list[tuple[Path, Source]]] = [], []
+    seen: set[Path] = set()
+    for source in sources:
+        files = [path for path in sorted(data.glob(source.files)) if path not in seen]
+        if not files:
+            raise BadInput(f"no file matches '{source.files}'", str(data))
+        for path in files if source.weight else []:
+            seen.add(path)
+            first: dict[str, Any] = next((record for _, record in read_records(path)), {})
+            is_pairs = "query" in first or "positive" in first
+            narrowed = msgspec.structs.replace(source, files=path.relative_to(data).as_posix())
+            found[0 if is_pairs else 1].append((path, narrowed))
+    return found
+
+
+def _read_pairs(
+    files: list[tuple[Path, Source]], excluded: frozenset[int], most: int | None
+) -> tuple[list[Pair], list[float]]:
+    pairs, weights = [], []
+    for path, source in files:
+        for where, pair in islice(read_pairs(path), most):
+            for text in (pair.query, pair.positive, *pair.negatives):
+                if hash(normalised(text)) in excluded:
+                    raise BadInput(f"this pair is evaluation text, which may not be trained on: {text[:60]!r}", where)
+            pairs.append(pair)
+            weights.append(source.weight)
+    return pairs, weights
+
+
+def read_pairs(path: Path) -> Iterator[tuple[str, Pair]]:
+    """(``file:line``, pair) of every line. Raises `BadInput` for one that is none."""
+    for where, record in read_records(path):
+        try:
+            pair = msgspec.convert(record, Pair)
+        except msgspec.ValidationError as error:
+            raise BadInput(f"not a pair of query and positive: {error}", where) from error
+        if not pair.query.strip() or not pair.positive.strip():
+            raise BadInput("a pair needs a query and a positive that are not empty", where)
+        if pair.negative_langs and len(pair.negative_langs) != len(pair.negatives):
+            raise BadInput("negative_langs must be as many as negatives", where)
+        yield where, pair
+
+
+def _hold(count: int, rng: np.random.Generator) -> list[int]:
+    """Some of `count`, ascending; none of a handful, which training cannot spare."""
+    wanted = min(HELD_MOST, round(count * HELD_SHARE))
+    return sorted(rng.choice(count, wanted, replace=False).tolist()) if wanted else []

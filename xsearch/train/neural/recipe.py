@@ -1,0 +1,212 @@
+"""What trains a neural retriever, as a file: data, model, and stages of objectives with their schedules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from xsearch.core import BadInput, UsageError
+from xsearch.core.data import data_path
+from xsearch.train.neural.tasks import AnyTask, Mining
+from xsearch.train.recipe import Source
+
+KINDS = ("dense", "multivector", "sparse")
+
+
+class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long and how fast. learning_rate rises linearly over the share `warmup` of the steps and falls linearly to
+    0. accumulate: batches a step. clip: the largest norm of a step's gradients, 0 for any. average: the mean of the
+    weights at the last so many of ten moments is what comes out (Schmidt et al. 2023, "Free lunch: robust cross-lingual
+    transfer via model checkpoint averaging"), 0 for the last weights. evaluate_every: steps, 0 for at the end only."""
+
+    steps: int
+    learning_rate: float = 5e-5
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    accumulate: int = 1
+    clip: float = 1.0
+    average: int = 0
+    evaluate_every: int = 0
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        rise = (step + 1) / (self.warmup * self.steps) if self.warmup else 1.0
+        fall = (self.steps - step) / max((1 - self.warmup) * self.steps, 1.0)
+        return self.learning_rate * min(rise, fall, 1.0)
+
+    def averaged(self) -> frozenset[int]:
+        """The numbers of steps done at which weights are added to the average."""
+        return frozenset(max(1, round(self.steps * (MOMENTS - back) / MOMENTS)) for back in range(self.average))
+
+
+MOMENTS = 10
+"""A run has so many moments whose weights may be averaged, evenly spread, the last at its end."""
+
+
+class Fresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A network to begin from where no checkpoint is given: BERT's architecture in thin layers, with a vocabulary
+    learnt from the data and token vectors begun from a static encoder's (`xsearch.train.neural.fresh`). inner: width of
+    the feed-forward layers. static: the encoder, "" for random vectors. texts: so many the vocabulary is learnt from.
+    """
+
+    layers: int = 6
+    hidden: int = 256
+    heads: int = 4
+    inner: int = 1024
+    vocabulary: int = 60_000
+    texts: int = 300_000
+    positions: int = 256
+    static: str = "xsearch-static-v2"
+
+
+class Tuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which parameters are fitted. method: "full", "lora" (Hu et al. 2022: low-rank changes of `rank`, scaled by
+    `alpha` / rank, added to the weights in the end) or "prompt" (Lester et al. 2021: vectors of `length` tokens that
+    are put in front of every text)."""
+
+    method: str = "full"
+    rank: int = 8
+    alpha: int = 16
+    length: int = 10
+
+
+class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is trained. base: a checkpoint's folder or name, which `--base` overrules; "" for a fresh network. kind:
+    "dense", "multivector" or "sparse". dim: of vectors, 0 for the network's own width; multi-vector encoders have 128
+    then. pooling: of dense vectors, "mean" or "cls". lengths: tokens of queries and passages. query, passage: what is
+    put in front of them. layers: so many of a checkpoint's, evenly spread, 0 for all (BiStil starts so)."""
+
+    kind: str = "dense"
+    base: str = ""
+    dim: int = 0
+    pooling: str = "mean"
+    query_length: int = 64
+    passage_length: int = 180
+    query: str = ""
+    passage: str = ""
+    layers: int = 0
+    fresh: Fresh = Fresh()
+    tuning: Tuning = Tuning()
+
+
+class Transforms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is done to texts before a stage reads them. switch: the share of words of a query that are replaced by a
+    translation (EntityCS: Whitehouse et al. 2022) from the `lexicons`, globs of the data folder. romanise: the share of
+    texts written in Latin letters (TransliCo: Liu et al. 2024)."""
+
+    switch: float = 0.0
+    lexicons: tuple[str, ...] = ()
+    romanise: float = 0.0
+
+
+class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Objectives fitted together. batch: rows, pairs or texts that each draws for one forward pass. mining: hard
+    negatives and a teacher's scores that are made before the stage begins, None for what the pairs bring along."""
+
+    name: str
+    schedule: Schedule
+    objectives: tuple[AnyTask, ...]
+    batch: int = 32
+    transforms: Transforms = Transforms()
+    mining: Mining | None = None
+
+
+class NeuralRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole recipe. `exclude` lists globs, relative to the data folder, of files whose texts may not be trained on.
+    paper: whose recipe it is. most: lines read of every file, None for all."""
+
+    name: str
+    sources: tuple[Source, ...]
+    stages: tuple[Stage, ...]
+    model: Model = Model()
+    exclude: tuple[str, ...] = ()
+    licence: str = ""
+    description: str = ""
+    paper: str = ""
+    seed: int = 1
+    most: int | None = None
+
+
+TOY = Fresh(layers=2, hidden=64, heads=2, inner=128, vocabulary=6_000, texts=4_000, positions=128)
+TOY_STEPS, TOY_BATCH, TOY_LINES = 60, 16, 600
+
+
+def load_neural_recipe(path: Path) -> NeuralRecipe:
+    """The recipe in a TOML file, or of a name in `encoders/recipes`. Raises `BadInput` for unknown keys, wrong types
+    and impossible values."""
+    if not path.suffix and not path.exists():
+        path = data_path("encoders") / "recipes" / f"{path.name}.toml"
+    try:
+        recipe = msgspec.toml.decode(path.read_bytes(), type=NeuralRecipe)
+    except FileNotFoundError:
+        known = ", ".join(sorted(p.stem for p in (data_path("encoders") / "recipes").glob("*.toml")))
+        raise BadInput(f"no such recipe; those that ship: {known}", str(path)) from None
+    except msgspec.MsgspecError as error:
+        raise BadInput(str(error), str(path)) from error
+    check_recipe(recipe, str(path))
+    return recipe
+
+
+def check_recipe(recipe: NeuralRecipe, where: str) -> None:
+    """Raise `BadInput` for impossible values."""
+    model, stages = recipe.model, recipe.stages
+    names = [stage.name for stage in stages]
+    problems = {
+        "no sources": not recipe.sources,
+        "no stages": not stages,
+        "two stages of one name": len(set(names)) < len(names),
+        f"model.kind must be one of {', '.join(KINDS)}": model.kind not in KINDS,
+        'model.pooling must be "mean" or "cls"': model.pooling not in ("mean", "cls"),
+        'model.tuning.method must be "full", "lora" or "prompt"': model.tuning.method not in ("full", "lora", "prompt"),
+        "a stage needs objectives": any(not stage.objectives for stage in stages),
+        "a stage's batch must be at least 2": any(stage.batch < 2 for stage in stages),
+        "schedule.steps and accumulate must be at least 1": any(
+            stage.schedule.steps < 1 or stage.schedule.accumulate < 1 for stage in stages
+        ),
+        "schedule.warmup must lie in [0, 1)": any(not 0 <= stage.schedule.warmup < 1 for stage in stages),
+        f"schedule.average must lie in 0..{MOMENTS}": any(
+            not 0 <= stage.schedule.average <= MOMENTS for stage in stages
+        ),
+    }
+    for problem, present in problems.items():
+        if present:
+            raise BadInput(problem, where)
+    for stage in stages:
+        for task in stage.objectives:
+            task.check(model.kind, where)
+
+
+def toy(recipe: NeuralRecipe) -> NeuralRecipe:
+    """The recipe at a size that a CPU trains in minutes: few lines, few steps, small batches, and, unless a checkpoint
+    is given, a network of 2 thin layers. It shows that the recipe runs and learns, not how good it is."""
+    replace = msgspec.structs.replace
+    stages = tuple(
+        replace(
+            stage,
+            batch=min(stage.batch, TOY_BATCH),
+            schedule=replace(
+                stage.schedule,
+                steps=min(stage.schedule.steps, TOY_STEPS),
+                accumulate=1,
+                learning_rate=max(stage.schedule.learning_rate, 1e-3),
+            ),
+        )
+        for stage in recipe.stages
+    )
+    model = replace(recipe.model, base="", layers=0, fresh=replace(TOY, static=recipe.model.fresh.static))
+    return replace(recipe, name=f"{recipe.name}-toy", stages=stages, model=model, most=TOY_LINES)
+
+
+def adjusted(recipe: NeuralRecipe, kind: str, small: bool, steps: int | None, seed: int | None) -> NeuralRecipe:
+    """The recipe with what a command line says. Raises `UsageError` for a recipe of another kind of encoder."""
+    if recipe.model.kind != kind:
+        command = {"dense": "encoder", "multivector": "colbert", "sparse": "sparse"}[recipe.model.kind]
+        raise UsageError(f"the recipe {recipe.name} makes {recipe.model.kind} vectors: xsearch train {command}")
+    if small:
+        recipe = toy(recipe)
+    replace = msgspec.structs.replace
+    if steps is not None:
+        stages = tuple(replace(stage, schedule=replace(stage.schedule, steps=steps)) for stage in recipe.stages)
+        recipe = replace(recipe, stages=stages)
+    return recipe if seed is None else replace(recipe, seed=seed)
