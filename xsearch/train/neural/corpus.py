@@ -10,7 +10,7 @@ batch mixes languages: training with one language a batch teaches to tell langua
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -31,6 +31,10 @@ HELD_MOST = 400
 ROW_CAP, ROW_EXPONENT = 20, 0.7
 LANGUAGE_EXPONENT = -0.5
 """Texts of a row are drawn by (texts of their language) ** this: small languages more often than they occur."""
+
+
+Item = tuple[str, str]
+"""A text and its language."""
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -78,7 +82,7 @@ class Table:
     def _sums(self) -> NDArray[np.float64]:
         return np.cumsum(self.weights)
 
-    def pick(self, row: int, count: int, rng: np.random.Generator, first: int = -1) -> list[tuple[str, str]]:
+    def pick(self, row: int, count: int, rng: np.random.Generator, first: int = -1) -> list[Item]:
         """(text, language) of a row in `count` languages, or in all it has if those are fewer; language number `first`
         before the others where the row has it."""
         places = self.languages_of(row)
@@ -115,16 +119,25 @@ class Corpus:
         used = {self.rows.langs[lang] for table in (self.rows, self.titles, self.bodies) for lang in table.texts.langs}
         return sorted(used | {lang for pair in self.pairs for lang in (pair.query_lang, pair.positive_lang)} - {""})
 
-    def texts(self, size: int, rng: np.random.Generator) -> Plain:
-        """Texts in one language each, of rows and sections by their number."""
+    def texts(self, size: int, rng: np.random.Generator, langs: tuple[str, ...] = ()) -> Plain:
+        """Texts of rows, sections and passages, by how many there are; in `langs`, or in any languages."""
+        found: list[Item] = []
+        for _ in range(100):
+            drawn = [item for item in self._texts(size, rng) if not langs or item[1] in langs]
+            found += drawn
+            if len(found) >= size:
+                return Plain(side(found[:size]))
+        raise BadInput(f"hardly any text is in {', '.join(langs)}: name other languages")
+
+    def _texts(self, size: int, rng: np.random.Generator) -> list[Item]:
         tables = [table for table in (self.rows, self.bodies) if table.weights.any()]
         if not tables:
             chosen = [self.pairs[n] for n in rng.integers(len(self.pairs), size=size)]
-            return Plain(side([(pair.positive, pair.positive_lang) for pair in chosen]))
+            return [(pair.positive, pair.positive_lang) for pair in chosen]
         shares = np.array([np.count_nonzero(table.weights) for table in tables], dtype=np.float64)
         which = rng.choice(len(tables), size, p=shares / shares.sum())
         drawn = [(tables[t], tables[t].draw(1, rng)[0]) for t in which.tolist()]
-        return Plain(side([table.pick(row, 1, rng)[0] for table, row in drawn]))
+        return [table.pick(row, 1, rng)[0] for table, row in drawn]
 
     def parallel(
         self, size: int, count: int, rng: np.random.Generator, pivot: str = "", bodies: bool = False
@@ -133,7 +146,7 @@ class Corpus:
         drawn. pivot: a language that comes first in every row that has it."""
         table = self.bodies if bodies else self.rows
         first = table.langs.index(pivot) if pivot in table.langs else -1
-        chosen: list[tuple[int, list[tuple[str, str]]]] = []
+        chosen: list[tuple[int, list[Item]]] = []
         for _ in range(100):
             for row in table.draw(size, rng) if table.weights.any() else []:
                 texts = table.pick(row, count, rng, first)
@@ -164,7 +177,7 @@ class Corpus:
             raise BadInput(f"the data hold no {needed}")
         sums = np.cumsum(usable)
         queries, positives, groups = [], [], []
-        extra: list[list[tuple[str, str]]] = []
+        extra: list[list[Item]] = []
         scores: list[tuple[float, ...]] = []
         for which in rng.choice(2, size, p=total / total.sum()).tolist():
             if which:
@@ -191,14 +204,29 @@ class Corpus:
         owners = (*groups, *[-1] * len(flat))
         return Ranked(side(queries), side(positives + flat), tuple(groups), owners, tuple(candidates), tuple(scores))
 
-    def section(self, row: int, rng: np.random.Generator) -> tuple[tuple[str, str], tuple[str, str]]:
+    def questions(self, most: int, rng: np.random.Generator) -> list[tuple[Item, Item, int]]:
+        """At most `most` different queries that may be trained on: (query, passage, number of its group)."""
+        found: list[tuple[Item, Item, int]] = []
+        sections = rng.permutation(np.flatnonzero(self.titles.weights)).tolist()
+        found += [(*self.section(row, rng), row) for row in sections[:most]]
+        for number in rng.permutation(np.flatnonzero(self.pair_weights)).tolist()[: most - len(found)]:
+            pair = self.pairs[number]
+            found.append(((pair.query, pair.query_lang), (pair.positive, pair.positive_lang), -2 - number))
+        return found
+
+    def mined(self, pairs: list[Pair]) -> Corpus:
+        """The corpus with `pairs` in the place of those it had, and of its sections as queries and passages."""
+        titles = replace(self.titles, weights=np.zeros_like(self.titles.weights))
+        return replace(self, pairs=pairs, pair_weights=np.ones(len(pairs)), held_pairs=[], titles=titles)
+
+    def section(self, row: int, rng: np.random.Generator) -> tuple[Item, Item]:
         """A section's title and its body, in two languages where it has two."""
         title = self.titles.pick(row, 1, rng)[0]
         bodies = self.bodies.pick(row, 2, rng)
         return title, next((body for body in bodies if body[1] != title[1]), bodies[0])
 
 
-def side(texts: list[tuple[str, str]]) -> Side:
+def side(texts: list[Item]) -> Side:
     """(text, language) as columns."""
     return Side(tuple(text for text, _ in texts), tuple(lang for _, lang in texts))
 

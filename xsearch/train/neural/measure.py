@@ -9,12 +9,11 @@ import numpy as np
 import torch
 
 from xsearch.train.neural.batches import Side
-from xsearch.train.neural.corpus import Corpus, side
+from xsearch.train.neural.corpus import Corpus, Item, side
 
 TRANSLATIONS, ANSWERS = "translations", "passages"
 BATCH = 32
 LEAST_POOL = 10
-Item = tuple[str, str]
 
 
 class Held:

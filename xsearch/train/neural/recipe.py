@@ -8,7 +8,7 @@ import msgspec
 
 from xsearch.core import BadInput, UsageError
 from xsearch.core.data import data_path
-from xsearch.train.neural.tasks import AnyTask, Mining
+from xsearch.train.neural.tasks import AnyTask
 from xsearch.train.recipe import Source
 
 KINDS = ("dense", "multivector", "sparse")
@@ -100,6 +100,21 @@ class Transforms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     romanise: float = 0.0
 
 
+class Mining(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Hard negatives and a teacher's scores, made before a stage begins (`xsearch.train.neural.mining`).
+
+    recipe: of the index that is asked. negatives: of every query. depth: passages looked at. margin: a passage that
+    scores above the positive's score less this share of it counts as an answer. queries, passages: most of each.
+    """
+
+    recipe: str = "hybrid"
+    negatives: int = 4
+    depth: int = 50
+    margin: float = 0.05
+    queries: int = 20_000
+    passages: int = 50_000
+
+
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Objectives fitted together. batch: rows, pairs or texts that each draws for one forward pass. mining: hard
     negatives and a teacher's scores that are made before the stage begins, None for what the pairs bring along."""
@@ -129,7 +144,7 @@ class NeuralRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 TOY = Fresh(layers=2, hidden=64, heads=2, inner=128, vocabulary=6_000, texts=4_000, positions=128)
-TOY_STEPS, TOY_BATCH, TOY_LINES = 60, 16, 600
+TOY_STEPS, TOY_BATCH, TOY_LINES, TOY_QUERIES = 60, 16, 600, 300
 
 
 def load_neural_recipe(path: Path) -> NeuralRecipe:
@@ -184,6 +199,7 @@ def toy(recipe: NeuralRecipe) -> NeuralRecipe:
     stages = tuple(
         replace(
             stage,
+            mining=replace(stage.mining, queries=TOY_QUERIES, passages=TOY_QUERIES) if stage.mining else None,
             batch=min(stage.batch, TOY_BATCH),
             schedule=replace(
                 stage.schedule,
@@ -194,7 +210,9 @@ def toy(recipe: NeuralRecipe) -> NeuralRecipe:
         )
         for stage in recipe.stages
     )
-    model = replace(recipe.model, base="", layers=0, fresh=replace(TOY, static=recipe.model.fresh.static))
+    model = replace(
+        recipe.model, base="", layers=min(recipe.model.layers, 1), fresh=replace(TOY, static=recipe.model.fresh.static)
+    )
     return replace(recipe, name=f"{recipe.name}-toy", stages=stages, model=model, most=TOY_LINES)
 
 

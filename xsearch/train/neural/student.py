@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -30,6 +31,9 @@ class Student(nn.Module):  # type: ignore[misc]
     def __init__(self, transformer: Any, tokenizer: Any, settings: Model) -> None:
         super().__init__()
         self.transformer, self.tokenizer, self.settings = transformer, tokenizer, settings
+        # Low-rank changes live inside the network; what wraps it would hide its parts.
+        self._network = [transformer.get_base_model() if hasattr(transformer, "get_base_model") else transformer]
+        self._teacher: list[Any] = []
         self.config = transformer.config
         width = int(self.config.hidden_size)
         self.dim = settings.dim or (TOKEN_DIM if settings.kind == "multivector" else width)
@@ -50,7 +54,25 @@ class Student(nn.Module):  # type: ignore[misc]
     @property
     def body(self) -> Any:
         """The transformer without its head."""
-        return self.transformer.base_model
+        return self._network[0].base_model
+
+    @property
+    def sentence_dim(self) -> int:
+        """Numbers of a text's vector."""
+        return self.dim if self.settings.kind == "dense" else int(self.config.hidden_size)
+
+    def numbers(self, values: Sequence[Any]) -> Any:
+        """Integers on the device."""
+        return torch.tensor(values, device=self.device)
+
+    def remember(self, teacher: Any) -> None:
+        """Keep a network to be compared with; it is neither trained nor written."""
+        self._teacher = [teacher.eval()]
+
+    def teacher(self) -> Any:
+        """The network kept, without its head, where the student is."""
+        self._teacher = [self._teacher[0].to(self.device)]
+        return self._teacher[0].base_model
 
     def features(self, side: Side, task: str) -> dict[str, Any]:
         """Token numbers and mask of texts, cut to the length of queries ("query") or passages ("document")."""
@@ -68,9 +90,41 @@ class Student(nn.Module):  # type: ignore[misc]
         )
         features = {name: tensor.to(self.device) for name, tensor in made.items()}
         if self._languages is not None:
-            modules = [self._languages.module(lang) for lang in side.langs]
-            features["lang_ids"] = torch.tensor(modules, device=self.device)
+            features["lang_ids"] = self.numbers([self._languages.module(lang) for lang in side.langs])
         return features
+
+    def joint_features(self, left: Side, right: Side) -> tuple[dict[str, Any], Any, Any]:
+        """Features of texts with their translations behind them, and bool (n, t): which tokens are of the one, and
+        which of the other."""
+        length = min(2 * self.settings.passage_length, self.limit)
+        made = self.tokenizer(
+            list(left.texts),
+            list(right.texts),
+            truncation=True,
+            max_length=length,
+            padding=True,
+            return_tensors="pt",
+            return_token_type_ids=False,
+        )
+        parts = [[-1 if part is None else part for part in made.sequence_ids(row)] for row in range(len(left))]
+        sequence = self.numbers(parts)
+        features = {name: tensor.to(self.device) for name, tensor in made.items()}
+        if self._languages is not None:
+            features["lang_ids"] = self.numbers([self._languages.module(lang) for lang in left.langs])
+        return features, sequence == 0, sequence == 1
+
+    def ordinary(self, features: dict[str, Any]) -> Any:
+        """Which tokens are words', bool (n, t): neither padding nor special."""
+        special = self.numbers(sorted(self.tokenizer.all_special_ids))
+        return features["attention_mask"].bool() & ~torch.isin(features["input_ids"], special)
+
+    def sentences(self, side: Side, chunk: int = 0) -> Any:
+        """A vector of each text, (n, dim) of length 1, whatever the encoder's kind."""
+
+        def encode(features: dict[str, Any]) -> Any:
+            return self.pooled(self.states(features), features["attention_mask"])
+
+        return chunked(encode, self.features(side, "document"), chunk)
 
     def states(self, features: dict[str, Any]) -> Any:
         """The last layer's states, (n, t, width)."""
@@ -78,12 +132,13 @@ class Student(nn.Module):  # type: ignore[misc]
 
     def words(self, states: Any) -> Any:
         """Logits of the vocabulary, (…, vocabulary), by the masked-LM head."""
-        for name in ("lm_head", "cls", "generator_lm_head"):
-            if (head := getattr(self.transformer, name, None)) is not None:
+        network = self._network[0]
+        for name in ("lm_head", "cls"):
+            if (head := getattr(network, name, None)) is not None:
                 return head(states)
-        if hasattr(self.transformer, "decoder") and hasattr(self.transformer, "head"):
-            return self.transformer.decoder(self.transformer.head(states))
-        raise BadInput(f"{type(self.transformer).__name__} has no masked-LM head that is known: use another base")
+        if hasattr(network, "decoder") and hasattr(network, "head"):
+            return network.decoder(network.head(states))
+        raise BadInput(f"{type(network).__name__} has no masked-LM head that is known: use another base")
 
     def pooled(self, states: Any, mask: Any) -> Any:
         """Vectors of texts from states (n, t, width), of length 1."""
@@ -126,8 +181,7 @@ class Student(nn.Module):  # type: ignore[misc]
 
     def rivals(self, batch: Ranked) -> Any:
         """Which passages count for which query, bool (n, p): its own and those of other groups."""
-        groups = torch.tensor(batch.groups, device=self.device)
-        owners = torch.tensor(batch.owners, device=self.device)
+        groups, owners = self.numbers(batch.groups), self.numbers(batch.owners)
         rivals = groups[:, None] != owners[None, :]
         rivals[torch.arange(len(groups)), torch.arange(len(groups))] = True
         return rivals

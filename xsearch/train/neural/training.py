@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from xsearch.encode.neural.build import quiet
 from xsearch.encode.neural.checkpoint import locate
 from xsearch.train.neural.corpus import Corpus, read_corpus
 from xsearch.train.neural.fresh import fresh_model
+from xsearch.train.neural.mining import mine
 from xsearch.train.neural.recipe import NeuralRecipe, Stage
+from xsearch.train.neural.transforms import read_lexicon, transformed
 from xsearch.train.progress import OnProgress, Progress
 from xsearch.train.static import source_notes
 
@@ -51,10 +54,14 @@ def train_neural(
     student = begin(recipe, corpus, base).to(where)
     held = Held(corpus, recipe.seed)
     work = out / f"{recipe.name}.work"
-    key = _key(recipe, corpus, base)
     measured: list[dict[str, Any]] = [{"stage": "", "step": 0, **held.measure(student)}]
+    run = Run(student, recipe, data, work, _key(recipe, corpus, base), held, on_progress, save_seconds)
     for number, stage in enumerate(recipe.stages):
-        measured += _run(student, stage, number, corpus, recipe, work, key, on_progress, held, save_seconds)
+        if stage.mining:
+            folder = work / stage.name
+            folder.mkdir(parents=True, exist_ok=True)
+            corpus = corpus.mined(mine(corpus, stage.mining, recipe.seed, folder, on_progress))
+        measured += run.stage(stage, number, corpus)
     scores = {name: round(value, 4) for name, value in measured[-1].items() if isinstance(value, float)}
     notes = source_notes(data, corpus.files, recipe.sources)
     card = write_encoder(student, recipe, out, notes, held.by_language(student), scores)
@@ -79,10 +86,13 @@ def begin(recipe: NeuralRecipe, corpus: Corpus, base: str = "") -> Any:
         torch.manual_seed(recipe.seed)
         made = _checkpoint(name, words) if name else fresh_model(recipe.model.fresh, corpus, recipe.seed)
         transformer, tokenizer = made
+        teacher = copy.deepcopy(transformer) if any(task.needs_teacher() for task in tasks) else None
         if recipe.model.layers:
             keep_layers(transformer, recipe.model.layers)
         transformer, settings = prepare(transformer, tokenizer, recipe.model)
         student = Student(transformer, tokenizer, settings)
+        if teacher is not None:
+            student.remember(teacher)
         for task in tasks:
             for part, module in task.parts(student).items():
                 if part not in student.parts:
@@ -119,47 +129,53 @@ def keep_layers(model: Any, count: int) -> None:
     model.config.num_hidden_layers = count
 
 
-def _run(
-    student: Any,
-    stage: Stage,
-    number: int,
-    corpus: Corpus,
-    recipe: NeuralRecipe,
-    work: Path,
-    key: str,
-    on_progress: OnProgress,
-    held: Any,
-    save_seconds: float,
-) -> list[dict[str, Any]]:
-    """One stage. Returns what was measured."""
-    from xsearch.train.neural.loop import fit
+@dataclass(frozen=True)
+class Run:
+    """A training under way."""
 
-    tasks = stage.objectives
-    names = [f"{task.__struct_config__.tag}" for task in tasks]
+    student: Any
+    recipe: NeuralRecipe
+    data: Path
+    work: Path
+    key: str
+    held: Any
+    on_progress: OnProgress
+    save_seconds: float
 
-    def draw(batch: int) -> Drawn:
-        rngs = [np.random.default_rng([recipe.seed, number, batch, place]) for place in range(len(tasks))]
-        return Drawn([task.draw(corpus, stage.batch, rng) for task, rng in zip(tasks, rngs, strict=True)])
+    def stage(self, stage: Stage, number: int, corpus: Corpus) -> list[dict[str, Any]]:
+        """Go through one stage, or through what is left of it. Returns what was measured."""
+        from xsearch.train.neural.loop import fit
 
-    def losses(drawn: Drawn) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for name, task, batch in zip(names, tasks, drawn.batches, strict=True):
-            found[name] = found.get(name, 0.0) + task.weight * task.loss(student, batch)
-        return found
+        tasks, transforms = stage.objectives, stage.transforms
+        lexicon = read_lexicon(self.data, transforms.lexicons) if transforms.switch else {}
 
-    state = fit(
-        student,
-        draw,
-        losses,
-        stage.schedule,
-        seed=recipe.seed * 1000 + number,
-        work=work / stage.name,
-        key=key,
-        on_progress=lambda step: on_progress(replace(step, within=stage.name)),
-        evaluate=partial(held.measure, student),
-        save_seconds=save_seconds,
-    )
-    return [{"stage": stage.name, "step": step, **found} for step, found in state.measured]
+        def draw(batch: int) -> Drawn:
+            batches = []
+            for place, task in enumerate(tasks):
+                rng = np.random.default_rng([self.recipe.seed, number, batch, place])
+                batches.append(transformed(task.draw(corpus, stage.batch, rng), transforms, lexicon, rng))
+            return Drawn(batches)
+
+        def losses(drawn: Drawn) -> dict[str, Any]:
+            found: dict[str, Any] = {}
+            for task, batch in zip(tasks, drawn.batches, strict=True):
+                name = str(task.__struct_config__.tag)
+                found[name] = found.get(name, 0.0) + task.weight * task.loss(self.student, batch)
+            return found
+
+        state = fit(
+            self.student,
+            draw,
+            losses,
+            stage.schedule,
+            seed=self.recipe.seed * 1000 + number,
+            work=self.work / stage.name,
+            key=self.key,
+            on_progress=lambda step: self.on_progress(replace(step, within=stage.name)),
+            evaluate=partial(self.held.measure, self.student),
+            save_seconds=self.save_seconds,
+        )
+        return [{"stage": stage.name, "step": step, **found} for step, found in state.measured]
 
 
 class Drawn(msgspec.Struct, frozen=True):

@@ -1,36 +1,18 @@
-"""Objectives as a recipe names them: their settings, what they read, and which function of `objectives/` they are."""
+"""Objectives over queries and passages."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from xsearch.core import BadInput
 from xsearch.train.neural.batches import Ranked
+from xsearch.train.neural.tasks.task import Task
 
 if TYPE_CHECKING:
     from xsearch.train.neural.corpus import Corpus
     from xsearch.train.neural.student import Student
-
-
-class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="objective"):
-    """One objective of a stage: `draw` makes its batch from a corpus, `loss` its part of the loss. weight: of that part
-    in the sum."""
-
-    weight: float = 1.0
-
-    def check(self, kind: str, where: str) -> None:
-        """Raise `BadInput` where an encoder of `kind` cannot be trained so."""
-
-    def needs_words(self) -> bool:
-        """Whether it predicts words, with the checkpoint's masked-LM head."""
-        return False
-
-    def parts(self, student: Student) -> dict[str, Any]:
-        """Modules of torch that are trained along and left out of what is written, by name."""
-        return {}
 
 
 class Contrastive(Task, frozen=True, tag="contrastive"):
@@ -83,14 +65,31 @@ class Contrastive(Task, frozen=True, tag="contrastive"):
         return loss
 
 
-class Mining(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Hard negatives from an index of the training passages (`xsearch.train.neural.mining`)."""
+class Distillation(Task, frozen=True, tag="distillation"):
+    """A teacher's scores of each query's passage and mined negatives (`objectives.distillation`).
 
+    negatives: of every query. temperature, teacher_temperature: what the student's and the teacher's scores are divided
+    by. chunk: as `Contrastive`'s.
+    """
+
+    temperature: float = 0.05
+    teacher_temperature: float = 1.0
     negatives: int = 4
-    depth: int = 50
-    margin: float = 0.05
-    passages: int = 20_000
-    queries: int = 20_000
+    chunk: int = 0
 
+    def draw(self, corpus: Corpus, size: int, rng: np.random.Generator) -> Ranked:
+        """Queries whose passages a teacher scored."""
+        return corpus.ranked(size, self.negatives, rng, scored=True)
 
-AnyTask = Contrastive
+    def loss(self, student: Student, batch: Ranked) -> Any:
+        """Divergence from the teacher's shares."""
+        import torch
+
+        from xsearch.train.neural import objectives
+
+        queries = student.represent(batch.queries, "query", self.chunk)
+        passages = student.represent(batch.passages, "document", self.chunk)
+        candidates = torch.tensor(batch.candidates, device=student.device)
+        scores = student.scores(queries, passages).gather(1, candidates)
+        teacher = torch.tensor(batch.scores, device=student.device)
+        return objectives.distillation(scores, teacher, self.temperature, self.teacher_temperature)
