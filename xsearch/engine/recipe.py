@@ -32,10 +32,12 @@ class FusionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class DenseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the dense retriever keeps vectors. dim: components they are cut to before, 0 for all of them; for encoders
-    trained to be cut (Matryoshka). codes: "int8", "fp32", "fp16" or "binary" (`retrieve.stored`)."""
+    trained to be cut (Matryoshka). codes: "int8", "fp32", "fp16" or "binary" (`retrieve.stored`). search: "auto" has
+    large segments scanned in a quantised form first (`retrieve.fastscan`), "exact" has every window scored."""
 
     dim: int = 0
     codes: Literal["int8", "fp32", "fp16", "binary"] = "int8"
+    search: Literal["auto", "exact"] = "auto"
 
 
 class RerankSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,7 +132,7 @@ def first_state(recipe: Recipe, part: str) -> dict[str, Any]:
     if part == "lucene":
         settings: dict[str, Any] = msgspec.to_builtins(recipe.lucene)
         return settings
-    return {"codes": recipe.dense.codes} if part == "dense" else {}
+    return {"codes": recipe.dense.codes, "search": recipe.dense.search} if part == "dense" else {}
 
 
 def known_recipes() -> dict[str, Path]:

@@ -1,10 +1,10 @@
-"""Exact search of passages by vectors: every window of every passage is scored, in 8 bits a component unless
-the recipe says otherwise.
+"""Search of passages by vectors, in 8 bits a component unless the recipe says otherwise.
 
 A language has its own segments, in ascending passage number; a commit adds one to each language it touches, and many
-small ones become one (`merge_from`). FAISS does the scoring in a large index when it is installed, numpy otherwise;
-`retrieve.codes` makes their answers the same. `retrieve.stored` keeps vectors in other ways, `retrieve.windows` finds
-the best passages in a segment.
+small ones become one (`merge_from`). Every window of a segment is scored, by FAISS in a large index when it is
+installed, by numpy otherwise; `retrieve.codes` makes their answers the same. In a large segment FAISS scans quantised
+vectors first and scores what that finds (`retrieve.fastscan`), unless the recipe asks for exact search.
+`retrieve.stored` keeps vectors in other ways, `retrieve.windows` finds the best passages in a segment.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,9 +23,11 @@ from xsearch.core import EncoderMismatch, FloatArray, IntArray, Mask, PassageBat
 from xsearch.core.extras import have, need_faiss
 from xsearch.retrieve.best import Best, Scored
 from xsearch.retrieve.codes import usual_clip
+from xsearch.retrieve.fastscan import FROM_WINDOWS, parts_of, quantise
 from xsearch.retrieve.numbers import next_number
 from xsearch.retrieve.stored import Rows, Stored, stored_as
-from xsearch.retrieve.windows import Segment, codes_name, map_owners, owners_name
+from xsearch.retrieve.threads import one_thread
+from xsearch.retrieve.windows import Segment, codes_name, map_owners, owners_name, quantised_name
 from xsearch.storage.failpoints import reach
 from xsearch.storage.files import Files, durable_write
 
@@ -41,14 +42,14 @@ SAMPLE = 256
 QUERIES_AT_ONCE = 256
 
 Entry = dict[str, int]
-"""A segment in the state: first and last passage number, windows."""
+"""A segment in the state: first and last passage number, windows; "parts" where they are quantised."""
 
 
 class DenseWriter:
     """Appends window vectors to the segments of `folder`.
 
     state: what `flush` last returned and the manifest committed; for a new index `{}`, with "codes" for vectors kept
-    otherwise than as int8 (`retrieve.stored`) and "clip" for an encoder whose components reach beyond the usual
+    otherwise than as int8 (`retrieve.stored`), "search": "exact" to quantise none, and "clip" for an encoder whose components reach beyond the usual
     (`retrieve.codes`). high_water: the first passage number not yet
     given away. Segments that `state` does not name take no part.
     """
@@ -59,6 +60,7 @@ class DenseWriter:
         self._dim: int = state.get("dim", 0)
         self._clip: float = state.get("clip", 0.0)
         self._kind: str = state.get("codes", "int8")
+        self._exact: bool = state.get("search") == "exact"
         languages: Mapping[str, Sequence[Entry]] = state.get("languages", {})
         self._segments = {lang: list(entries) for lang, entries in languages.items()}
         self._buffers: dict[str, list[tuple[Rows, IntArray]]] = {}
@@ -90,8 +92,8 @@ class DenseWriter:
     def flush(self) -> dict[str, Any]:
         """Make everything added durable and return the state that a manifest must name to have it.
 
-        The state is JSON: "dim", "clip", "codes" (where they are not int8), "languages" (a list of segments each),
-        "files" (paths relative to the folder). Raises `CannotWrite` when the disk refuses.
+        The state is JSON: "dim", "clip", "codes" (where they are not int8), "search" (where it is exact), "languages"
+        (a list of segments each), "files" (paths relative to the folder). Raises `CannotWrite` when the disk refuses.
         """
         reach("retrieve.dense.flush.before")
         self._write_buffers()
@@ -100,16 +102,20 @@ class DenseWriter:
                 start = merge_from([entry["windows"] for entry in entries])
                 entries[start:] = [self._merge(lang, entries[start:])]
                 reach("retrieve.dense.flush.merged")
+        self._quantise()
         reach("retrieve.dense.flush.after")
         languages = {lang: list(entries) for lang, entries in sorted(self._segments.items())}
         state: dict[str, Any] = {"dim": self._dim, "clip": self._clip}
         if self._kind != "int8":
             state["codes"] = self._kind
+        if self._exact:
+            state["search"] = "exact"
         stored = self._stored
         entries_of = [(lang, e) for lang, es in languages.items() for e in es]
         vectors = [codes_name(lang, e, stored.suffix) for lang, e in entries_of] if stored else []
         owners = [owners_name(lang, e) for lang, e in entries_of]
-        return {**state, "languages": languages, "files": sorted(vectors + owners)}
+        quantised = [quantised_name(lang, e) for lang, e in entries_of if "parts" in e]
+        return {**state, "languages": languages, "files": sorted(vectors + owners + quantised)}
 
     def close(self) -> None:
         """Let go of everything; what was not flushed is dropped."""
@@ -158,6 +164,20 @@ class DenseWriter:
         durable_write(self._files, self._folder / owners_name(lang, entry), packed.getvalue())
         reach("retrieve.dense.write.after")
         return entry
+
+    def _quantise(self) -> None:
+        """Give segments that have become large what finds candidates in them (`retrieve.fastscan`)."""
+        stored, parts = self._stored, parts_of(self._dim)
+        if self._exact or stored is None or not parts or not have("faiss"):
+            return
+        for lang, entries in self._segments.items():
+            for place, entry in enumerate(entries):
+                if entry["windows"] >= FROM_WINDOWS and "parts" not in entry:
+                    rows = stored.map(self._folder / codes_name(lang, entry, stored.suffix), entry["windows"])[1]
+                    content = quantise(stored, rows, parts)
+                    durable_write(self._files, self._folder / quantised_name(lang, entry), content)
+                    reach("retrieve.dense.flush.quantised")
+                    entries[place] = {**entry, "parts": parts}
 
     def _merge(self, lang: str, entries: Sequence[Entry]) -> Entry:
         stored = self._stored_for(self._dim)
@@ -238,7 +258,7 @@ class Dense:
             if not self._is_prepared:
                 everything = [segment for segments in self._segments.values() for segment in segments]
                 many = sum(segment.rows for segment in everything) >= FAISS_WINDOWS
-                if many and self._stored is not None and self._stored.by_faiss and have("faiss"):
+                if many and have("faiss"):
                     self._faiss = need_faiss()
                     for segment in everything:
                         segment.use_faiss(self._faiss)
@@ -328,17 +348,3 @@ def sample(segments: Sequence[Segment], stored: Stored) -> FloatArray:
         parts.append(stored.decode(segment.codes[inside]))
         before += segment.rows
     return np.concatenate(parts)
-
-
-@contextmanager
-def one_thread(faiss: ModuleType | None) -> Iterator[None]:
-    """Keep FAISS in the calling thread: a server searches from several, and one query is not worth waking more."""
-    if faiss is None:
-        yield
-        return
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(before)

@@ -6,7 +6,8 @@
              ranks better than the Hamming distance of two rows of signs (the second stage of Yamada et al. 2021, here
              over all windows)
 
-Floats and signs lie in NumPy's format 1.0, little-endian, and are scored by numpy alone.
+Floats and signs lie in NumPy's format 1.0, little-endian, and are scored by numpy; in a large segment, those windows
+alone that a scan of quantised vectors finds (`retrieve.fastscan`).
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ class Stored(Protocol):
     """How vectors of one dimension become rows of a file and are scored there."""
 
     @property
-    def suffix(self) -> str:
-        """Of the files."""
+    def dim(self) -> int:
+        """Components of a vector."""
 
     @property
-    def by_faiss(self) -> bool:
-        """Whether FAISS can read the files."""
+    def suffix(self) -> str:
+        """Of the files."""
 
     def encode(self, vectors: FloatArray) -> Rows:
         """Vectors float32 (n, dim) as rows to keep. Raises ValueError when one is not finite."""
@@ -67,7 +68,11 @@ class Int8:
 
     quantizer: codes.Quantizer
     suffix: str = "faiss"
-    by_faiss: bool = True
+
+    @property
+    def dim(self) -> int:
+        """The quantizer's."""
+        return self.quantizer.dim
 
     def encode(self, vectors: FloatArray) -> Rows:
         """Codes."""
@@ -101,7 +106,6 @@ class Floats:
     dim: int
     kind: str
     suffix: str = "vectors.npy"
-    by_faiss: bool = False
 
     def encode(self, vectors: FloatArray) -> Rows:
         """The vectors themselves."""
@@ -135,7 +139,6 @@ class Signs:
 
     dim: int
     suffix: str = "signs.npy"
-    by_faiss: bool = False
 
     def encode(self, vectors: FloatArray) -> Rows:
         """Packed bits, uint8 (n, ceil(dim / 8))."""

@@ -3,6 +3,7 @@ of its best window.
 
     <lang>/<first>-<last>.faiss    vectors, as `retrieve.stored` keeps them (other kinds have other suffixes)
     <lang>/<first>-<last>.npy      owners: NumPy's format 1.0, int64 little-endian (rows,), ascending
+    <lang>/<first>-<last>.pq4      of a large segment, the vectors quantised (`retrieve.fastscan`)
 
 `first` and `last` are the passage numbers it starts and ends with. All windows of a passage are in one segment.
 """
@@ -14,9 +15,11 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IndexDamaged, IntArray, Mask
 from xsearch.retrieve.best import Scored
+from xsearch.retrieve.fastscan import Scan
 from xsearch.retrieve.stored import Stored
 
 SPARSE = 0.05
@@ -25,6 +28,8 @@ SPARE_WINDOWS = 24
 """Windows fetched beyond those that the passages wanted are likely to have."""
 FETCH_COST = 16
 """Windows that numpy scores in the time in which FAISS fetches one more."""
+SCAN_COST = 30
+"""Windows that FAISS scores in the time that one more takes which a scan of quantised vectors is to find."""
 MATRIX_CELLS = 1 << 24
 """Most scores (64 MB) computed at once when all windows are scored for several queries."""
 
@@ -38,15 +43,24 @@ class Segment:
         # As a plain array: numpy's class for mapped files takes longer to index than a few hundred numbers to read.
         self.owners = np.asarray(map_owners(folder / owners_name(lang, entry), self.rows))
         self._faiss: tuple[ModuleType, Any] | None = None
+        self._quantised_path = folder / quantised_name(lang, entry)
+        self._quantised = map_bytes(self._quantised_path) if entry.get("parts") else None
+        self._scan: Scan | None = None
         self._windows_each = 1.0
 
     def use_faiss(self, faiss: ModuleType) -> None:
-        """Score with FAISS from now on, if it knows how these vectors are kept; it reads the same mapped memory."""
-        if self._whole is None:
-            return
+        """Score with FAISS from now on: all windows, if it knows how these vectors are kept (it reads the same mapped
+        memory), and first those that a scan of quantised vectors finds, where the segment has such."""
         self._windows_each = self.rows / (1 + np.count_nonzero(np.diff(self.owners)))
-        reader = faiss.ZeroCopyIOReader(faiss.swig_ptr(self._whole), self._whole.nbytes)
-        self._faiss = faiss, faiss.read_index(reader)
+        if self._whole is not None:
+            reader = faiss.ZeroCopyIOReader(faiss.swig_ptr(self._whole), self._whole.nbytes)
+            self._faiss = faiss, faiss.read_index(reader)
+        if self._quantised is not None:
+            by_faiss = self._faiss[1] if self._faiss else None
+            try:
+                self._scan = Scan(faiss, self._quantised, self._stored, self.codes, by_faiss)
+            except ValueError as error:
+                raise IndexDamaged(f"{self._quantised_path}: {error}: run `xsearch check --repair`") from error
 
     def best(self, queries: FloatArray, depth: int, allowed: Mask | None) -> list[Scored]:
         """For each query as `Stored.encode_queries` made it, float32 (m, dim), windows among which the best `depth`
@@ -57,9 +71,39 @@ class Segment:
             return [Scored(np.empty(0, np.int64), np.empty(0, np.float32)) for _ in queries]
         if inside is not None and count == self.rows:
             inside = None
-        if self._faiss is None or count < SPARSE * self.rows:
+        if count < SPARSE * self.rows:
+            return self._score_all(queries, depth, inside)
+        if self._scan is None:
+            return self._exact(queries, depth, inside)
+        found = self._scanned(self._scan, queries, depth, inside, count / self.rows)
+        missing = [i for i, best in enumerate(found) if best is None]
+        exact = iter(self._exact(queries[missing], depth, inside) if missing else ())
+        return [next(exact) if best is None else best for best in found]
+
+    def _exact(self, queries: FloatArray, depth: int, inside: Mask | None) -> list[Scored]:
+        if self._faiss is None:
             return self._score_all(queries, depth, inside)
         return self._search(*self._faiss, queries, depth, inside)
+
+    def _scanned(
+        self, scan: Scan, queries: FloatArray, depth: int, inside: Mask | None, share: float
+    ) -> list[Scored | None]:
+        """By scoring what a scan puts first; None for a query that it does not settle: where so much is asked for
+        that it saves nothing, or what it finds is of too few passages. share: of the windows, those allowed."""
+        fetch = int(self._likely(depth) / share)
+        if fetch * SCAN_COST > self.rows:
+            return [None] * len(queries)
+        found: list[Scored | None] = []
+        for scores, windows in zip(*scan.search(queries, fetch), strict=True):
+            if inside is not None:
+                allowed = inside[windows]
+                scores, windows = scores[allowed], windows[allowed]
+            found.append(settled(self.owners[windows], scores, depth) if len(windows) else None)
+        return found
+
+    def _likely(self, depth: int) -> int:
+        """Windows to fetch for `depth` passages: long passages are found more often than short ones."""
+        return int(depth * (2 * self._windows_each - 1)) + SPARE_WINDOWS
 
     def _score_all(self, queries: FloatArray, depth: int, inside: Mask | None) -> list[Scored]:
         """By scoring every allowed window."""
@@ -91,8 +135,7 @@ class Segment:
             count = int(np.count_nonzero(inside))
         found: dict[int, Scored] = {}
         pending = list(range(len(queries)))
-        # Long passages are found more often than short ones.
-        fetch = int(depth * (2 * self._windows_each - 1)) + SPARE_WINDOWS
+        fetch = self._likely(depth)
         while pending:
             fetch = min(fetch, count)
             scores, windows = index.search(queries[pending], fetch, params=parameters)
@@ -128,6 +171,11 @@ def codes_name(lang: str, entry: dict[str, int], suffix: str = "faiss") -> str:
     return f"{lang}/{entry['first']}-{entry['last']}.{suffix}"
 
 
+def quantised_name(lang: str, entry: dict[str, int]) -> str:
+    """Path of a segment's quantised vectors, relative to the retriever's folder."""
+    return f"{lang}/{entry['first']}-{entry['last']}.pq4"
+
+
 def owners_name(lang: str, entry: dict[str, int]) -> str:
     """Path of a segment's owners, relative to the retriever's folder."""
     return f"{lang}/{entry['first']}-{entry['last']}.npy"
@@ -142,3 +190,11 @@ def map_owners(path: Path, rows: int) -> IntArray:
     if owners.shape != (rows,) or owners.dtype != np.dtype("<i8"):
         raise IndexDamaged(f"{path} does not hold {rows} passage numbers: run `xsearch check --repair`")
     return owners
+
+
+def map_bytes(path: Path) -> NDArray[np.uint8]:
+    """Map a file as it is. Raises `IndexDamaged` when it is missing."""
+    try:
+        return np.memmap(path, np.uint8, mode="r")
+    except (OSError, ValueError) as error:
+        raise IndexDamaged(f"{path}: {error}: run `xsearch check --repair`") from error

@@ -33,6 +33,7 @@ POINTS: tuple[str, ...] = (
     "retrieve.dense.write.codes",
     "retrieve.dense.write.after",
     "retrieve.dense.flush.merged",
+    "retrieve.dense.flush.quantised",
     "retrieve.dense.flush.after",
     "retrieve.impact.flush.before",
     "retrieve.impact.write.before",
