@@ -49,9 +49,9 @@ class DenseWriter:
     """Appends window vectors to the segments of `folder`.
 
     state: what `flush` last returned and the manifest committed; for a new index `{}`, with "codes" for vectors kept
-    otherwise than as int8 (`retrieve.stored`), "search": "exact" to quantise none, and "clip" for an encoder whose components reach beyond the usual
-    (`retrieve.codes`). high_water: the first passage number not yet
-    given away. Segments that `state` does not name take no part.
+    otherwise than as int8 (`retrieve.stored`), "search": "exact" to quantise none, and "clip" for an encoder whose
+    components reach beyond the usual (`retrieve.codes`). high_water: the first passage number not yet given away.
+    Segments that `state` does not name take no part.
     """
 
     def __init__(self, folder: Path, state: Mapping[str, Any], *, high_water: int, files: Files) -> None:
