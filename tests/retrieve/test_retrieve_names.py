@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from retrieve_oracles import RecordedFiles, fingerprint
 
 from xsearch.core import IndexDamaged, PassageBatch, Query, Ranking
+from xsearch.lang.compounds import HEAD, MODIFIER
 from xsearch.lang.romanise import FAMILIES, codes_of, skeleton
-from xsearch.lang.spellings import alignment_odds
+from xsearch.lang.spellings import ENDING, alignment_odds
 from xsearch.lang.wordforms import query_spellings, word_forms
 from xsearch.retrieve import Names, NamesWriter
 from xsearch.retrieve import names as module
@@ -362,3 +363,41 @@ def test_neighbours_are_one_edit_away_or_begin_alike(key):
         assert inside(key[:3])
     else:
         assert len(ranges) == 1
+
+
+COMPOUNDS = [
+    ("de", "Der Hauptbahnhofs Vorplatz"),
+    ("de", "Bahnhöfe, Umbauten und ein Umbau"),
+    ("de", "Kachelofenbauer gesucht"),
+    ("nl", "het hoofdbahnhof"),
+    ("nl", "een bahnhof en een hoofdbahnhof"),
+    ("en", "hauptbahnhof"),
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        # An ending after the head; Dutch has the word itself; English does not write compounds as one.
+        ("bahnhof", {("de", "hauptbahnhofs"): HEAD, ("nl", "bahnhof"): 1.0}),
+        ("kachel", {("de", "kachelofenbauer"): MODIFIER}),
+        # What stands inside alone is no part.
+        ("ofen", {}),
+        # The longest head is enough; what begins the word must be a word itself.
+        ("bahnhofsumbau", {("de", "umbau"): HEAD, ("nl", "bahnhof"): MODIFIER}),
+    ],
+)
+@pytest.mark.parametrize("commits", [1, 3])
+def test_compounds_are_found_by_their_parts(tmp_path, query, expected, commits):
+    state = build(tmp_path / "names", batches(COMPOUNDS, commits))
+    names = Names(tmp_path / "names", state)
+    found = names._prepared().matches(asked(query).spellings[0])
+    directory = names._prepared()
+    named = {
+        (names.languages()[lang], directory._form(word)): p
+        for word, p, lang in zip(
+            found.words.tolist(), found.probabilities, directory._language(found.words).tolist(), strict=True
+        )
+    }
+    sounding = {key for key in named if abs(len(key[1]) - len(query)) <= ENDING and key not in expected}
+    assert {key: p for key, p in named.items() if key not in sounding} == expected

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IntArray, Mask, Spelling
 from xsearch.lang.alike import Keys, odds_above
-from xsearch.lang.romanise import FAMILIES, codes_of, skeleton
+from xsearch.lang.compounds import COMPOUNDING, HEAD, MODIFIER, compound_share, parts
+from xsearch.lang.compounds import SHORTEST as SHORTEST_PART
+from xsearch.lang.romanise import FAMILIES, codes_of, skeleton, sound_key
 from xsearch.retrieve.best import Best
 from xsearch.retrieve.forms import Forms
-from xsearch.retrieve.gaps import decode
+from xsearch.retrieve.gaps import Bytes, decode
 from xsearch.retrieve.skeletons import SHORTEST, count_consonants, neighbours
 
 PRIOR = 0.0
@@ -70,16 +74,34 @@ class Hits:
         return Best.of(self.passages[chosen], self.scores[chosen], depth)
 
 
-class Directory:
-    """The words of `segments` by skeleton. languages: how many there are."""
+def _likelier(*found: Matches) -> Matches:
+    """All the words, each with the largest of its probabilities."""
+    words = np.concatenate([matches.words for matches in found])
+    probabilities = np.concatenate([matches.probabilities for matches in found])
+    distinct, row = np.unique(words, return_inverse=True)
+    largest = np.zeros(len(distinct))
+    np.maximum.at(largest, row, probabilities)
+    return Matches(distinct, largest)
 
-    def __init__(self, segments: Sequence[Segment], languages: int) -> None:
+
+def _occurrences(text: Bytes, asked: bytes) -> Iterator[int]:
+    """Where `asked` stands in a text."""
+    return (match.start() for match in re.finditer(re.escape(asked), text.data))
+
+
+class Directory:
+    """The words of `segments` by skeleton. languages: codes, by place."""
+
+    def __init__(self, segments: Sequence[Segment], codes: Sequence[str]) -> None:
         self._segments = segments
+        languages = len(codes)
+        self._compounding = np.array([code in COMPOUNDING for code in codes])
         forms = [segment.forms for segment in segments]
         sizes = [len(part) for part in forms]
         skeletons = np.concatenate([part.skeletons for part in forms])
         # Each segment is in order: a stable sort merges runs.
         order = np.argsort(skeletons, kind="stable")
+        self._first_word = np.cumsum([0, *sizes])
         self._skeletons = skeletons[order]
         self._segment = np.repeat(np.arange(len(segments)), sizes).astype(np.uint16)[order]
         self._word = np.concatenate([np.arange(size, dtype=np.uint32) for size in sizes])[order]
@@ -164,7 +186,52 @@ class Directory:
         languages = self._language(words)
         known = np.isin(languages, languages[own])
         kept = own | ((probabilities >= UNLIKELY) & ~(same & known))
-        return Matches(words[kept], probabilities[kept])
+        found = Matches(words[kept], probabilities[kept])
+        lacking = self._compounding.copy()
+        lacking[languages[own]] = False
+        if family == "l" and form and lacking.any() and len(form) >= SHORTEST_PART:
+            found = _likelier(found, self._compounds(form, lacking), self._parts(form, lacking))
+        return found
+
+    def _compounds(self, form: str, languages: NDArray[np.bool_]) -> Matches:
+        """The words of some languages that are put together with `form`, as their head or before it."""
+        asked = form.encode()
+        words, shares = [], []
+        for place, segment in enumerate(self._segments):
+            if not languages[segment.language]:
+                continue
+            starts = segment.forms.form_starts
+            for at in _occurrences(segment.forms.forms, asked):
+                word = int(np.searchsorted(starts, at, side="right")) - 1
+                begin, end = int(starts[word]), int(starts[word + 1])
+                share = compound_share(segment.forms.form(word), form, at - begin) if at + len(asked) <= end else 0.0
+                if share:
+                    words.append(self._first_word[place] + word)
+                    shares.append(share)
+        return Matches(self._places[np.array(words, dtype=np.int64)], np.array(shares))
+
+    def _parts(self, form: str, languages: NDArray[np.bool_]) -> Matches:
+        """Words of some languages that `form` may be put together of: the longest head and what begins it longest."""
+        found = [Matches(np.zeros(0, np.int64), np.zeros(0))]
+        missing = {HEAD: languages.copy(), MODIFIER: languages.copy()}
+        for part, share in parts(form):
+            if not missing[share].any():
+                continue
+            key = sound_key(part)
+            first, end = np.searchsorted(self._skeletons, (skeleton(key), skeleton(key) + 1))
+            words = np.arange(first, end)
+            words = words[missing[share][self._language(words)]]
+            words = words[self._written(words, part, key, "l")]
+            missing[share][self._language(words)] = False
+            found.append(Matches(words, np.full(len(words), share)))
+        return Matches(np.concatenate([m.words for m in found]), np.concatenate([m.probabilities for m in found]))
+
+    @cached_property
+    def _places(self) -> IntArray:
+        """Where each word, by segment and place there, stands in the directory."""
+        places = np.empty(len(self._word), dtype=np.int64)
+        places[self._first_word[self._segment] + self._word] = np.arange(len(self._word))
+        return places
 
     def _probabilities(self, words: IntArray, key: str, family: str) -> Float64Array:
         """How likely each word is the one with this key, by its sound; 0 for some that are less likely than

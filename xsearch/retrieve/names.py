@@ -8,7 +8,9 @@ that the two are one name become a probability. With w_t what word t of the quer
     df(t) = Σ_u p(t, u) df(u),   idf(t) = ln(1 + (N - df(t) + .5) / (df(t) + .5))
     score(q, d) = Σ_t w_t idf(t) · max { p(t, u) : u in d }
 
-N, df and T = Σ_u df(u) are of the passage's language: the more words it has, the more sound alike by chance.
+N, df and T = Σ_u df(u) are of the passage's language: the more words it has, the more sound alike by chance. In a
+language that writes compounds as one word and lacks t, those with t in them and those that t is put together of count
+with a probability of their own (`lang.compounds`).
 """
 
 from __future__ import annotations
@@ -216,5 +218,5 @@ class Names:
     def _prepared(self) -> Directory | None:
         with self._lock:
             if self._directory is None and self._open:
-                self._directory = Directory(self._open, len(self._languages))
+                self._directory = Directory(self._open, self._languages)
         return self._directory

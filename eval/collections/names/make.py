@@ -51,7 +51,7 @@ def main() -> None:
                 sentence = sentences[lang, kind][count % 3].replace("{}", text)
                 documents.append({"id": f"{number}.{lang}", "lang": lang, "text": sentence})
                 judgments[collection].append(f"{number} 0 {number}.{lang} 1\n")
-    for kind, column in (("romanised", "query"), ("misspelt", "queries")):
+    for kind, column in (("romanised", "query"), ("misspelt", "queries"), ("compounds", "queries")):
         counts: dict[str, int] = defaultdict(int)
         for row in table(f"{kind}.tsv"):
             lang, collection = row["lang"], f"{kind}-{half(row['document'])}"
