@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from xsearch.cli.augmentation import register as add_augment_command
 from xsearch.cli.bias import register as add_bias_command
 from xsearch.cli.documents import register as add_document_commands
 from xsearch.cli.encoders import app as encoder_commands
@@ -34,6 +35,7 @@ add_search_commands(app)
 add_maintenance_commands(app)
 add_evaluation_commands(app)
 add_result_commands(app)
+add_augment_command(app)
 add_bias_command(app)
 add_judging_command(app)
 add_file_groups(app)

@@ -105,10 +105,18 @@ def show_hits(hits: Sequence[Hit], explain: bool) -> None:
             body.append(f"\n{explained(part)}", style="dim")
         if explain and hit.rerank:
             body.append(f"\n{moved(hit.rerank)}", style="dim")
+        for question in hit.questions[:1]:
+            if explain or question.decisive:
+                body.append(f"\n{asked(question)}", style="dim")
         if hit.matches:
             body.append(f"\n{matched(hit.matches)}", style="dim")
         made.add_row(str(hit.rank), f"{hit.score:.3f}", hit.lang, name, body)
     out.print(made)
+
+
+def asked(question: Any) -> str:
+    """A generated question through which a passage was found."""
+    return f"found by a question generated in {question.lang} ({question.generator}): {one_line(question.text)}"
 
 
 def matched(matches: Sequence[Any]) -> str:

@@ -72,6 +72,15 @@ def info(index: IndexFolder = DEFAULT_INDEX, format: Format = "table") -> None:
         [(code, f"{c['passages']:,}", f"{c['documents']:,}") for code, c in record["languages"].items()],
         ["passages", "documents"],
     )
+    if record["questions"]:
+        table(
+            ["generated in", "questions", "of passages", "dropped", "by"],
+            [
+                (code, f"{c['questions']:,}", f"{c['passages']:,}", f"{c['dropped']:,}", ", ".join(c["generators"]))
+                for code, c in record["questions"].items()
+            ],
+            ["questions", "of passages", "dropped"],
+        )
     table(["part", "bytes"], [(part, f"{size:,}") for part, size in record["bytes"].items()], ["bytes"])
 
 

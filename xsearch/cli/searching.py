@@ -191,6 +191,8 @@ def hit_record(hit: Hit) -> dict[str, Any]:
         "end": hit.end,
         "metadata": dict(hit.metadata),
     }
+    if hit.questions:
+        record["questions"] = [asdict(question) for question in hit.questions]
     if hit.explain:
         record["explain"] = [asdict(part) for part in hit.explain]
         record["matches"] = [asdict(match) for match in hit.matches]

@@ -9,6 +9,7 @@ from xsearch.core.batch import (
     IntArray,
     Mask,
     PassageBatch,
+    QuestionTerms,
     SparseVectors,
     TokenVectors,
     Windows,
@@ -27,7 +28,7 @@ from xsearch.core.errors import (
     WorkerDied,
     XSearchError,
 )
-from xsearch.core.hit import Explanation, Hit, Reranking, WordMatch
+from xsearch.core.hit import Explanation, Hit, QuestionMatch, Reranking, WordMatch
 from xsearch.core.qrels import Judgment, Qrels
 from xsearch.core.query import AnalyzedClause, Clause, Query, QueryPieces, Spelling, Topic, Translations
 from xsearch.core.ranking import Ranking
@@ -55,6 +56,8 @@ __all__ = [
     "Qrels",
     "Query",
     "QueryPieces",
+    "QuestionMatch",
+    "QuestionTerms",
     "Ranking",
     "Reranking",
     "Run",

@@ -77,6 +77,19 @@ class SparseVectors:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class QuestionTerms:
+    """Questions generated from passages, a row for each passage and language.
+
+    owners: int64 (m,), ascending passage numbers. langs: the questions' languages, m. terms: analyzed, all of a row's
+    questions joined by single spaces.
+    """
+
+    owners: IntArray
+    langs: Sequence[str]
+    terms: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PassageBatch:
     """Passages in ascending number.
 
@@ -87,6 +100,7 @@ class PassageBatch:
     each once (`lang.wordforms`), joined by single spaces, or None for an index without names. weights, token_vectors:
     what neural encoders of the kinds "sparse" and "multivector" make of each passage, None likewise. texts: each
     passage as it is written, its title before it, or None for an index none of whose retrievers analyzes it itself.
+    questions: those generated from the passages, None where there are none.
     """
 
     numbers: IntArray
@@ -99,6 +113,7 @@ class PassageBatch:
     weights: SparseVectors | None = None
     token_vectors: TokenVectors | None = None
     texts: Sequence[str] | None = None
+    questions: QuestionTerms | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)

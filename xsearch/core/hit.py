@@ -47,12 +47,27 @@ class WordMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionMatch:
+    """A generated question through which a passage was found.
+
+    text, lang: the question. generator: who made it. decisive: whether no retriever spoke louder for the passage than
+    the one that reads such questions.
+    """
+
+    text: str
+    lang: str
+    generator: str
+    decisive: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A document that was found, with its best passage.
 
     text: the best passage. snippet: a sentence or two of it. spans: character ranges in `snippet` that the query's
     words, or their translations, matched. start, end: where the passage lies in the document's text, in code points.
-    explain, matches: filled when asked for; rerank too, where the documents were reranked.
+    explain, matches: filled when asked for; rerank too, where the documents were reranked. questions: those generated from the passage that the query's words
+    stand in, the best first.
     """
 
     rank: int
@@ -69,3 +84,4 @@ class Hit:
     explain: tuple[Explanation, ...] = ()
     matches: tuple[WordMatch, ...] = ()
     rerank: Reranking | None = None
+    questions: tuple[QuestionMatch, ...] = ()

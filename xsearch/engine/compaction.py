@@ -20,13 +20,16 @@ from xsearch.engine.encoder import encoder_record, load_encoders
 from xsearch.engine.generation import GenerationWriter
 from xsearch.engine.layout import sweep_generations
 from xsearch.engine.prepare import analyze
-from xsearch.engine.recipe import parse_stored
+from xsearch.engine.questions import QuestionBatch, question_terms, with_questions
+from xsearch.engine.recipe import Recipe, parse_stored
+from xsearch.engine.recipe import stored as stored_recipe
 from xsearch.storage import (
     DiskFiles,
     Files,
     Liveness,
     Manifest,
     NewDocument,
+    Question,
     StoredDocument,
     StoreReader,
     copy_live,
@@ -45,10 +48,13 @@ def compact(
     path: str | Path,
     on_progress: Callable[[int], None] = lambda passages: None,
     *,
+    recipe: Recipe | None = None,
     files: Files | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Manifest:
     """Build the next generation from the live documents and make it the index. Passage numbers stay.
+
+    recipe: takes the place of the index's.
 
     Readers of the old generation keep it until they refresh. Interrupted at any point, the index is what it was.
     on_progress: called with the number of passages done. Raises `IndexLocked` while a writer is open, `IndexDamaged`
@@ -66,10 +72,12 @@ def compact(
         copy_live(source, folder / "store.db", old.commit, old.high_water, files)
         reach("compact.store")
         Liveness.of(np.zeros(old.high_water, dtype=np.bool_)).write(files, folder / live_name(old.commit))
-        encoders = load_encoders(parse_stored(old.recipe))
+        recipe = recipe or parse_stored(old.recipe)
+        encoders = load_encoders(recipe)
         start = msgspec.structs.replace(
             old,
             generation=old.generation + 1,
+            recipe=stored_recipe(recipe),
             encoder=encoder_record(encoders),
             retrievers={},
             columns={},
@@ -79,14 +87,19 @@ def compact(
         generation = GenerationWriter(root, start, files)
         done = 0
         try:
-            for batch in _batches(folder / "store.db", old.commit):
+            for batch, questions in _batches(folder / "store.db", old.commit):
                 documents = [_new(stored) for stored in batch]
                 prepared = analyze(documents)
                 numbers = np.concatenate([np.arange(s.first, s.first + len(s.spans)) for s in batch])
                 owners = np.repeat([s.number for s in batch], [len(s.spans) for s in batch])
                 if len(numbers):
                     encoded = encoders.encode(prepared.texts, prepared.groups)
-                    generation.append(prepared, numbers, owners, encoded)
+                    if recipe.augment and questions:
+                        batch_of = QuestionBatch(questions, numbers, prepared.groups)
+                        encoded = with_questions(encoded, encoders.vectors, recipe.augment, batch_of)
+                        generation.append(prepared, numbers, owners, encoded, question_terms(questions))
+                    else:
+                        generation.append(prepared, numbers, owners, encoded)
                 reach("compact.batch")
                 done += len(numbers)
                 on_progress(done)
@@ -102,12 +115,13 @@ def compact(
         return manifest
 
 
-def _batches(path: Path, commit: int) -> Iterator[list[StoredDocument]]:
+def _batches(path: Path, commit: int) -> Iterator[tuple[list[StoredDocument], list[Question]]]:
+    """Live documents, with the questions generated from their passages."""
     reader = StoreReader(path, commit)
     try:
         documents = reader.documents()
         while batch := list(islice(documents, BATCH)):
-            yield batch
+            yield batch, reader.questions.between(batch[0].first, batch[-1].first + len(batch[-1].spans))
     finally:
         reader.close()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from xsearch import lang as languages
-from xsearch.core import IntArray, PassageBatch, Windows
+from xsearch.core import IntArray, PassageBatch, QuestionTerms, Windows
 from xsearch.engine.encoder import Encoded
 from xsearch.engine.parts import PARTS, parts_of
 from xsearch.engine.prepare import Prepared
@@ -80,10 +80,18 @@ class GenerationWriter:
         self._dead.append(alive.dead)
         self.documents += len(prepared.documents) - alive.replaced
 
-    def append(self, prepared: Prepared, numbers: IntArray, owners: IntArray, encoded: Encoded) -> None:
+    def append(
+        self,
+        prepared: Prepared,
+        numbers: IntArray,
+        owners: IntArray,
+        encoded: Encoded,
+        questions: QuestionTerms | None = None,
+    ) -> None:
         """Hand passages that the store already holds to the columns and the parts.
 
-        numbers: int64 (n,) passage numbers, ascending. owners: int64 (n,) document numbers.
+        numbers: int64 (n,) passage numbers, ascending. owners: int64 (n,) document numbers. questions: generated from
+        the passages.
         """
         windows = encoded.windows
         numbered = Windows(windows.vectors, numbers[windows.owners]) if windows is not None else None
@@ -98,6 +106,7 @@ class GenerationWriter:
             encoded.weights,
             encoded.token_vectors,
             prepared.texts or None,
+            questions,
         )
         for part in self.parts.values():
             part.add(batch)
@@ -154,7 +163,7 @@ class GenerationWriter:
             languages=tuple(self.codes),
             recipe=self.manifest.recipe,
             encoder=self.manifest.encoder,
-            analyzers=analyzer_records(self.codes),
+            analyzers=analyzer_records([*self.codes, *states.get("generated", {}).get("asked", {})]),
             retrievers=states,
             live=live_name(self.commit_number),
             columns=columns,

@@ -10,6 +10,7 @@ import numpy as np
 
 from xsearch import lang as languages
 from xsearch.core import Explanation, FloatArray, Hit, Query, Reranking, WordMatch
+from xsearch.engine.question_matches import question_matches
 from xsearch.engine.search import Found
 from xsearch.engine.snapshot import Snapshot
 from xsearch.rank import Fused, snippet, word_matches
@@ -21,9 +22,10 @@ def make_hits(snapshot: Snapshot, found: Found, explain: bool) -> list[Hit]:
     passages = snapshot.store.passages(found.passages)
     matches = passage_matches(snapshot, found.query, passages)
     snippets = make_snippets(snapshot, found.query, passages, matches)
+    questions = question_matches(snapshot, found)
     hits = []
-    ranked = zip(passages, matches, snippets, found.scores, found.rows, strict=True)
-    for rank, (passage, own, (text, spans), score, row) in enumerate(ranked, start=1):
+    ranked = zip(passages, matches, snippets, questions, found.scores, found.rows, strict=True)
+    for rank, (passage, own, (text, spans), asked, score, row) in enumerate(ranked, start=1):
         hits.append(
             Hit(
                 rank=rank,
@@ -40,6 +42,7 @@ def make_hits(snapshot: Snapshot, found: Found, explain: bool) -> list[Hit]:
                 explain=explanations(snapshot, found.fused, int(row)) if explain else (),
                 matches=tuple(own) if explain else (),
                 rerank=reranking(found, rank) if explain else None,
+                questions=asked,
             )
         )
     return hits

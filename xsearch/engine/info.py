@@ -29,6 +29,7 @@ def describe(index: Index) -> dict[str, Any]:
         "created": manifest.created,
         "updated": manifest.updated,
         "languages": _languages(snapshot),
+        "questions": _questions(snapshot),
         "bytes": _bytes(index.path),
     }
 
@@ -45,6 +46,20 @@ def _languages(snapshot: Snapshot) -> dict[str, dict[str, int]]:
             "documents": len(np.unique(documents[inside])),
         }
     return dict(sorted(counts.items(), key=lambda item: (-item[1]["passages"], item[0])))
+
+
+def _questions(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
+    """Questions generated from live passages, by language: how many, of how many passages, by which generators, and how
+    many were dropped."""
+    counts: dict[str, dict[str, Any]] = {}
+    for made in snapshot.store.questions.counts():
+        own = counts.setdefault(made.generator.lang, {"questions": 0, "passages": 0, "dropped": 0, "generators": []})
+        own["questions"] += made.questions
+        own["passages"] = max(own["passages"], made.passages)
+        own["dropped"] += sum(made.dropped.values())
+        if made.generator.name not in own["generators"]:
+            own["generators"].append(made.generator.name)
+    return dict(sorted(counts.items()))
 
 
 def _bytes(root: Path) -> dict[str, int]:

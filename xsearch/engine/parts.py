@@ -21,6 +21,8 @@ from xsearch.retrieve import (
     ColbertWriter,
     Dense,
     DenseWriter,
+    Generated,
+    GeneratedWriter,
     Impact,
     ImpactWriter,
     Late,
@@ -97,6 +99,7 @@ RETRIEVERS: Mapping[str, Kind] = {
     "sparse": Kind(("sparse",), encoder="weights", sampled=True),
     "lucene": Kind(("lucene",)),
     "colbert": Kind(("colbert",), encoder="tokens", sampled=True),
+    "generated": Kind(("generated",)),
 }
 
 PARTS: Mapping[str, OpenPart] = {
@@ -108,6 +111,7 @@ PARTS: Mapping[str, OpenPart] = {
     "sparse": SparseWriter,
     "lucene": LuceneWriter,
     "colbert": ColbertWriter,
+    "generated": GeneratedWriter,
 }
 
 VECTORS = frozenset({"dense"})
@@ -156,4 +160,6 @@ def open_retriever(
         return Lucene(generation / name, states.get(name, {}))
     if name == "colbert":
         return Colbert(generation / name, states.get(name, {}))
+    if name == "generated":
+        return Generated(generation / name, states.get(name, {}))
     return Dense(generation / name, states.get(name, {}))

@@ -28,9 +28,15 @@ def build_query(
     if lang is not None:
         langs: tuple[tuple[str, float], ...] = ((languages.normalize_code(lang), 1.0),)
     else:
-        langs = languages.identify_query(parsed.text, among=snapshot.manifest.languages)
+        langs = languages.identify_query(
+            parsed.text, among=[*snapshot.manifest.languages, *snapshot.question_languages]
+        )
     analyzed: dict[str, tuple[AnalyzedClause, ...]] = {}
     wordings: dict[str, tuple[Clause, ...]] = {}
+    if "generated" in retrievers:
+        # Questions may be in languages that no passage is in.
+        asked = {languages.base_language(code) for code, _ in langs}.intersection(snapshot.question_languages)
+        analyzed |= {group: analyze_clauses(parsed.clauses, languages.analyzer(group)) for group in sorted(asked)}
     if {"bm25", "lucene"} & set(retrievers):
         own = {languages.base_language(code) for code, _ in langs}
         abroad = content_clauses(parsed.clauses, snapshot.word_encoder) if snapshot.has_encoder else parsed.clauses

@@ -68,9 +68,34 @@ class LuceneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     python: str = ""
 
 
+class AugmentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Questions generated from passages, and what retrievers make of them (`engine.augmentation`).
+
+    generator: "lexical", or the path of a model. langs: the questions' languages. count: of each passage in each
+    language. use: "words", an index of their words by language; "windows", each question's vector beside the
+    passage's; "vectors", a sum of both, alpha of the questions'. alphas: that of a pair of languages, "en-de" for
+    English questions of German passages. round_trip: a question counts if it finds its passage among so many; 0 for
+    all questions. seed: of what is drawn at random.
+    """
+
+    generator: str = ""
+    langs: tuple[str, ...] = ()
+    count: int = 5
+    use: tuple[Literal["words", "windows", "vectors"], ...] = ("words",)
+    alpha: float = 0.01
+    alphas: dict[str, float] = {}
+    round_trip: int = 0
+    seed: int = 0
+
+    def alpha_of(self, question: str, passage: str) -> float:
+        """The share of a question's vector beside a passage's, by their languages."""
+        return self.alphas.get(f"{question}-{passage}", self.alpha)
+
+
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an index is made of. encoder: of the retrievers that need one; None stands for the encoder that ships.
     encoders: by retriever, for one that has another. tables: a file of translation tables, None for those that ship.
+    augment: questions generated from passages; what `xsearch augment` does with them, None without any.
     """
 
     name: str
@@ -82,6 +107,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     passages: PassageSettings = PassageSettings()
     dense: DenseSettings = DenseSettings()
     lucene: LuceneSettings = LuceneSettings()
+    augment: AugmentSettings | None = None
     fusion: FusionSettings = FusionSettings()
     rerank: RerankSettings = RerankSettings()
 

@@ -97,6 +97,11 @@ class Snapshot:
         return own if own is not None and has_pieces(own) else load_encoder()
 
     @property
+    def question_languages(self) -> list[str]:
+        """The languages of the questions generated from passages, in the index of their words."""
+        return list(self.manifest.retrievers.get("generated", {}).get("asked", {}))
+
+    @property
     def has_encoder(self) -> bool:
         """Whether the index was built with an encoder."""
         return self.manifest.encoder is not None

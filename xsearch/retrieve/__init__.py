@@ -6,6 +6,7 @@ Terms and arrays are handed in; nothing here knows a language or a model. `names
 from xsearch.retrieve.bm25 import BM25, BM25Writer
 from xsearch.retrieve.colbert import Colbert, ColbertWriter
 from xsearch.retrieve.dense import Dense, DenseWriter
+from xsearch.retrieve.generated import Generated, GeneratedWriter
 from xsearch.retrieve.impact import Impact, ImpactWriter
 from xsearch.retrieve.lucene import Lucene, LuceneWriter
 from xsearch.retrieve.names import Names, NamesWriter
@@ -22,6 +23,8 @@ __all__ = [
     "ColbertWriter",
     "Dense",
     "DenseWriter",
+    "Generated",
+    "GeneratedWriter",
     "Impact",
     "ImpactWriter",
     "Late",

@@ -27,7 +27,7 @@ import json
 import secrets
 import tempfile
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,9 +91,12 @@ class BM25Writer:
         refuses.
         """
         self._next = next_number(self._next, batch.numbers)
-        for number, lang, body, title in zip(
-            batch.numbers.tolist(), batch.langs, batch.terms, batch.title_terms, strict=True
-        ):
+        self.append(zip(batch.numbers.tolist(), batch.langs, batch.terms, batch.title_terms, strict=True))
+
+    def append(self, rows: Iterable[tuple[int, str, str, str]]) -> None:
+        """Append passage numbers with language, body and title, whatever their order: a passage may be in the
+        indexes of several languages."""
+        for number, lang, body, title in rows:
             pending = self._pending.setdefault(lang, Pending())
             pending.passages.append((number, body, title))
             pending.characters += len(body) + len(title)
@@ -212,17 +215,8 @@ class BM25:
     """
 
     def __init__(self, folder: Path, state: Mapping[str, Any]) -> None:
-        self._searchers: dict[str, tantivy.Searcher] = {}
         self._schema = schema()
-        languages = state.get("languages", {})
-        views = Path(tempfile.mkdtemp(prefix="xsearch-bm25-", dir=memory_folder()))
-        try:
-            for lang in languages:
-                with damage(folder / lang):
-                    # The searcher holds every file open: then the links have done their work.
-                    self._searchers[lang] = make_view(views / lang, folder, state, lang).searcher()
-        finally:
-            discard(views)
+        self._searchers = open_languages(folder, state)
 
     def search(
         self, query: Query, depth: int, allowed: Mask | None = None, langs: Collection[str] | None = None
@@ -267,6 +261,20 @@ class BM25:
     def close(self) -> None:
         """Let go of the files. Searches under way end undisturbed."""
         self._searchers = {}
+
+
+def open_languages(folder: Path, state: Mapping[str, Any]) -> dict[str, tantivy.Searcher]:
+    """A searcher of each language's index, as `state` has them. Raises `IndexDamaged`."""
+    searchers: dict[str, tantivy.Searcher] = {}
+    views = Path(tempfile.mkdtemp(prefix="xsearch-bm25-", dir=memory_folder()))
+    try:
+        for lang in state.get("languages", {}):
+            with damage(folder / lang):
+                # The searcher holds every file open: then the links have done their work.
+                searchers[lang] = make_view(views / lang, folder, state, lang).searcher()
+    finally:
+        discard(views)
+    return searchers
 
 
 @dataclass(frozen=True, slots=True, eq=False)

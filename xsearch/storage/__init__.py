@@ -5,6 +5,7 @@ from xsearch.storage.columns import PassageColumns, append_columns, column_files
 from xsearch.storage.compaction import copy_live
 from xsearch.storage.copies import backup
 from xsearch.storage.files import DiskFiles, Files, durable_write, remove_folder
+from xsearch.storage.generated import Generator, GeneratorCount, NewQuestion, Question
 from xsearch.storage.liveness import Liveness, live_name
 from xsearch.storage.lock import GenerationHold, Holder, in_use, write_lock, writer_of
 from xsearch.storage.manifest import (
@@ -42,13 +43,17 @@ __all__ = [
     "FileEntry",
     "Files",
     "GenerationHold",
+    "Generator",
+    "GeneratorCount",
     "Holder",
     "Liveness",
     "Manifest",
     "NewDocument",
     "NewPassage",
+    "NewQuestion",
     "PassageColumns",
     "Problem",
+    "Question",
     "Removed",
     "SourceState",
     "Store",

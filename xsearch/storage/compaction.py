@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from pathlib import Path
 
 from xsearch.storage.failpoints import reach
 from xsearch.storage.files import Files
-from xsearch.storage.schema import INDEXES, connect, make_tables, store_errors, visible
+from xsearch.storage.generated import BUILT, GENERATED_FORMAT
+from xsearch.storage.schema import (
+    AUGMENTED,
+    INDEXES,
+    connect,
+    make_tables,
+    statements,
+    store_errors,
+    visible,
+)
 
 
 def copy_live(source: Path, target: Path, commit: int, high_water: int, files: Files) -> None:
@@ -42,6 +52,7 @@ def copy_live(source: Path, target: Path, commit: int, high_water: int, files: F
         )
         db.execute("UPDATE counters SET value = ? WHERE name = 'passages'", (high_water,))
         db.execute("UPDATE counters SET value = ? WHERE name = 'commit'", (commit,))
+        _copy_questions(db, commit)
         db.execute("COMMIT")
         db.executescript(INDEXES)
         db.execute("DETACH old")
@@ -50,3 +61,25 @@ def copy_live(source: Path, target: Path, commit: int, high_water: int, files: F
     files.sync(target)
     files.sync_folder(target.parent)
     reach("storage.copy.synced")
+
+
+def _copy_questions(db: sqlite3.Connection, commit: int) -> None:
+    """Copy the generated questions of live passages; the parts that are about to be made will have them all."""
+    ((format,),) = db.execute("SELECT value FROM old.counters WHERE name = 'format'")
+    if format < GENERATED_FORMAT:
+        return
+    for statement in statements(AUGMENTED):
+        db.execute(statement)
+    db.execute("INSERT INTO generators SELECT * FROM old.generators")
+    db.execute(
+        "INSERT INTO generated SELECT passage, generator, generated.text, weight, checksum, added, NULL "
+        "FROM old.generated AS generated JOIN passages ON passages.number = generated.passage "
+        f"WHERE {visible(commit, 'generated')} "
+        "ORDER BY generated.passage, generated.rowid"
+    )
+    db.execute(
+        "INSERT INTO generation_runs SELECT generator, through, dropped, added, NULL "
+        f"FROM old.generation_runs AS generation_runs WHERE {visible(commit, 'generation_runs')}"
+    )
+    db.execute("UPDATE counters SET value = ? WHERE name = 'format'", (format,))
+    db.execute("INSERT INTO counters VALUES (?, ?)", (BUILT, commit))

@@ -24,6 +24,9 @@ POINTS: tuple[str, ...] = (
     "compact.batch",
     "compact.before_manifest",
     "compact.after_manifest",
+    "augment.generated",
+    "augment.stored",
+    "augment.committed",
     # The retrievers' segments.
     "retrieve.bm25.flush.before",
     "retrieve.bm25.flush.language",

@@ -13,6 +13,7 @@ import numpy as np
 import zstandard
 
 from xsearch.core import FilterError, IndexDamaged, IntArray
+from xsearch.storage.generated import QuestionReader
 from xsearch.storage.readonly import ReadOnlyDatabase
 from xsearch.storage.records import Counts, NewPassage, SourceState, StoredDocument, StoredPassage
 from xsearch.storage.schema import chunks, decode_path, visible
@@ -36,6 +37,7 @@ class StoreReader:
         self._visible = visible(commit)
         self._visible_sources = visible(commit, "sources")
         self._db = ReadOnlyDatabase(path, commit)
+        self.questions = QuestionReader(self._db, commit)
 
     def close(self) -> None:
         """Let go of the file; twice is once."""
@@ -61,11 +63,12 @@ class StoreReader:
         rows = self._db.rows(f"{_DOCUMENT} WHERE id = ? AND {self._visible}", (id,))
         return next(self._documents(rows), None)
 
-    def documents(self) -> Iterator[StoredDocument]:
-        """All live documents, by ascending number."""
+    def documents(self, passage: int = 0) -> Iterator[StoredDocument]:
+        """All live documents, by ascending number, but for those whose passages all come before number `passage`."""
         last = -1
         while rows := self._db.rows(
-            f"{_DOCUMENT} WHERE number > ? AND {self._visible} ORDER BY number LIMIT {PAGE}", (last,)
+            f"{_DOCUMENT} WHERE number > ? AND first + passages >= ? AND {self._visible} ORDER BY number LIMIT {PAGE}",
+            (last, passage),
         ):
             yield from self._documents(rows)
             last = rows[-1][0]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
 import zstandard
 
+from xsearch.storage.generated import question_problems
 from xsearch.storage.readonly import ReadOnlyDatabase
 from xsearch.storage.schema import row_checksum
 
@@ -30,7 +31,7 @@ def store_problems(path: Path, commit: int) -> list[str]:
             found += row
             if len(found) >= MOST:
                 break
-        return found
+        return found + list(islice(question_problems(db, commit), MOST))
 
 
 def _documents(db: ReadOnlyDatabase, commit: int) -> Iterator[list[str]]:

@@ -18,7 +18,8 @@ import numpy as np
 
 from xsearch.core import CannotWrite, IndexDamaged, IndexLocked, IntArray, XSearchError
 
-STORE_FORMAT = 1
+STORE_FORMAT = 2
+"""The newest format read. A store is of format 1 until it holds generated questions (`storage.generated`)."""
 APPLICATION_ID = 0x58534348
 """SQLite's application_id, "XSCH": what `file` shows."""
 
@@ -65,6 +66,35 @@ CREATE INDEX document_removed ON documents (removed) WHERE removed IS NOT NULL;
 CREATE INDEX source_path ON sources (path);
 """
 
+AUGMENTED = """
+CREATE TABLE generators (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    lang TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    UNIQUE (name, fingerprint, lang, settings)
+);
+CREATE TABLE generated (
+    passage INTEGER NOT NULL,
+    generator INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    weight REAL NOT NULL,
+    checksum INTEGER NOT NULL,
+    added INTEGER NOT NULL,
+    removed INTEGER
+);
+CREATE TABLE generation_runs (
+    generator INTEGER NOT NULL,
+    through INTEGER NOT NULL,
+    dropped TEXT NOT NULL,
+    added INTEGER NOT NULL,
+    removed INTEGER
+);
+CREATE INDEX generated_passage ON generated (passage);
+"""
+"""What format 2 has besides."""
+
 PAGE_BYTES = 8192
 CACHE_KIB = 64 * 1024
 BUSY_SECONDS = 30.0
@@ -97,7 +127,7 @@ def make_tables(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.executescript(TABLES)
-    counters = {"format": STORE_FORMAT, "commit": 0, "documents": 0, "passages": 0}
+    counters = {"format": 1, "commit": 0, "documents": 0, "passages": 0}
     connection.executemany("INSERT INTO counters VALUES (?, ?)", counters.items())
 
 
@@ -110,9 +140,14 @@ def examine(connection: sqlite3.Connection, path: Path) -> dict[str, int]:
     if counters["format"] > STORE_FORMAT:
         raise IndexDamaged(f"{path}: made by a newer xsearch (store format {counters['format']}): upgrade xsearch")
     tables = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
-    if tables != {statement.strip() for statement in (TABLES + INDEXES).split(";") if statement.strip()}:
+    if tables != set(statements(TABLES + INDEXES + (AUGMENTED if counters["format"] > 1 else ""))):
         raise IndexDamaged(f"{path}: its tables were altered: restore the index from a backup")
     return counters
+
+
+def statements(script: str) -> list[str]:
+    """The statements of a script such as those above."""
+    return [statement.strip() for statement in script.split(";") if statement.strip()]
 
 
 def visible(commit: int, table: str = "documents") -> str:

@@ -19,6 +19,7 @@ import zstandard
 from xsearch.core import BadInput, CannotWrite, Document, IndexDamaged
 from xsearch.storage.failpoints import reach
 from xsearch.storage.files import DiskFiles, refusals
+from xsearch.storage.generated import QuestionWriter
 from xsearch.storage.records import Added, NewDocument, Removed, SourceState
 from xsearch.storage.schema import (
     INDEXES,
@@ -55,6 +56,7 @@ class Store:
         self._failed = False
         self._compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True)
         self._paths: dict[str, int] = {}
+        self.questions = QuestionWriter(connection, self._writing)
         self._next_document, self._next_passage = self._first_free_numbers()
 
     @staticmethod
@@ -259,6 +261,7 @@ class Store:
             self._db.execute("UPDATE documents SET removed = NULL WHERE removed > ?", (commit,))
             self._db.execute("DELETE FROM sources WHERE added > ?", (commit,))
             self._db.execute("UPDATE sources SET removed = NULL WHERE removed > ?", (commit,))
+            self.questions.take_back(commit)
             self._set_commit(commit)
         return len(ahead)
 

@@ -41,6 +41,7 @@ class FairParameters:
             "psq": TRANSLATED,
             "impact": SHARE,
             "names": SHARE,
+            "generated": TRANSLATED,
             "dense": ZSCORE,
         }
     )

@@ -1,0 +1,111 @@
+"""`xsearch augment`: questions generated from passages, so that other languages find them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xsearch.cli.options import DEFAULT_INDEX, Device, IndexFolder, listed
+from xsearch.cli.progress import Progress, say
+
+if TYPE_CHECKING:
+    from xsearch.engine.augmentation import AugmentProgress, AugmentReport
+    from xsearch.engine.recipe import AugmentSettings
+
+
+def augment(
+    index: IndexFolder = DEFAULT_INDEX,
+    generator: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|PATH", help="lexical (translation tables), or a folder of a model for it."),
+    ] = None,
+    langs: Annotated[str | None, typer.Option(metavar="en,fa,zh", help="Languages that will be asked in.")] = None,
+    count: Annotated[
+        int | None, typer.Option("-n", "--questions", help="Questions of each passage in each language (5).")
+    ] = None,
+    use: Annotated[
+        str | None, typer.Option(metavar="words,vectors", help="What is made of them: words, windows, vectors.")
+    ] = None,
+    alpha: Annotated[
+        float | None, typer.Option(help="Share of the questions in a passage's vector, with vectors (0.01).")
+    ] = None,
+    round_trip: Annotated[
+        int | None,
+        typer.Option(metavar="K", help="Keep questions alone that find their passage among the first K; 0 for all."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of what a model draws.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take all generated questions out again.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Generate questions of every passage in other languages, and have searches find passages by them.
+
+    Interrupted, the same command goes on where it was. What is not said is as it was the last time.
+
+    \b
+    xsearch augment --langs en,de                                  words, by the tables that ship
+    xsearch augment --generator ./qgen --langs en,fa,zh -n 5 --use words,vectors
+    """
+    from xsearch.engine import open_index
+    from xsearch.engine.augmentation import augment as run
+    from xsearch.engine.augmentation import remove_questions
+    from xsearch.engine.generators import load_generator
+
+    rebuilding = Progress("passages rebuilt")
+    if remove:
+        removed = remove_questions(index, rebuilding.update)
+        say(f"{index}: {removed:,} generated questions removed", rebuilding)
+        return
+    with open_index(index) as opened:
+        before = opened.snapshot.recipe.augment
+        given: dict[str, Any] = {
+            "generator": generator,
+            "langs": tuple(listed(langs) or ()),
+            "count": count,
+            "alpha": alpha,
+        }
+        given |= {"use": tuple(listed(use) or ()), "round_trip": round_trip, "seed": seed}
+        settings = chosen(before, given)
+        made_by = load_generator(settings.generator, opened.snapshot, device)
+    progress = Progress("passages")
+
+    def on_progress(step: AugmentProgress) -> None:
+        progress.total = step.total
+        progress.update(step.done, f" ({step.lang})")
+
+    report = run(index, made_by, settings, on_progress, rebuilding.update)
+    say(f"{index}: {summary(report)}, {progress.seconds:.1f} s", rebuilding)
+
+
+def chosen(before: AugmentSettings | None, given: dict[str, Any]) -> AugmentSettings:
+    """The settings of an index, or the default ones, with what was given in their place. Raises `UsageError`."""
+    import msgspec
+
+    from xsearch.core.errors import UsageError
+    from xsearch.engine.recipe import AugmentSettings
+
+    before = before or AugmentSettings(generator="lexical")
+    said = {name: value for name, value in given.items() if value not in (None, ())}
+    if "langs" in said and said.get("generator", before.generator) == before.generator:
+        # Questions that are there already stay in use.
+        said["langs"] = tuple(dict.fromkeys((*before.langs, *said["langs"])))
+    try:
+        return msgspec.convert(msgspec.to_builtins(before) | said, AugmentSettings)
+    except msgspec.ValidationError as error:
+        raise UsageError(str(error)) from error
+
+
+def summary(report: AugmentReport) -> str:
+    """A run in a line."""
+    text = f"{report.questions:,} questions of {report.passages:,} passages"
+    if report.dropped:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in report.dropped.most_common())
+        text += f", {report.dropped.total():,} dropped ({reasons})"
+    if report.resumed:
+        text += f", {report.resumed:,} done before"
+    return text + ("" if report.rebuilt else ", nothing new")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command()(augment)
