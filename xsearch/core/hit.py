@@ -66,8 +66,8 @@ class Hit:
 
     text: the best passage. snippet: a sentence or two of it. spans: character ranges in `snippet` that the query's
     words, or their translations, matched. start, end: where the passage lies in the document's text, in code points.
-    explain, matches: filled when asked for; rerank too, where the documents were reranked. questions: those generated from the passage that the query's words
-    stand in, the best first.
+    explain, matches: filled when asked for; rerank too, where the documents were reranked. questions: those generated
+    from the passage that the query's words stand in, the best first.
     """
 
     rank: int
