@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from xsearch.core import UsageError
-from xsearch.encode import StaticEncoder, load_encoder
+from xsearch.encode import Runtime, StaticEncoder, load_encoder
 from xsearch.engine.snapshot import Snapshot
 from xsearch.engine.tables import find_tables
 from xsearch.generate import LexicalGenerator, QuestionGenerator
@@ -14,7 +16,11 @@ LEXICAL = "lexical"
 def load_generator(name: str, snapshot: Snapshot, device: str = "auto") -> QuestionGenerator:
     """The generator `name` for an index. Raises `UsageError` for a name nobody knows, `MissingExtra`."""
     if name != LEXICAL:
-        raise UsageError(f"unknown generator '{name}': {LEXICAL}, or the folder of a model")
+        from xsearch.generate.model import load_model_generator
+
+        if not Path(name).is_dir() and "/" not in name:
+            raise UsageError(f"unknown generator '{name}': {LEXICAL}, or the folder of a model")
+        return load_model_generator(name, Runtime(device))
     encoder = snapshot.word_encoder
     if not isinstance(encoder, StaticEncoder):
         encoder = load_encoder()
