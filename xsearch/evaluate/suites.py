@@ -18,7 +18,9 @@ from xsearch.corpora.collections import AnyCollection, collection
 from xsearch.corpora.formats.answers import Answers
 from xsearch.corpora.formats.trec_run import write_run
 from xsearch.engine import Index, create_index
+from xsearch.engine.augmentation import augment
 from xsearch.engine.clock import utc_now
+from xsearch.engine.generators import load_generator
 from xsearch.engine.runs import run_topic_ids
 from xsearch.evaluate.evaluation import Confidence, Evaluation, evaluate
 from xsearch.evaluate.fairness import pair_means
@@ -157,6 +159,12 @@ def _build(source: AnyCollection, folder: Path, recipe: str, encoder: str | None
             count += 1
             if document.lang:
                 languages[document.id] = document.lang
+    if augmented := index.snapshot.recipe.augment:
+        # Where the recipe names no languages, questions are made in those that the topics are in.
+        langs = augmented.langs or tuple(sorted({topic.lang for topic in source.topics() if topic.lang}))
+        settings = msgspec.structs.replace(augmented, langs=langs)
+        augment(folder, load_generator(settings.generator, index.snapshot), settings)
+        index.refresh()
     seconds = time.perf_counter() - started
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return _Built(index, languages, count, seconds, size)
