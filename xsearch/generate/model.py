@@ -67,6 +67,11 @@ class ModelGenerator:
         self._settings, self._model, self._tokenizer = settings, model, tokenizer
         self._budget = runtime.budget(model.device.type)
 
+    @property
+    def network(self) -> tuple[Any, Any]:
+        """The model, a module of torch, and its tokenizer: what training goes on from."""
+        return self._model, self._tokenizer
+
     def settings(self) -> dict[str, Any]:
         """How the model is asked."""
         asked: dict[str, Any] = msgspec.to_builtins(self._settings)
