@@ -4,8 +4,8 @@
     madx-env/bin/python encoders/convert/madx.py ADAPTER --base BASE --lang sw --out modules/languages
 
 ADAPTER is a folder as `save_adapter` writes it, BASE the folder of the model it was trained on (with
-``model.safetensors``). Both programs then compute the states of a few texts, and nothing is written when they differ
-by more than `TOLERANCE`. Runs in an environment of its own, which `environment.sh` makes.
+``model.safetensors``). Both programs then compute the states of some tokens, and nothing is written when they differ by
+more than `TOLERANCE`. Runs in an environment of its own, which `environment.sh` makes.
 """
 
 from __future__ import annotations
@@ -20,19 +20,13 @@ import torch
 import transformers
 
 from xsearch.core import XSearchError
-from xsearch.encode import Runtime
 from xsearch.encode.card import SourceNote
+from xsearch.encode.neural.fingerprint import fingerprint
 from xsearch.encode.neural.modules import Composition, Module, ModuleCard, write_module
-from xsearch.encode.neural.modules.base import Base, load_base
 
 NAME = "converted"
 TOLERANCE = 1e-3
-TEXTS = (
-    "The river flooded the old town, and the bridge was closed for a week.",
-    "Mto ulifurika mji wa kale, na daraja likafungwa kwa wiki moja.",
-    "Река затопила старый город, мост закрыли на неделю.",
-    "河水淹没了老城，大桥关闭了一个星期。",
-)
+TOKENS = (4, 48)
 ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "swish": "silu", "silu": "silu", "tanh": "tanh"}
 FIXED = {
     "original_ln_after": True,
@@ -95,17 +89,17 @@ def tensors_of(model: Any) -> dict[str, Any]:
     return {name: weight.detach().clone() for name, weight in found.items()}
 
 
-def difference(model: Any, base: Base, module: Module) -> tuple[float, float]:
+def difference(model: Any, body: Any, module: Module) -> tuple[float, float]:
     """(largest difference between both programs' states, largest change that the adapter makes)."""
-    given = base.tokenizer(list(TEXTS), padding=True, return_tensors="pt")
-    real = given["attention_mask"].bool()
-    composition = Composition(base.body, torch)
+    ids = torch.randint(5, body.config.vocab_size, TOKENS, generator=torch.Generator().manual_seed(1))
+    given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    composition = Composition(body, torch)
     composition.check(module)
     with torch.no_grad():
-        wanted = model(**given).last_hidden_state[real]
-        plain = base.body(**given).last_hidden_state[real]
+        wanted = model(**given).last_hidden_state
+        plain = body(**given).last_hidden_state
         composition.compose([[module]])
-        made = base.body(**given).last_hidden_state[real]
+        made = body(**given).last_hidden_state
     composition.remove()
     return float((wanted - made).abs().max()), float((wanted - plain).abs().max())
 
@@ -120,21 +114,21 @@ def main() -> None:
     parser.add_argument("--origin", default="", help="where the adapter was published")
     given = parser.parse_args()
     model, config = read(given.adapter, given.base)
-    base = load_base(given.base, Runtime("cpu", "fp32"))
+    body = transformers.AutoModel.from_pretrained(given.base).eval()
     card = ModuleCard(
         name=given.lang,
         kind="adapter",
         role="language",
-        base=base.fingerprint,
+        base=fingerprint(given.base, {}),
         lang=given.lang,
-        base_name=base.name,
+        base_name=given.base.resolve().name,
         licence=given.licence,
         description=f"converted from an adapter of the package adapters {adapters.__version__}",
         settings=settings_of(config),
-        sources=(SourceNote(given.adapter.name, given.licence, given.origin),),
+        sources=(SourceNote(given.adapter.name, given.licence or "unknown", given.origin),),
     )
     module = Module(card, tensors_of(model))
-    apart, change = difference(model, base, module)
+    apart, change = difference(model, body, module)
     if apart > TOLERANCE:
         sys.exit(f"not written: states differ by {apart:.2g} from those of the package adapters")
     path = write_module(module, given.out)

@@ -46,11 +46,7 @@ def roberta(models):
 
 def batch(base, count=3):
     pairs = PairTokens(base.tokenizer, 128).tokenise(QUERIES[:count], PASSAGES[:count])
-    width = max(pairs.lengths)
-    grids = np.zeros((4, count, width), dtype=np.int64)
-    grids[0] = base.tokenizer.pad_token_id
-    for row, size in enumerate(pairs.lengths):
-        grids[:, row, :size] = pairs.ids[row], np.ones(size), pairs.types[row], pairs.segments[row]
+    grids = pairs.padded(np.arange(count), base.tokenizer.pad_token_id)
     return [torch.from_numpy(grid) for grid in grids]
 
 
@@ -300,6 +296,21 @@ def test_scores_do_not_depend_on_what_else_is_scored(folder, models):
         alone = found.score([QUERIES[row]], [PASSAGES[row]], [("en", "ru", "en")[row]], [("de", "en", "ru")[row]])
         np.testing.assert_allclose(alone, together[row : row + 1], atol=1e-5)
     assert len(found.score([], [], [], [])) == 0
+
+
+def test_a_long_passage_is_worth_its_best_window(folder, models):
+    found = ranker(folder, models, "document", max_length=40)
+    long = " ".join(tiny.TEXTS[n] for n in (0, 7, 1, 0))
+    short = "A short one."
+    parts, owners = found._tokens.windows([QUERIES[0]] * 2, [long, short])
+    assert " ".join(parts[:-1]) == long
+    assert len(parts) > 5
+    assert parts[-1] == short
+    assert owners.tolist() == [0] * (len(parts) - 1) + [1]
+    each = [found.score([QUERIES[0]], [part], ["en"], ["de"])[0] for part in parts]
+    both = found.score([QUERIES[0]] * 2, [long, short], ["en"] * 2, ["de"] * 2)
+    np.testing.assert_allclose(both, [max(each[:-1]), each[-1]], atol=1e-5)
+    assert found.score([QUERIES[0]], [""], ["en"], ["de"]).shape == (1,)
 
 
 def test_both_masks_are_added_and_adapters_refuse_it(tmp_path, models, base):

@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from xsearch.cli.neural_training import register as add_neural_commands
+from xsearch.cli.reranker_training import register as add_reranker_command
 
 app = typer.Typer(no_args_is_help=True, help="Train what searches across languages.")
 add_neural_commands(app)
+add_reranker_command(app)
 
 
 @app.callback()

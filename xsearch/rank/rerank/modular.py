@@ -21,6 +21,7 @@ from xsearch.encode import Runtime
 from xsearch.encode.neural.modules import ModularRanker, load_ranker
 from xsearch.rank.rerank.card import RerankerCard
 from xsearch.rank.rerank.protocol import RerankCandidate
+from xsearch.rank.rerank.windows import passage_text
 
 
 class ModularSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +51,7 @@ class ModularReranker:
 
     def score(self, query: Query, passages: Sequence[RerankCandidate]) -> FloatArray:
         """float32 (len(passages),), the head's number for each, higher is better. Passages may be of any languages."""
-        texts = [f"{each.title}\n{each.text}" if each.title else each.text for each in passages]
+        texts = [passage_text(each) for each in passages]
         count = len(passages)
         return self._ranker.score([query.text] * count, texts, [query.lang] * count, [each.lang for each in passages])
 

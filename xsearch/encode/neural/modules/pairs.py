@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from xsearch.core import IntArray
+from xsearch.encode.neural.tokens import cut
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,17 @@ class TokenPairs:
         """Tokens of each pair, int64."""
         return np.array([len(ids) for ids in self.ids], dtype=np.int64)
 
+    def padded(self, rows: IntArray, padding: int) -> IntArray:
+        """Some pairs as one int64 (4, pairs, tokens): ids, 1 for tokens and 0 for padding, types, segments; padding
+        belongs to the passage."""
+        grids = np.zeros((4, len(rows), int(self.lengths[rows].max())), dtype=np.int64)
+        grids[0], grids[3] = padding, 1
+        for place, row in enumerate(rows.tolist()):
+            size = len(self.ids[row])
+            grids[0, place, :size], grids[1, place, :size] = self.ids[row], 1
+            grids[2, place, :size], grids[3, place, :size] = self.types[row], self.segments[row]
+        return grids
+
 
 class PairTokens:
     """Tokenises pairs as the tokenizer's own template has them. tokenizer: a fast one of transformers, nobody else's
@@ -38,18 +51,37 @@ class PairTokens:
         self._fast.no_truncation()
         self._fast.no_padding()
 
+    def windows(self, queries: Sequence[str], passages: Sequence[str]) -> tuple[list[str], IntArray]:
+        """Passages that fit beside their queries, and which of `passages` each is of or a part of, int64 ascending: of
+        one that is too long parts of about equal size, cut at white space."""
+        parts: list[str] = []
+        counts = []
+        for encoding, text in zip(self._encoded(queries, passages), passages, strict=True):
+            sources = np.array(encoding.sequence_ids)
+            tokens = int((sources == 1).sum())
+            room = self.limit - (len(sources) - tokens)
+            # A query of more than half the limit is cut later on.
+            room = max(1, room, self.limit // 2)
+            made = [text] if tokens <= room else cut(text, math.ceil(tokens / room))
+            parts += made
+            counts.append(len(made))
+        return parts, np.repeat(np.arange(len(passages)), counts)
+
     def tokenise(self, queries: Sequence[str], passages: Sequence[str]) -> TokenPairs:
         """The pairs of `queries[i]` and `passages[i]`."""
         found = TokenPairs([], [], [], 0)
-        cut = 0
-        for encoding in self._fast.encode_batch(list(zip(queries, passages, strict=True))):
+        short = 0
+        for encoding in self._encoded(queries, passages):
             sources = np.array([-1 if source is None else source for source in encoding.sequence_ids])
             keep = self._kept(sources)
-            cut += len(keep) < len(sources)
+            short += len(keep) < len(sources)
             found.ids.append(np.array(encoding.ids, dtype=np.int64)[keep])
             found.types.append(np.array(encoding.type_ids, dtype=np.int64)[keep])
             found.segments.append(segments(sources)[keep])
-        return TokenPairs(found.ids, found.types, found.segments, cut)
+        return TokenPairs(found.ids, found.types, found.segments, short)
+
+    def _encoded(self, queries: Sequence[str], passages: Sequence[str]) -> Any:
+        return self._fast.encode_batch(list(zip(queries, passages, strict=True)))
 
     def _kept(self, sources: IntArray) -> IntArray:
         """Places of the tokens that are kept."""

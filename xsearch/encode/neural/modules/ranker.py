@@ -83,16 +83,22 @@ class ModularRanker:
         query_langs: Sequence[str],
         passage_langs: Sequence[str],
     ) -> FloatArray:
-        """The score of each pair, float32 (len(queries),), higher is better. Pairs of all languages go through the
-        base together, each token through its own stack."""
-        scores = np.zeros(len(queries), dtype=np.float32)
+        """The score of each pair, float32 (len(queries),), higher is better; of a passage too long to be read at once
+        the greatest of its windows' (MaxP). Pairs of all languages go through the base together, each token through
+        its own stack."""
+        if not len(queries):
+            return np.zeros(0, dtype=np.float32)
         with self._lock, self._base.torch.inference_mode():
-            pairs = self._tokens.tokenise(queries, passages)
+            parts, owners = self._tokens.windows(queries, passages)
+            pairs = self._tokens.tokenise([queries[owner] for owner in owners], parts)
             self._counts.update({"pairs cut short": pairs.cut} if pairs.cut else {})
-            slots = self._slots(query_langs, passage_langs)
+            found = self._slots(query_langs, passage_langs)
+            slots = Slots(found.query[owners], found.passage[owners])
+            scores = np.zeros(len(parts), dtype=np.float32)
             for rows in batches(pairs.lengths, self._base.budget):
                 scores[rows] = self._forward(pairs, slots, rows)
-        return scores
+        best: FloatArray = np.maximum.reduceat(scores, np.flatnonzero(np.diff(owners, prepend=-1)))
+        return best
 
     def _slots(self, query_langs: Sequence[str], passage_langs: Sequence[str]) -> Slots:
         keys = [self._keys_of(*pair) for pair in zip(query_langs, passage_langs, strict=True)]
@@ -135,16 +141,10 @@ class ModularRanker:
         return self._modules[lang]
 
     def _forward(self, pairs: TokenPairs, slots: Slots, rows: IntArray) -> FloatArray:
-        torch, width = self._base.torch, int(pairs.lengths[rows].max())
-        arrays = np.zeros((4, len(rows), width), dtype=np.int64)
-        arrays[0] = pad_number(self._base.tokenizer)
-        for place, row in enumerate(rows.tolist()):
-            size = len(pairs.ids[row])
-            sides = np.array([slots.query[row], slots.passage[row]])
-            arrays[:3, place, :size] = pairs.ids[row], np.ones(size, np.int64), pairs.types[row]
-            arrays[3, place] = sides[1]
-            arrays[3, place, :size] = sides[pairs.segments[row]]
-        numbers, mask, types, stack = (torch.from_numpy(array).to(self._base.device) for array in arrays)
+        torch = self._base.torch
+        grids = pairs.padded(rows, pad_number(self._base.tokenizer))
+        grids[3] = np.where(grids[3] == 0, slots.query[rows][:, None], slots.passage[rows][:, None])
+        numbers, mask, types, stack = (torch.from_numpy(grid).to(self._base.device) for grid in grids)
         self._composition.route(stack)
         states = self._base.states(numbers, mask, types)
         head = self._ranking.tensors

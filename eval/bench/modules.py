@@ -1,0 +1,268 @@
+"""Rerankers composed of modules beside a whole cross-encoder, at toy size: does a module bring what it should?
+
+    python eval/bench/modules.py --data ../shared/data/parallel --collection ../shared/data/eval/iot-lessons
+
+Everything is made here: a base of a few thin layers (token vectors begun from the encoder that ships, then masked words
+of all languages), language modules, a ranking module and a whole cross-encoder from English titles and their sections.
+Each reranks the same first stage, for every pair of languages in the documents of one language. The figures say how the
+ways of composing compare with each other, not how good a real base is: published ones of CLEF stand in
+`eval/results/published.md`. Appends a row to `eval/results/modules.jsonl`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import lzma
+import os
+import platform
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import msgspec
+import numpy as np
+
+import xsearch
+from xsearch.corpora import read_path
+from xsearch.corpora.formats.qrels import read_qrels
+from xsearch.corpora.formats.topics import read_topics
+from xsearch.encode import Runtime
+
+ROOT = Path(__file__).parents[2]
+SEED = 7
+CPU = Runtime("cpu", "fp32")
+LANGS = ("en", "sw", "id", "fa", "de", "es")
+PAIRS = ("en-sw", "sw-en", "en-id", "id-fa", "en-fa", "de-es")
+
+
+def texts_of(data: Path, langs: tuple[str, ...], most: int, excluded: set[str]) -> dict[str, list[str]]:
+    """Texts by language, of sentences and of sections, `most` of each at random; none of the collection's own."""
+    rng, found = random.Random(SEED), defaultdict(list)
+    for path in sorted(data.glob("*.jsonl.xz")):
+        for record in lines(path):
+            for lang in langs:
+                text = (record.get("text") if isinstance(record.get("text"), dict) else record).get(lang)
+                if isinstance(text, str) and len(text) > 40 and text not in excluded:
+                    found[lang].append(text)
+    return {lang: rng.sample(texts, min(most, len(texts))) for lang, texts in found.items()}
+
+
+def section_pairs(data: Path, excluded: set[str]) -> list[dict[str, str]]:
+    """English titles with the sections they stand over."""
+    found = []
+    for path in sorted(data.glob("*.sections.jsonl.xz")):
+        for record in lines(path):
+            title, text = record["title"].get("en"), record["text"].get("en")
+            if title and text and len(text) > 80 and text not in excluded and title not in excluded:
+                found.append({"query": title, "positive": text})
+    return found
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file of JSON lines."""
+    with lzma.open(path, "rt", encoding="utf-8") as file:
+        yield from map(json.loads, file)
+
+
+def make_base(out: Path, texts: dict[str, list[str]], steps: int, layers: int, hidden: int) -> float:
+    """Write the base; returns the loss of masked words in the end."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
+
+    from xsearch.train.neural.fresh import started_vectors
+    from xsearch.train.neural.loop import fit
+    from xsearch.train.neural.modules.language import words_loss
+    from xsearch.train.neural.modules.texts import LanguageText
+    from xsearch.train.neural.recipe import Schedule
+
+    every = [text for own in texts.values() for text in own]
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    trainer = trainers.UnigramTrainer(8_000, show_progress=False, special_tokens=special, unk_token="[UNK]")
+    tokenizer.train_from_iterator(every, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), special, strict=True))
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=256, **names)
+    torch.manual_seed(SEED)
+    sizes = {"num_hidden_layers": layers, "num_attention_heads": 4, "intermediate_size": 4 * hidden}
+    model = BertForMaskedLM(
+        BertConfig(vocab_size=len(fast), hidden_size=hidden, max_position_embeddings=256, pad_token_id=0, **sizes)
+    )
+    vectors = started_vectors("xsearch-static-v2", fast, hidden, SEED)
+    known = torch.from_numpy(np.flatnonzero(np.abs(vectors).sum(axis=1)))
+    with torch.no_grad():
+        model.get_input_embeddings().weight[known] = torch.from_numpy(vectors)[known] * 0.02 * hidden**0.5
+    model.save_pretrained(out)
+    fast.save_pretrained(out)
+    from xsearch.encode.neural.modules.base import load_base
+
+    base = load_base(out, CPU, predicts=True)
+    data = LanguageText(every, [], 0)
+    last = [0.0]
+
+    def losses(batch: Any) -> dict[str, Any]:
+        loss = words_loss(base, batch.texts, 64, (SEED, batch.number))
+        last.append(float(loss.detach()))
+        return {"words": loss}
+
+    with tempfile.TemporaryDirectory() as work:
+        fit(base.model, lambda n: data.batch(n, 32, SEED), losses, Schedule(steps, 2e-3), SEED, Path(work))
+    base.model.save_pretrained(out)
+    return round(float(np.mean(last[-20:])), 3)
+
+
+def first_stage(
+    folder: Path, collection: Path, depth: int, queries: int
+) -> dict[str, list[tuple[str, str, list[Any]]]]:
+    """Pair → (topic, its text, the best passages in the documents' language) of some topics."""
+    index = xsearch.create(folder / "index")
+    documents = next(collection.glob("docs.jsonl*"))
+    with index.writer() as writer:
+        for document in read_path(documents):
+            if document.lang in LANGS:
+                writer.add(document)
+    topics = read_topics(next(collection.glob("topics.jsonl*")))
+    found: dict[str, list[tuple[str, str, list[Any]]]] = {}
+    for pair in PAIRS:
+        asked, wanted = pair.split("-")
+        own = [topic for topic in topics if topic.lang == asked]
+        chosen = random.Random(SEED).sample(own, min(queries, len(own)))
+        found[pair] = [(t.id, t.text, index.search(t.text, k=depth, lang=asked, to=[wanted])) for t in chosen]
+    return found
+
+
+def ndcg(relevant: set[str], ranked: list[str]) -> float:
+    """nDCG@10 of grades 0 and 1."""
+    gains = [1 / np.log2(place + 2) for place, document in enumerate(ranked[:10]) if document in relevant]
+    ideal = sum(1 / np.log2(place + 2) for place in range(min(10, len(relevant))))
+    return float(sum(gains) / ideal)
+
+
+def measured(stage: dict[str, Any], judged: dict[str, dict[str, int]], reranker: Any = None) -> dict[str, float]:
+    """nDCG@10 by pair, of the first stage or of what a reranker makes of it."""
+    from xsearch.core import Query
+    from xsearch.rank.rerank import RerankCandidate
+
+    found = {}
+    for pair, topics in stage.items():
+        asked, wanted = pair.split("-")
+        values = []
+        for topic, text, hits in topics:
+            relevant = {d for d, grade in judged.get(topic, {}).items() if grade > 0 and d.endswith(f".{wanted}")}
+            if not relevant or not hits:
+                continue
+            order = list(range(len(hits)))
+            if reranker is not None:
+                given = [RerankCandidate(n, h.id, h.lang, h.title, h.text, h.score) for n, h in enumerate(hits)]
+                scores = reranker.score(Query(text, ((asked, 1.0),)), given)
+                order = np.argsort(-scores, kind="stable").tolist()
+            values.append(ndcg(relevant, [hits[n].id for n in order]))
+        found[pair] = round(float(np.mean(values)), 4)
+    found["mean"] = round(float(np.mean(list(found.values()))), 4)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "parallel")
+    parser.add_argument("--collection", type=Path, default=ROOT.parent / "shared" / "data" / "eval" / "iot-lessons")
+    parser.add_argument("--kind", default="adapter")
+    parser.add_argument("--steps", type=int, default=200, help="of each module; the base takes three times as many")
+    parser.add_argument("--layers", type=int, default=2)
+    parser.add_argument("--hidden", type=int, default=96)
+    parser.add_argument("--depth", type=int, default=20)
+    parser.add_argument("--queries", type=int, default=40)
+    parser.add_argument("--results", type=Path, default=ROOT / "eval" / "results" / "modules.jsonl")
+    given = parser.parse_args()
+    if not given.data.is_dir() or not given.collection.is_dir():
+        sys.exit(f"no data at {given.data} or {given.collection}: point at them with --data and --collection")
+    started = time.process_time()
+    with tempfile.TemporaryDirectory() as scratch:
+        row = run(given, Path(scratch))
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    row |= {
+        "cpu_seconds": round(time.process_time() - started),
+        "commit": commit.stdout.strip(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "date": time.strftime("%Y-%m-%d"),
+        "command": f"python eval/bench/modules.py --kind {given.kind} --steps {given.steps}",
+    }
+    with given.results.open("a", encoding="utf-8") as out:
+        out.write(json.dumps(row, ensure_ascii=False) + "\n")
+    print(json.dumps(row, indent=1, ensure_ascii=False))
+
+
+def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Make everything, rerank, measure."""
+    from xsearch.rank.rerank import load_reranker, read_reranker_card
+    from xsearch.rank.rerank.modular import modular_reranker
+    from xsearch.train.neural.modules.compose import train_reranker
+    from xsearch.train.neural.modules.plan import Plan
+
+    documents = next(given.collection.glob("docs.jsonl*"))
+    excluded = {line for document in read_path(documents) for line in [document.text, *document.text.split("\n")]}
+    excluded |= {topic.text for topic in read_topics(next(given.collection.glob("topics.jsonl*")))}
+    texts = texts_of(given.data, LANGS, 3000, excluded)
+    pairs = folder / "pairs.jsonl"
+    with pairs.open("w", encoding="utf-8") as out:
+        out.writelines(json.dumps(pair) + "\n" for pair in section_pairs(given.data, excluded))
+    row: dict[str, Any] = {
+        "bench": "modules",
+        "size": f"toy: {given.layers} layers of {given.hidden}, {given.steps} steps a module, made in this run",
+        "kind": given.kind,
+        "collection": given.collection.name,
+        "measure": f"nDCG@10 of the first {given.depth}",
+        "base_loss": make_base(folder / "base", texts, 3 * given.steps, given.layers, given.hidden),
+    }
+    note(f"base: {row['base_loss']}")
+    quick = {"steps": given.steps, "full_steps": given.steps, "batch": 16, "length": 128, "entries": 40_000}
+    plan = Plan(kind=given.kind, learning_rate=2e-3, **quick)
+    ours = folder / "ours"
+
+    def train(out: Path, plan: Plan, **files: Any) -> None:
+        train_reranker(str(folder / "base"), out, plan, runtime=CPU, exclude=[], **files)
+
+    ranking = msgspec.structs.replace(plan, lang="en", batch=8, negatives=3)
+    train(folder / "alone", ranking, pairs=[pairs])
+    note("ranking module alone")
+    for lang, own in texts.items():
+        (folder / f"{lang}.txt").write_text("\n".join(text.replace("\n", " ") for text in own), encoding="utf-8")
+        train(ours, msgspec.structs.replace(plan, lang=lang, batch=32, length=64), texts=[folder / f"{lang}.txt"])
+        note(f"module of {lang}")
+    train(ours, ranking, pairs=[pairs])
+    train(folder / "whole", msgspec.structs.replace(ranking, kind="", learning_rate=3e-4), pairs=[pairs])
+    note("trained; reranking")
+    judged = read_qrels(given.collection / "qrels.txt").topics()
+    stage = first_stage(folder, given.collection, given.depth, given.queries)
+    systems: dict[str, Any] = {"first stage": measured(stage, judged)}
+    systems["whole cross-encoder"] = measured(stage, judged, load_reranker(folder / "whole", CPU))
+    systems["ranking module alone"] = measured(stage, judged, load_reranker(folder / "alone", CPU))
+    card = read_reranker_card(ours / "ours.toml")
+    for setting in ("query", "document", "split", *(("both",) if given.kind != "adapter" else ())):
+        changed = msgspec.structs.replace(card, settings=card.settings | {"setting": setting})
+        systems[f"with the modules of: {setting}"] = measured(stage, judged, modular_reranker(changed, ours, CPU))
+        note(setting)
+    return row | {"ndcg": systems}
+
+
+def note(message: str) -> None:
+    """Say how far it is."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {message}\n")
+
+
+if __name__ == "__main__":
+    main()
