@@ -69,6 +69,28 @@ def test_a_batch_and_its_order_change_nothing(models):
     np.testing.assert_allclose(one, all_at_once[::-1], **CLOSE)
 
 
+def test_sentence_transformers_own_format(models):
+    from sentence_transformers import CrossEncoder
+
+    plain = tiny.classifier(models / "cross-plain", "bert")
+    theirs = CrossEncoder(str(plain), device="cpu")
+    theirs.save_pretrained(str(models / "cross-saved"))
+    texts = [text for text in SHORT if text]
+    want = theirs.predict([(ASKED, text) for text in texts], activation_fn=torch.nn.Identity())
+    found = load_reranker(models / "cross-saved", CPU)
+    np.testing.assert_allclose(found.score(QUERY, passages(texts)), want, **CLOSE)
+    assert found.card.kind == "reranker-cross"
+
+
+@pytest.mark.parametrize(("precision", "off"), [("bf16", 0.05), ("int8", 0.1)])
+def test_lower_precision_is_near(models, precision, off):
+    folder = tiny.classifier(models / f"cross-{precision}")
+    want = load_reranker(folder, CPU).score(QUERY, passages(SHORT))
+    found = load_reranker(folder, Runtime("cpu", precision)).score(QUERY, passages(SHORT))
+    assert found.dtype == np.float32
+    assert 0 < np.abs(found - want).max() < off
+
+
 def test_the_title_is_read_before_the_text(models):
     reranker = load_reranker(tiny.classifier(models / "cross-title"), CPU)
     titled = reranker.score(QUERY, passages(["the river"], title="A bridge"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xsearch.cli.options import DEFAULT_INDEX, Device, IndexFolder, Precision
+from xsearch.cli.options import DEFAULT_INDEX, Device, IndexFolder, Precision, Trust
 from xsearch.cli.progress import Progress, say
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ def index(
     ] = None,
     device: Device = "auto",
     precision: Precision = "auto",
-    trust: Annotated[
-        str | None, typer.Option(metavar="REVISION", help="Let the encoder's checkpoint, at this revision, run code.")
-    ] = None,
+    trust: Trust = None,
     lang: Annotated[
         str | None, typer.Option(metavar="xx", help="The documents' language (identified if not given).")
     ] = None,

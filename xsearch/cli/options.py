@@ -14,6 +14,10 @@ Device = Annotated[
     str, typer.Option(metavar="NAME", help="Where neural encoders run: auto, cpu, cuda, cuda:0,cuda:1, mps.")
 ]
 Precision = Annotated[str, typer.Option(metavar="NAME", help="Of neural encoders: auto, fp32, bf16, fp16, int8.")]
+Trust = Annotated[
+    str | None,
+    typer.Option(metavar="REVISION", help="Let the model's checkpoint, at this revision, run code."),
+]
 DEFAULT_INDEX = Path(".xsearch")
 
 

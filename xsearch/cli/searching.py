@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xsearch.cli.options import DEFAULT_INDEX, Device, IndexFolder, listed, seconds
+from xsearch.cli.options import DEFAULT_INDEX, Device, IndexFolder, Precision, Trust, listed, seconds
 from xsearch.cli.progress import Progress, say
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ def query(
     ] = None,
     output: Annotated[Path | None, typer.Option(metavar="RUN", help="Where the TREC run goes.")] = None,
     device: Device = "auto",
+    precision: Precision = "auto",
+    trust: Trust = None,
 ) -> None:
     """Ask in any language; all languages answer in one list.
 
@@ -83,17 +85,17 @@ def query(
     if topics is not None:
         if output is None:
             raise UsageError("--topics needs --output RUN: where the run goes")
-        _run_topics(_opened(index, device), topics, output, 1000 if k is None else k, lang, options)
+        _run_topics(_opened(index, device, precision, trust), topics, output, 1000 if k is None else k, lang, options)
         return
     asked = sys.stdin.read() if text == "-" else text or ""
-    _ask(_opened(index, device), asked, 10 if k is None else k, lang, options, explain, format)
+    _ask(_opened(index, device, precision, trust), asked, 10 if k is None else k, lang, options, explain, format)
 
 
-def _opened(folder: Path, device: str) -> Index:
+def _opened(folder: Path, device: str, precision: str, trust: str | None) -> Index:
     from xsearch.encode import Runtime
     from xsearch.engine import open_index
 
-    return open_index(folder, Runtime(device))
+    return open_index(folder, Runtime(device, precision, trust=trust))
 
 
 def _ask(
