@@ -98,7 +98,7 @@ def test_only_the_module_changes_and_it_learns(tmp_path, base, files, bodies, ki
     assert language.card.lang == "de"
     assert language.card.scores["heldout loss"] > 0
 
-    train_reranker(str(base), tmp_path, plan(kind), pairs=[files / "pairs.jsonl"], runtime=CPU)
+    train_reranker(str(base), tmp_path, plan(kind, length=128), pairs=[files / "pairs.jsonl"], runtime=CPU)
     ranking = read_module(tmp_path / "ranking" / "ranking")
     assert ranking.card.under == language.card.fingerprint
     assert ranking.tensors["head.weight"].shape == (1, 32)
