@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from xsearch.cli.mining import pairs
 from xsearch.cli.neural_training import register as add_neural_commands
 from xsearch.cli.reranker_training import register as add_reranker_command
 
@@ -18,6 +19,9 @@ add_reranker_command(app)
 @app.callback()
 def _group() -> None:
     """Train what searches across languages."""
+
+
+app.command()(pairs)
 
 
 @app.command()
