@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     BertConfig,
     BertForMaskedLM,
@@ -48,6 +48,7 @@ def unigram_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
     trainer = trainers.UnigramTrainer(
         vocab_size=180,
         special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
@@ -173,8 +174,9 @@ def classifier(folder: Path, family: str = "xlmr", labels: int = 1, seed: int = 
     return save(folder, spread(XLMRobertaForSequenceClassification(config)), tokenizer)
 
 
-def mt5(folder: Path, seed: int = 0) -> Path:
-    """A small mT5, with the letters among its tokens."""
+def mt5(folder: Path, seed: int = 0, trainable: bool = False) -> Path:
+    """A small mT5, with the letters among its tokens. trainable: with the weights that transformers begins with, which
+    it takes few steps to teach."""
     torch.manual_seed(seed)
     tokenizer = unigram_tokenizer()
     config = MT5Config(
@@ -188,7 +190,8 @@ def mt5(folder: Path, seed: int = 0) -> Path:
         eos_token_id=2,
         decoder_start_token_id=1,
     )
-    return save(folder, spread(MT5ForConditionalGeneration(config)), tokenizer)
+    model = MT5ForConditionalGeneration(config)
+    return save(folder, model if trainable else spread(model), tokenizer)
 
 
 CHAT = (

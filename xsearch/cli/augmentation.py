@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +14,7 @@ from xsearch.cli.progress import Progress, say
 if TYPE_CHECKING:
     from xsearch.engine.augmentation import AugmentProgress, AugmentReport
     from xsearch.engine.recipe import AugmentSettings
+    from xsearch.engine.snapshot import Snapshot
 
 
 def augment(
@@ -34,6 +37,13 @@ def augment(
         int | None,
         typer.Option(metavar="K", help="Keep questions alone that find their passage among the first K; 0 for all."),
     ] = None,
+    held_out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TOPICS", help="Questions with known answers: alpha is chosen by them, for pairs of languages."
+        ),
+    ] = None,
+    qrels: Annotated[Path | None, typer.Option(metavar="FILE", help="Which documents answer them.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of what a model draws.")] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Take all generated questions out again.")] = False,
     device: Device = "auto",
@@ -73,8 +83,27 @@ def augment(
         progress.total = step.total
         progress.update(step.done, f" ({step.lang})")
 
-    report = run(index, made_by, settings, on_progress, rebuilding.update)
+    choose = chooser(held_out, qrels)
+    report = run(index, made_by, settings, on_progress, rebuilding.update, choose_alphas=choose)
     say(f"{index}: {summary(report)}, {progress.seconds:.1f} s", rebuilding)
+
+
+def chooser(held_out: Path | None, qrels: Path | None) -> Callable[[Snapshot], dict[str, float]] | None:
+    """What chooses alpha by held-out topics, None where there are none. Raises `UsageError` for one without the
+    other."""
+    if held_out is None and qrels is None:
+        return None
+    from xsearch.core.errors import UsageError
+
+    if held_out is None or qrels is None:
+        raise UsageError("--held-out TOPICS and --qrels FILE belong together")
+    from functools import partial
+
+    from xsearch.corpora.formats.qrels import read_qrels
+    from xsearch.corpora.formats.topics import read_topics
+    from xsearch.evaluate.alphas import choose_alphas
+
+    return partial(choose_alphas, topics=read_topics(held_out), qrels=read_qrels(qrels))
 
 
 def chosen(before: AugmentSettings | None, given: dict[str, Any]) -> AugmentSettings:

@@ -9,10 +9,12 @@ import typer
 
 from xsearch.cli.mining import pairs
 from xsearch.cli.neural_training import register as add_neural_commands
+from xsearch.cli.question_training import register as add_question_command
 from xsearch.cli.reranker_training import register as add_reranker_command
 
 app = typer.Typer(no_args_is_help=True, help="Train what searches across languages.")
 add_neural_commands(app)
+add_question_command(app)
 add_reranker_command(app)
 
 

@@ -23,9 +23,11 @@ from xsearch.core import UsageError
 from xsearch.engine.clock import command, utc_now
 from xsearch.engine.compaction import compact
 from xsearch.engine.generation import GenerationWriter
+from xsearch.engine.index import open_index
 from xsearch.engine.layout import sweep_files, sweep_generations
 from xsearch.engine.recipe import AugmentSettings, Recipe, parse_stored
 from xsearch.engine.round_trip import RoundTrip
+from xsearch.engine.snapshot import Snapshot
 from xsearch.generate import Made, QuestionGenerator, SourcePassage, fault
 from xsearch.storage import (
     DiskFiles,
@@ -73,12 +75,14 @@ def augment(
     on_progress: Callable[[AugmentProgress], None] = lambda progress: None,
     on_rebuild: Callable[[int], None] = lambda passages: None,
     *,
+    choose_alphas: Callable[[Snapshot], dict[str, float]] | None = None,
     files: Files | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> AugmentReport:
     """Generate questions of all passages that have none of this generator yet, and make the index use them.
 
-    on_progress, on_rebuild: called after each batch. Raises `UsageError` for a language the generator does not speak,
+    on_progress, on_rebuild: called after each batch. choose_alphas: gives `settings.alphas` once the questions are
+    there (`evaluate.alphas`). Raises `UsageError` for a language the generator does not speak,
     `IndexLocked` while a writer is open.
     """
     root, files = Path(path), files or DiskFiles()
@@ -91,6 +95,9 @@ def augment(
         for passages in _generate(root, generator, settings, lang, report, files, clock):
             done += passages
             on_progress(AugmentProgress(done, total, lang))
+    if choose_alphas:
+        with open_index(root) as index:
+            settings = msgspec.structs.replace(settings, alphas={**settings.alphas, **choose_alphas(index.snapshot)})
     recipe = augmented(parse_stored(read_manifest(root).recipe), settings)
     if _is_behind(root, recipe):
         compact(root, on_rebuild, recipe=recipe, files=files, clock=clock)
