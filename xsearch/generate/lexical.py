@@ -1,10 +1,10 @@
 """Questions without a neural model: the words that a passage turns on, translated by tables and checked by vectors.
 
 A passage's words are ranked by what the encoder has learnt that they say, times 1 + ln tf. What a word may be in
-the language asked for comes from the translation tables, piece by piece; the pieces are put together to words, and the
-word whose vector is nearest to the original's is taken. Two sources that err differently must agree: a table knows
-pieces and no words, a vector knows no spelling. Words near to nothing are left out; names in a script that both
-languages are written in stay as they are.
+the language asked for comes from the translation tables, piece by piece; of these pieces the one is taken whose vector
+is nearest to the word's. Two sources that err differently must agree: a table knows pieces and no words, a vector knows
+no spelling. (Words put together of several pieces were tried: nearly all were none.) Words near to nothing are left
+out; names in a script that both languages are written in stay as they are.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from xsearch.lang.translation import Limits, TranslationTables
 
 SAYS_LITTLE = 0.9
 """Weight below which the encoder takes a word for an article, a preposition or the like."""
+SAYS_SOMETHING = 1.0
+"""Weight of a translation: a preposition that slips in here is a rare word among the questions, and finds anything."""
 WORDS_A_QUESTION = 8
 NEAR = 0.5
 """Cosine from which on a translation is believed."""
@@ -32,7 +34,6 @@ NEARLY_BEST = 0.92
 """A second translation is taken that is nearly as good as the best."""
 LIMITS = Limits(min_probability=0.05, cumulative=0.95, alternatives=5)
 START = "\u2581"
-MOST_JOINED = 32
 REMEMBERED = 200_000
 
 
@@ -132,11 +133,7 @@ class LexicalGenerator:
         here &= np.array([has_letters_of(target, spelling) for spelling in spellings], dtype=np.bool_)
         options = [[spellings[at] for at in own if here[at]] for own in places]
         originals = np.array([self._vector(word) for word in words])
-        alone = [list(dict.fromkeys(spelling.removeprefix(START) for spelling in own)) for own in options]
-        found = self._nearest(originals, alone)
-        # Pieces that are no words by themselves are put together, where none is that says the same.
-        joined = [[] if near else _joined(own) for near, own in zip(found, options, strict=True)]
-        return [near or other for near, other in zip(found, self._nearest(originals, joined), strict=True)]
+        return self._nearest(originals, [[spelling.removeprefix(START) for spelling in own] for own in options])
 
     def _vector(self, word: tuple[int, ...]) -> FloatArray:
         total: FloatArray = self._encoder.token_vectors(np.array(word, dtype=np.int64)).sum(axis=0)
@@ -151,7 +148,7 @@ class LexicalGenerator:
             return [()] * len(candidates)
         place = {text: row for row, text in enumerate(texts)}
         vectors = self._encoder.encode_queries(texts)
-        content = self._encoder.word_weights(texts) >= SAYS_LITTLE
+        content = self._encoder.word_weights(texts) >= SAYS_SOMETHING
         found: list[tuple[tuple[str, float], ...]] = []
         for original, own in zip(originals, candidates, strict=True):
             rows = [row for row in (place[text] for text in own) if content[row]]
@@ -165,16 +162,6 @@ class LexicalGenerator:
 def _is_name(word: str, target: str) -> bool:
     """Whether a word may be a name that the language `target` writes alike."""
     return word[0].isupper() and has_letters_of(target, word[:1])
-
-
-def _joined(options: Sequence[str]) -> list[str]:
-    """Words that translations of a word's pieces may spell together: one that begins a word, and one that does not;
-    in scripts without spaces any two."""
-    distinct = list(dict.fromkeys(options))
-    starts = [spelling for spelling in distinct if spelling.startswith(START)]
-    ends = [spelling for spelling in distinct if not spelling.startswith(START)]
-    pairs = [(start.removeprefix(START), end) for start in starts for end in ends]
-    return [one + other for one, other in pairs][:MOST_JOINED]
 
 
 def _word_bounds(pieces: QueryPieces, begins: NDArray[np.bool_]) -> list[tuple[int, int]]:
