@@ -34,6 +34,8 @@ NEARLY_BEST = 0.92
 """A second translation is taken that is nearly as good as the best."""
 LIMITS = Limits(min_probability=0.05, cumulative=0.95, alternatives=5)
 START = "\u2581"
+CAPITAL_NOUNS = frozenset({"de", "lb", "gsw", "nds"})
+"""Languages that write every noun as others write names."""
 REMEMBERED = 200_000
 
 
@@ -78,7 +80,7 @@ class LexicalGenerator:
         for word in words:
             translated = () if source == target else self._known[source, target, word.pieces]
             found |= dict.fromkeys(text for text, _ in translated)
-            if source == target or (not translated and _is_name(word.text, target)):
+            if source == target or (not translated and _is_name(word.text, source, target)):
                 found[word.text] = None
         wanted = list(found)[: count * WORDS_A_QUESTION]
         return [Made(" ".join(wanted[at : at + WORDS_A_QUESTION])) for at in range(0, len(wanted), WORDS_A_QUESTION)]
@@ -159,9 +161,9 @@ class LexicalGenerator:
         return found
 
 
-def _is_name(word: str, target: str) -> bool:
+def _is_name(word: str, source: str, target: str) -> bool:
     """Whether a word may be a name that the language `target` writes alike."""
-    return word[0].isupper() and has_letters_of(target, word[:1])
+    return word[0].isupper() and source not in CAPITAL_NOUNS and has_letters_of(target, word[:1])
 
 
 def _word_bounds(pieces: QueryPieces, begins: NDArray[np.bool_]) -> list[tuple[int, int]]:
