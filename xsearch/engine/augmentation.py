@@ -23,6 +23,7 @@ from xsearch.core import UsageError
 from xsearch.engine.clock import command, utc_now
 from xsearch.engine.compaction import compact
 from xsearch.engine.generation import GenerationWriter
+from xsearch.engine.generators import LEXICAL
 from xsearch.engine.index import open_index
 from xsearch.engine.layout import sweep_files, sweep_generations
 from xsearch.engine.recipe import AugmentSettings, Recipe, parse_stored
@@ -43,8 +44,11 @@ from xsearch.storage import (
 from xsearch.storage.failpoints import reach
 
 RETRIEVER = "generated"
-WEIGHT = 0.5
+WEIGHT = 1.0
 """The retriever's weight in the fusion where a recipe names none."""
+WEIGHT_OF_TABLES = 0.3
+"""The same for questions made by translation tables in an index that has psq, which reads the same tables and knows
+more: what they add is little, and more of it would do harm."""
 
 
 @dataclass(slots=True)
@@ -128,7 +132,8 @@ def augmented(recipe: Recipe, settings: AugmentSettings | None) -> Recipe:
     weights = dict(recipe.fusion.weights)
     if settings and "words" in settings.use:
         retrievers += (RETRIEVER,)
-        weights.setdefault(RETRIEVER, WEIGHT)
+        known = settings.generator == LEXICAL and "psq" in retrievers
+        weights.setdefault(RETRIEVER, WEIGHT_OF_TABLES if known else WEIGHT)
     fusion = msgspec.structs.replace(recipe.fusion, weights=weights)
     return msgspec.structs.replace(recipe, retrievers=retrievers, fusion=fusion, augment=settings)
 
