@@ -23,8 +23,9 @@ from xsearch.engine.generators import load_generator
 from xsearch.engine.recipe import AugmentSettings
 from xsearch.engine.runs import run_topic_ids
 from xsearch.evaluate.evaluation import evaluate
+from xsearch.evaluate.fairness import pair_means
 from xsearch.evaluate.provenance import provenance
-from xsearch.evaluate.suites import Costs, append_row, result_row, sampled
+from xsearch.evaluate.suites import append_row, sampled
 
 ROOT = Path(__file__).resolve().parents[2]
 MEASURES = ("nDCG@10", "nDCG@20", "RR", "R@100")
@@ -96,8 +97,18 @@ def measured(
     run = index.search_many(run_topic_ids(topics), 300, threads=1, retrievers=retrievers)
     seconds = time.process_time() - started
     result = evaluate(run, qrels, MEASURES, by=["pair"], doc_langs=spoken, topics=topics)
-    costs = Costs(len(spoken), 0.0, sum(path.stat().st_size for path in index.path.rglob("*.*")), len(topics), seconds)
-    return result_row(("augmentation", *names), {"retrievers": list(retrievers)}, result, costs)
+    pairs = pair_means(result.by["pair"])
+    means = {"one_pool": result.measures, "within": pairs.get("same", {}), "across": pairs.get("cross", {})}
+    rounded = {part: {name: round(value, 4) for name, value in found.items()} for part, found in means.items()}
+    collection, system = names
+    return {
+        "collection": collection,
+        "system": system,
+        **rounded,
+        "documents": len(spoken),
+        "topics": len(topics),
+        "cpu_ms_per_query": round(1000 * seconds / len(topics), 2),
+    }
 
 
 if __name__ == "__main__":
