@@ -10,7 +10,7 @@ import numpy as np
 RECIPE = """
 name = "mine"
 licence = "CC0-1.0"
-exclude = ["eval/*.jsonl"]
+exclude = ["eval/*/*.jsonl"]
 seed = 3
 
 [model]
@@ -40,10 +40,12 @@ def recipe(folder: Path, kind="dense", objectives=CONTRASTIVE, steps=4, model=""
 
 
 def write_data(folder: Path, sections: int = 60, rows: int = 120) -> Path:
-    """A data folder: parallel rows and sections in three languages with words of their own, and an evaluation file."""
+    """A data folder: parallel rows, sections and a lexicon in three languages with words of their own, one of them in
+    Greek letters, and an evaluation file."""
     rng = np.random.default_rng(1)
     syllables = [c + v for c in "bdfgklmnprst" for v in "aeiou"]
-    lexicon = {lang: ["".join(rng.choice(syllables, 2)) for _ in range(40)] for lang in ("en", "de", "fr")}
+    lexicon = {lang: ["".join(rng.choice(syllables, 2)) for _ in range(40)] for lang in ("en", "sw", "el")}
+    lexicon["el"] = ["".join(chr(ord("α") + (ord(c) - ord("a")) % 17) for c in word) for word in lexicon["el"]]
 
     def sentence(concepts):
         return {lang: " ".join(words[c] for c in rng.permutation(concepts)) for lang, words in lexicon.items()}
@@ -54,8 +56,10 @@ def write_data(folder: Path, sections: int = 60, rows: int = 120) -> Path:
     for _ in range(sections):
         concepts = rng.choice(40, 8, replace=False)
         parts.append({"title": sentence(concepts[:3]), "text": sentence(concepts)})
-    for name, records in (("parallel/rows", lines), ("parallel/sections", parts), ("eval/held", held)):
+    words = [{lang: [words[n]] for lang, words in lexicon.items()} for n in range(40)]
+    files = {"parallel/rows": lines, "parallel/talk.sections": parts, "lexicons/words": words, "eval/held/docs": held}
+    for name, records in files.items():
         path = folder / f"{name}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(json.dumps(record) + "\n" for record in records))
+        path.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
     return folder

@@ -1,0 +1,171 @@
+"""Every recipe that ships, at a size of seconds: it trains, and what it writes is an encoder of its kind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+pytest.importorskip("sentence_transformers", reason="pip install 'xsearch-clir[neural]'")
+
+import tiny_models as tiny
+import torch
+from safetensors.torch import load_file
+from training_data import recipe, write_data
+
+from xsearch.core import BadInput
+from xsearch.encode import Runtime, load_encoder, load_multivector, load_sparse
+from xsearch.train.neural.corpus import read_corpus
+from xsearch.train.neural.fresh import fresh_model, started_vectors
+from xsearch.train.neural.recipe import Fresh, adjusted, load_neural_recipe
+from xsearch.train.neural.training import begin, train_neural
+from xsearch.train.recipe import Source
+
+pytestmark = pytest.mark.neural
+
+CPU = Runtime("cpu")
+LOAD = {"dense": load_encoder, "multivector": load_multivector, "sparse": load_sparse}
+RECIPES = sorted(
+    path.stem
+    for path in (Path(__file__).parents[2] / "encoders" / "recipes").glob("*.toml")
+    if "[[stages]]" in path.read_text()
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("recipes"))
+
+
+@pytest.fixture(scope="module")
+def base(models):
+    return tiny.bert(models / "recipes-base", masked=True)
+
+
+def small(name):
+    """A recipe of two steps a stage, with what is large in it made small."""
+    found = adjusted(load_neural_recipe(Path(name)), load_neural_recipe(Path(name)).model.kind, True, 2, None)
+    replace = msgspec.structs.replace
+    stages = []
+    for stage in found.stages:
+        tasks = [replace(t, queue=8) if hasattr(t, "queue") else t for t in stage.objectives]
+        tasks = [replace(t, languages=3) if getattr(t, "languages", 0) == 4 else t for t in tasks]
+        mining = stage.mining and replace(stage.mining, recipe="dense", queries=12, passages=40)
+        stages.append(replace(stage, objectives=tuple(tasks), batch=4, mining=mining))
+    return replace(found, stages=tuple(stages))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_trains_and_its_encoder_loads(tmp_path, name, data, base):
+    made = train_neural(small(name), data, tmp_path, str(base), "cpu")
+    encoder = LOAD[made.kind](tmp_path, CPU)
+    assert (encoder.card.name, encoder.card.dim) == (made.name, made.dim)
+    passages = encoder.encode_passages(["bada kulo", "mife"])
+    vectors = passages.weights if made.kind == "sparse" else passages.vectors
+    assert len(vectors) >= 1
+    assert np.isfinite(vectors).all()
+    rows = [json.loads(line) for line in (tmp_path / f"{made.name}.log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [0] + [2] * len(small(name).stages)
+    assert not list(tmp_path.glob("*.work"))
+
+
+@pytest.mark.parametrize("kind", ["dense", "multivector", "sparse"])
+def test_what_is_written_scores_as_what_was_trained(tmp_path, kind, data, base):
+    """The encoder that loads gives the numbers of the network in training, prefixes and punctuation included."""
+    from xsearch.train.neural.batches import Side
+    from xsearch.train.neural.finish import write_encoder
+
+    model = 'query = "q: "\npassage = "p: "\ndim = 16' if kind != "sparse" else ""
+    chosen = load_neural_recipe(recipe(tmp_path, kind, model=model))
+    corpus = read_corpus(data, chosen.sources, chosen.exclude, 1)
+    student = begin(chosen, corpus, str(base)).eval()
+    write_encoder(student, chosen, tmp_path / "out", (), {}, {}) if (tmp_path / "out").mkdir() is None else None
+    encoder = LOAD[kind](tmp_path / "out", CPU)
+    texts = ("the river, flooded", "a short one")
+    side = Side(texts, ("en", "en"))
+    with torch.no_grad():
+        for task, encode in (("query", encoder.encode_queries), ("document", encoder.encode_passages)):
+            expected, found = student.represent(side, task), encode(list(texts))
+            for row in range(2):
+                if kind == "dense":
+                    got = found[row] if task == "query" else found.vectors[row]
+                    wanted = expected[row]
+                elif kind == "multivector":
+                    got, wanted = found[row], expected[0][row][expected[1][row]]
+                else:
+                    inside = slice(found.starts[row], found.starts[row + 1])
+                    got = np.zeros(encoder.card.dim, np.float32)
+                    got[found.terms[inside]] = found.weights[inside]
+                    wanted = expected[row]
+                np.testing.assert_allclose(got, wanted, atol=3e-6)
+
+
+def test_training_finds_more_than_its_start(tmp_path, data, base):
+    path = recipe(tmp_path, objectives='{ objective = "translation-ranking", temperature = 0.1 }', steps=60)
+    chosen = load_neural_recipe(path)
+    corpus = read_corpus(data, chosen.sources, chosen.exclude, chosen.seed)
+    from xsearch.train.neural.measure import reciprocal_ranks
+
+    rng = np.random.default_rng(5)
+    asked = [corpus.rows.pick(row, 2, rng) for row in range(40)]
+    student = begin(chosen, corpus, str(base)).eval()
+    with torch.no_grad():
+        before = np.mean(reciprocal_ranks(student, [a for a, _ in asked], [b for _, b in asked]))
+    train_neural(chosen, data, tmp_path / "out", str(base), "cpu")
+    student.transformer.load_state_dict(load_file(tmp_path / "out" / "mine" / "model.safetensors"), strict=False)
+    with torch.no_grad():
+        after = np.mean(reciprocal_ranks(student, [a for a, _ in asked], [b for _, b in asked]))
+    assert after > before + 0.2
+
+
+@pytest.mark.parametrize("method", ["lora", "prompt"])
+def test_what_is_not_tuned_stays(tmp_path, method, data, base):
+    tuning = f'tuning = {{ method = "{method}", rank = 2, length = 3 }}'
+    chosen = load_neural_recipe(recipe(tmp_path, model=tuning, steps=2))
+    train_neural(chosen, data, tmp_path / "out", str(base), "cpu")
+    before, after = load_file(base / "model.safetensors"), load_file(tmp_path / "out" / "mine" / "model.safetensors")
+    changed = {name for name, weight in after.items() if not torch.equal(weight, before.get(f"bert.{name}", weight))}
+    if method == "prompt":
+        assert changed == {"embeddings.word_embeddings.weight"}
+        table, old = after["embeddings.word_embeddings.weight"], before["bert.embeddings.word_embeddings.weight"]
+        assert len(table) == len(old) + 3
+        np.testing.assert_array_equal(table[: len(old)], old)
+        assert load_encoder(tmp_path / "out", CPU).card.prefixes.query == "[PROMPT0][PROMPT1][PROMPT2]"
+    else:
+        assert changed
+        assert all("layer" in name and name.endswith("weight") and after[name].dim() == 2 for name in changed)
+        for name in changed:
+            assert torch.linalg.matrix_rank(after[name] - before[f"bert.{name}"], rtol=1e-3) <= 2
+
+
+def test_a_fresh_network_begins_with_the_static_vectors(data):
+    from xsearch.train.neural.recipe import Model
+
+    settings = Fresh(layers=1, hidden=48, heads=2, inner=32, vocabulary=300, texts=200, positions=64)
+    corpus = read_corpus(data, (Source("parallel/*.jsonl"),), (), 1)
+    network, tokenizer = fresh_model(settings, corpus, 1)
+    static = load_encoder()
+    pieces = [p for p in tokenizer.get_vocab() if p.startswith("▁") and len(p) > 3][:40]
+    vectors = network.get_input_embeddings().weight.detach().numpy()[tokenizer.convert_tokens_to_ids(pieces)]
+    wanted = static.encode_queries([piece[1:] for piece in pieces])
+    cosines = vectors @ vectors.T / np.outer(*[np.linalg.norm(vectors, axis=1)] * 2)
+    kept = np.corrcoef((wanted @ wanted.T)[np.triu_indices(40, 1)], cosines[np.triu_indices(40, 1)])[0, 1]
+    assert kept > 0.8
+    wide = started_vectors("xsearch-static-v2", tokenizer, 300, 1)[tokenizer.convert_tokens_to_ids(pieces)]
+    np.testing.assert_allclose(wide @ wide.T, wanted @ wanted.T, atol=1e-4)
+    assert tokenizer.tokenize("Bada, BADA!") == tokenizer.tokenize("bada bada")
+    assert Model().fresh.static == "xsearch-static-v2"
+
+
+def test_what_cannot_be_trained_says_so(tmp_path, data, models, base):
+    chosen = load_neural_recipe(recipe(tmp_path, model="layers = 9"))
+    with pytest.raises(BadInput, match="has not 9 layers to keep"):
+        train_neural(chosen, data, tmp_path / "out", str(base), "cpu")
+    broken = models / "broken-base"
+    broken.mkdir()
+    (broken / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(BadInput, match="cannot be loaded to be trained"):
+        train_neural(load_neural_recipe(recipe(tmp_path)), data, tmp_path / "out", str(broken), "cpu")
