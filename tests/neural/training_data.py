@@ -25,17 +25,20 @@ licence = "CC0-1.0"
 
 [[stages]]
 name = "only"
-batch = 6
+batch = {batch}
 schedule = {{ steps = {steps}, learning_rate = 2e-3, {schedule} }}
 objectives = [{objectives}]
 """
 CONTRASTIVE = '{ objective = "contrastive", temperature = 0.1 }'
 
 
-def recipe(folder: Path, kind="dense", objectives=CONTRASTIVE, steps=4, model="", schedule="warmup = 0.25") -> Path:
+def recipe(
+    folder: Path, kind="dense", objectives=CONTRASTIVE, steps=4, model="", schedule="warmup = 0.25", batch=6
+) -> Path:
     """A recipe's file."""
     path = folder / f"{kind}.toml"
-    path.write_text(RECIPE.format(kind=kind, objectives=objectives, steps=steps, model=model, schedule=schedule))
+    given = {"objectives": objectives, "steps": steps, "model": model, "schedule": schedule, "batch": batch}
+    path.write_text(RECIPE.format(kind=kind, **given))
     return path
 
 

@@ -13,6 +13,7 @@ from xsearch.core import BadInput, MissingExtra
 from xsearch.core.extras import need
 from xsearch.encode.neural.checkpoint import Checkpoint, brief
 from xsearch.encode.neural.describe import Settings, bge_head
+from xsearch.encode.neural.packed import unpacked
 from xsearch.encode.neural.runtime import Runtime
 
 CLASSES = {"dense": "SentenceTransformer", "multivector": "MultiVectorEncoder", "sparse": "SparseEncoder"}
@@ -24,9 +25,9 @@ def build(checkpoint: Checkpoint, found: Settings, torch: Any, device: str, runt
     transformers = need("transformers", "neural", "a neural encoder")
     inside = {"trust_remote_code": trusted and checkpoint.needs_code, "local_files_only": True}
     weights = {"dtype": runtime.dtype(torch, device), **({} if trusted else {"use_safetensors": True})}
-    folder = str(checkpoint.folder)
     try:
-        with quiet(transformers):
+        with quiet(transformers), unpacked(checkpoint.folder) as whole:
+            folder = str(whole)
             if found.kind != "dense" and bge_head(checkpoint, found.kind):
                 # The head reads the transformer's states: what pools them stays away.
                 model = library.SentenceTransformer(modules=[_transformer(folder, weights, inside)], device=device)
@@ -37,13 +38,13 @@ def build(checkpoint: Checkpoint, found: Settings, torch: Any, device: str, runt
             else:
                 make = getattr(library, CLASSES[found.kind])
                 model = make(folder, device=device, model_kwargs=weights, **inside)
-    except MemoryError:
+    except (MemoryError, BadInput):
         raise
     except ImportError as error:
-        raise MissingExtra(f"{folder} needs another package: {brief(error)}") from error
+        raise MissingExtra(f"{checkpoint.folder} needs another package: {brief(error)}") from error
     except Exception as error:
         # Whatever a damaged or foreign checkpoint makes the library raise, the folder is what the user can change.
-        raise BadInput(f"{folder} cannot be loaded as an encoder: {brief(error)}") from error
+        raise BadInput(f"{checkpoint.folder} cannot be loaded as an encoder: {brief(error)}") from error
     if found.kind == "multivector" and not bge_head(checkpoint, "multivector"):
         _complete_masks(model, checkpoint)
     model = model.to(runtime.dtype(torch, device))

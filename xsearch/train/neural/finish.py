@@ -13,6 +13,7 @@ from xsearch.core.extras import need
 from xsearch.encode import EncoderCard, SourceNote, write_card
 from xsearch.encode.card import Prefixes
 from xsearch.encode.neural.build import quiet
+from xsearch.encode.neural.packed import pack
 from xsearch.train.neural.recipe import NeuralRecipe
 from xsearch.train.neural.tuning import finish
 
@@ -30,6 +31,8 @@ def write_encoder(
     folder, part = out / recipe.name, out / f"{recipe.name}.part"
     shutil.rmtree(part, ignore_errors=True)
     save_model(student, part)
+    if settings.int8:
+        pack(part)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(part, folder)
     sparse = settings.kind == "sparse"

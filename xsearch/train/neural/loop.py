@@ -164,12 +164,11 @@ def _precision(model: Any) -> AbstractContextManager[Any]:
 
 
 def _optimizer(model: Any, schedule: Schedule, device: Any) -> Any:
-    """AdamW (Loshchilov and Hutter 2019) without decay of biases and norms."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.dim() > 1], "weight_decay": schedule.weight_decay},
-        {"params": [p for p in trained if p.dim() < 2], "weight_decay": 0.0},
-    ]
+    """AdamW (Loshchilov and Hutter 2019) without decay of biases and norms, nor of a table some of whose rows stay."""
+    groups: list[dict[str, Any]] = [{"params": [], "weight_decay": decay} for decay in (schedule.weight_decay, 0.0)]
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            groups[int(parameter.dim() < 2 or hasattr(parameter, "undecayed"))]["params"].append(parameter)
     given = [group for group in groups if group["params"]]
     return torch.optim.AdamW(given, lr=schedule.learning_rate, fused=device.type == "cuda")
 

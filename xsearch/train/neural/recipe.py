@@ -75,7 +75,8 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is trained. base: a checkpoint's folder or name, which `--base` overrules; "" for a fresh network. kind:
     "dense", "multivector" or "sparse". dim: of vectors, 0 for the network's own width; multi-vector encoders have 128
     then. pooling: of dense vectors, "mean" or "cls". lengths: tokens of queries and passages. query, passage: what is
-    put in front of them. layers: so many of a checkpoint's, evenly spread, 0 for all (BiStil starts so)."""
+    put in front of them. layers: so many of a checkpoint's, evenly spread, 0 for all (BiStil starts so). int8: write
+    weights of 8 bits (`xsearch.encode.neural.packed`)."""
 
     kind: str = "dense"
     base: str = ""
@@ -86,6 +87,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     query: str = ""
     passage: str = ""
     layers: int = 0
+    int8: bool = False
     fresh: Fresh = Fresh()
     tuning: Tuning = Tuning()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from xsearch.core.extras import need
@@ -31,7 +32,10 @@ def _with_lora(transformer: Any, tuning: Tuning) -> Any:
     """W + (alpha / rank) B A in every linear layer but the vocabulary's (Hu et al. 2022, "LoRA", equation 3)."""
     peft = need("peft", "neural", "low-rank tuning")
     config = peft.LoraConfig(r=tuning.rank, lora_alpha=tuning.alpha, target_modules="all-linear")
-    return peft.get_peft_model(transformer, config)
+    with warnings.catch_warnings():
+        # peft asks transformers for a name that is about to change.
+        warnings.simplefilter("ignore", FutureWarning)
+        return peft.get_peft_model(transformer, config)
 
 
 def _with_prompt(transformer: Any, tokenizer: Any, settings: Model) -> Model:
@@ -47,6 +51,7 @@ def _with_prompt(transformer: Any, tokenizer: Any, settings: Model) -> Model:
         parameter.requires_grad_(False)
     table = transformer.get_input_embeddings().weight
     table.requires_grad_(True)
+    table.undecayed = True
     first = len(tokenizer) - len(names)
     rows = (torch.arange(table.shape[0]) >= first).unsqueeze(1)
     table.register_hook(lambda gradient: gradient * rows.to(gradient))
