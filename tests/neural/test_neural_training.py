@@ -159,11 +159,20 @@ def data(tmp_path_factory):
 
 def test_what_is_trained_is_indexed_and_queried(tmp_path, base, data):
     path = recipe(tmp_path, steps=3)
+    searched = tmp_path / "searched"
+    searched.mkdir()
+    documents = [{"id": f"{n}.en", "lang": "en", "text": text} for n, text in enumerate(tiny.TEXTS[:4])]
+    (searched / "docs.jsonl").write_text("".join(json.dumps(record) + "\n" for record in documents))
+    (searched / "topics.jsonl").write_text(json.dumps({"id": "1", "lang": "en", "text": "the bridge"}))
     result = CliRunner().invoke(
         app, ["train", "encoder", "--recipe", str(path), "--data", str(data), "--base", str(base), "--out",
-              str(tmp_path / "out"), "--device", "cpu"],
+              str(tmp_path / "out"), "--device", "cpu", "--evaluate", str(searched)],
     )  # fmt: skip
     assert result.exit_code == 0, result.output
+    assert "120 rows, 60 sections in 3 languages" in result.output
+    rows = [json.loads(line) for line in (tmp_path / "out" / "mine.log.jsonl").read_text().splitlines()]
+    assert all(0 <= row["searched nDCG@10"] <= 1 for row in rows)
+    assert f"searched nDCG@10: {rows[-1]['searched nDCG@10']:.3f}" in result.output
     encoder = load_encoder(tmp_path / "out", Runtime("cpu"))
     assert (encoder.card.name, encoder.card.dim, encoder.card.max_length) == ("mine", 32, 40)
     assert [note.licence for note in encoder.card.sources] == ["CC0-1.0"] * 2

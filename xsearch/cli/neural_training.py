@@ -17,6 +17,11 @@ Toy = Annotated[bool, typer.Option("--toy", help="The recipe at a size that a CP
 Steps = Annotated[int | None, typer.Option(min=1, help="Of every stage, instead of the recipe's.")]
 Seed = Annotated[int | None, typer.Option(help="Instead of the recipe's.")]
 
+Evaluate = Annotated[
+    list[Path] | None,
+    typer.Option("--evaluate", metavar="DIR", help="docs.jsonl, topics.jsonl, searched as training goes on."),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `xsearch train`."""
@@ -34,14 +39,16 @@ def encoder(
     steps: Steps = None,
     seed: Seed = None,
     device: Device = "auto",
+    evaluate: Evaluate = None,
 ) -> None:
     """Train an encoder of a vector a text. What is done stays: the same command again goes on.
 
     \b
     xsearch train encoder --recipe dap --base xlm-roberta-base --data ./data --out trained
+    xsearch train encoder --recipe contrastive --toy --data ./data --evaluate eval/collections/demo
     xsearch index ./docs --encoder trained -i own
     """
-    _train("dense", recipe, data, out, base, toy, steps, seed, device)
+    _train("dense", recipe, data, out, base, toy, steps, seed, device, evaluate)
 
 
 def colbert(
@@ -53,13 +60,14 @@ def colbert(
     steps: Steps = None,
     seed: Seed = None,
     device: Device = "auto",
+    evaluate: Evaluate = None,
 ) -> None:
     """Train an encoder of a vector a token, for late interaction.
 
     \b
     xsearch train colbert --recipe colbert-x --base xlm-roberta-large --data ./data --out trained
     """
-    _train("multivector", recipe, data, out, base, toy, steps, seed, device)
+    _train("multivector", recipe, data, out, base, toy, steps, seed, device, evaluate)
 
 
 def sparse(
@@ -71,13 +79,14 @@ def sparse(
     steps: Steps = None,
     seed: Seed = None,
     device: Device = "auto",
+    evaluate: Evaluate = None,
 ) -> None:
     """Train an encoder of weights of the vocabulary.
 
     \b
     xsearch train sparse --recipe splade --base bert-base-multilingual-cased --data ./data --out trained
     """
-    _train("sparse", recipe, data, out, base, toy, steps, seed, device)
+    _train("sparse", recipe, data, out, base, toy, steps, seed, device, evaluate)
 
 
 def _train(
@@ -90,6 +99,7 @@ def _train(
     steps: int | None,
     seed: int | None,
     device: str,
+    evaluate: list[Path] | None,
 ) -> None:
     from xsearch.cli.progress import Progress, say
     from xsearch.train.neural.recipe import adjusted, load_neural_recipe
@@ -101,6 +111,9 @@ def _train(
 
     def on_progress(step: Step) -> None:
         progress.unit, progress.total = ("texts" if step.stage == "mine" else "steps"), step.total
+        if step.note:
+            say(step.note, progress)
+            return
         if step.measures:
             found = ", ".join(f"{name} {value:.3f}" for name, value in step.measures.items())
             say(f"{step.within}, step {step.done:,}: {found}", progress)
@@ -112,7 +125,7 @@ def _train(
         progress.update(step.done, f" ({detail})")
 
     out.mkdir(parents=True, exist_ok=True)
-    card = train_neural(chosen, data, out, base, device, on_progress)
+    card = train_neural(chosen, data, out, base, device, on_progress, evaluate or ())
     progress.clear()
     say(f"{out / card.name}.toml: {card.kind}, {card.dim:,} dimensions, {len(card.languages)} languages measured")
     for name, value in card.scores.items():

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 class Progress:
     """Where training is. stage: "read", "vocabulary", "tokenise", "align", "train", "evaluate" or "mine"; done of
     total texts, languages or steps. loss and pairs_per_second: of the last steps, while training; parts: of that loss
-    by objective. measures: of an evaluation, by name. within: the recipe's stage."""
+    by objective. measures: of an evaluation, by name. within: the recipe's stage. note: something to be said."""
 
     stage: str
     done: int = 0
@@ -20,6 +20,7 @@ class Progress:
     parts: Mapping[str, float] = field(default_factory=dict)
     measures: Mapping[str, float] = field(default_factory=dict)
     within: str = ""
+    note: str = ""
 
 
 OnProgress = Callable[[Progress], None]

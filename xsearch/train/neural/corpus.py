@@ -119,6 +119,17 @@ class Corpus:
         used = {self.rows.langs[lang] for table in (self.rows, self.titles, self.bodies) for lang in table.texts.langs}
         return sorted(used | {lang for pair in self.pairs for lang in (pair.query_lang, pair.positive_lang)} - {""})
 
+    def described(self) -> str:
+        """What there is, in words; and what is missing."""
+        sizes = {"rows": len(self.rows.texts), "sections": len(self.titles.texts), "pairs": len(self.pairs)}
+        said = ", ".join(f"{size:,} {name}" for name, size in sizes.items() if size)
+        said += f" in {len(self.languages)} languages" if len(self.languages) > 1 else ""
+        if self.excluded:
+            said += f"; {self.excluded:,} texts of evaluation collections left out"
+        if len(self.languages) == 1:
+            said += f"; all are in '{self.languages[0]}': nothing here teaches to search across languages"
+        return said
+
     def texts(self, size: int, rng: np.random.Generator, langs: tuple[str, ...] = ()) -> Plain:
         """Texts of rows, sections and passages, by how many there are; in `langs`, or in any languages."""
         found: list[Item] = []

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from xsearch.core import BadInput
+from xsearch.train.evaluate_static import Collection, ndcg, read_collection
 from xsearch.train.neural.batches import Side
 from xsearch.train.neural.corpus import Corpus, Item, side
 
@@ -56,6 +60,46 @@ class Held:
                 }
         finally:
             student.train(before)
+
+
+class Measures:
+    """What is measured at every evaluation: `held` texts, and nDCG@10 over all documents of each collection in one
+    list, by its folder's name. A document is read up to the length of a passage; one of ID.LANG answers every wording
+    of topic ID."""
+
+    def __init__(self, held: Held, collections: Sequence[Path] = ()) -> None:
+        self.held = held
+        self._collections = {folder.name: read_collection(folder) for folder in collections}
+        for folder, found in zip(collections, self._collections.values(), strict=True):
+            if not found.documents or not found.topics:
+                raise BadInput("holds no docs.jsonl and topics.jsonl to be measured with", str(folder))
+
+    def measure(self, student: Any) -> dict[str, float]:
+        """Figures by name."""
+        found = self.held.measure(student)
+        for name, collection in self._collections.items():
+            found[f"{name} nDCG@10"] = searched(student, collection)
+        return found
+
+
+def searched(student: Any, collection: Collection) -> float:
+    """Mean nDCG@10 of a collection's topics over all its documents."""
+    documents = [(f"{d.get('title') or ''}\n{d['text']}", d["lang"]) for d in collection.documents]
+    owners = np.array([d["id"].rsplit(".", 1)[0] for d in collection.documents])
+    before = student.training
+    student.eval()
+    try:
+        with torch.no_grad():
+            encoded = [student.represent(part, "document") for part in _batches(documents)]
+            means = []
+            for start, asked in enumerate(_batches([(t["text"], t["lang"]) for t in collection.topics])):
+                queries = student.represent(asked, "query")
+                scores = torch.cat([student.scores(queries, some) for some in encoded], dim=1).float().cpu().numpy()
+                topics = np.array([t["id"] for t in collection.topics[start * BATCH : start * BATCH + len(asked)]])
+                means += ndcg(scores, topics[:, None] == owners).tolist()
+    finally:
+        student.train(before)
+    return float(np.mean(means))
 
 
 def reciprocal_ranks(student: Any, queries: list[Item], passages: list[Item]) -> list[float]:

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from xsearch.core.extras import need
 from xsearch.encode import EncoderCard, Runtime
 from xsearch.encode.neural.build import quiet
 from xsearch.encode.neural.checkpoint import locate
+from xsearch.encode.neural.packed import unpacked
 from xsearch.train.neural.corpus import Corpus, read_corpus
 from xsearch.train.neural.fresh import fresh_model
 from xsearch.train.neural.mining import mine
@@ -35,36 +37,40 @@ def train_neural(
     base: str = "",
     device: str = "auto",
     on_progress: OnProgress = lambda _: None,
+    collections: Sequence[Path] = (),
     save_seconds: float = 120.0,
 ) -> EncoderCard:
     """Train what `recipe` describes from the files of `data`; write `out/NAME.toml` and `out/NAME/`. Returns the card.
 
-    base: a checkpoint's folder or name on the hub, in the place of the recipe's. device: as a `Runtime`'s. A run that
+    base: a checkpoint's folder or name on the hub, in the place of the recipe's. device: as a `Runtime`'s. collections:
+    folders of documents and topics that are searched at every evaluation (`measure.Collections`). A run that
     was cut short goes on from what it left in `out/NAME.work`, which is removed in the end: on a CPU with as many
     threads to the same weights. `out/NAME.log.jsonl` holds what was measured on the way. Raises `BadInput` for data
     that cannot be used and for a loss that is not finite, `MissingExtra` without torch.
     """
     torch = need("torch", "neural", "training an encoder")
     from xsearch.train.neural.finish import write_encoder
-    from xsearch.train.neural.measure import Held
+    from xsearch.train.neural.measure import Held, Measures
 
     where = Runtime(device).devices(torch)[0]
     on_progress(Progress("read"))
     corpus = read_corpus(data, recipe.sources, recipe.exclude, recipe.seed, recipe.most)
+    on_progress(Progress("read", note=corpus.described()))
     student = begin(recipe, corpus, base).to(where)
-    held = Held(corpus, recipe.seed)
+    held = Measures(Held(corpus, recipe.seed), collections)
     work = out / f"{recipe.name}.work"
     measured: list[dict[str, Any]] = [{"stage": "", "step": 0, **held.measure(student)}]
     run = Run(student, recipe, data, work, _key(recipe, corpus, base), held, on_progress, save_seconds)
     for number, stage in enumerate(recipe.stages):
         if stage.mining:
-            folder = work / stage.name
+            # Another recipe in the same place mines anew.
+            folder = work / f"{stage.name}-{run.key[:12]}"
             folder.mkdir(parents=True, exist_ok=True)
             corpus = corpus.mined(mine(corpus, stage.mining, recipe.seed, folder, on_progress))
         measured += run.stage(stage, number, corpus)
     scores = {name: round(value, 4) for name, value in measured[-1].items() if isinstance(value, float)}
     notes = source_notes(data, corpus.files, recipe.sources)
-    card = write_encoder(student, recipe, out, notes, held.by_language(student), scores)
+    card = write_encoder(student, recipe, out, notes, held.held.by_language(student), scores)
     log = "".join(json.dumps(row) + "\n" for row in measured)
     (out / f"{recipe.name}.log.jsonl").write_text(log, encoding="utf-8")
     shutil.rmtree(work)
@@ -107,9 +113,9 @@ def _checkpoint(name: str, words: bool) -> tuple[Any, Any]:
     folder = locate(name).folder
     load = transformers.AutoModelForMaskedLM if words else transformers.AutoModel
     try:
-        with quiet(transformers):
-            model = load.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        with quiet(transformers), unpacked(folder) as whole:
+            model = load.from_pretrained(whole, local_files_only=True, use_safetensors=True)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(whole, local_files_only=True)
     except Exception as error:
         # Whatever a damaged or foreign checkpoint makes the library raise, the folder is what the user can change.
         raise BadInput(f"{folder} cannot be loaded to be trained: {error}") from error
