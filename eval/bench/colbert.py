@@ -1,0 +1,282 @@
+"""Late interaction over token vectors: what of exact MaxSim the index keeps, and what it costs.
+
+    python eval/bench/colbert.py --vectors FILE [--encoder MODEL --data DIR] [--passages N] [--fast-plaid PYTHON]
+
+FILE holds the vectors of passages and queries; where it is missing, MODEL encodes the `*.sections.jsonl.xz` of DIR:
+passages are sections of documentation in 20 languages, queries the headings of every fifth section, the sections of the
+same heading in all languages relevant. All passages are put into one list, as the peers have them. `recall` counts, of
+the hundred best by exact MaxSim (float32, all passages), those among the hundred that a search returns; `found_10` of
+the ten best. Every search is followed by exact MaxSim over its own codes' vectors. Times are CPU time of one thread.
+
+Appends rows to `eval/results/colbert.jsonl`: one for each of `--bits`, of `--probes` and of `--rescored`, for candidates
+by fixed-dimensional encodings (`muvera`), and for fast-plaid in an interpreter of its own (`eval/peers`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import numpy as np
+from muvera import FixedEncoding
+
+from xsearch.core import PassageBatch, Query, TokenVectors
+from xsearch.retrieve import Colbert, ColbertWriter
+from xsearch.retrieve.colbert import reader
+from xsearch.storage import DiskFiles
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPTH = 100
+AT_ONCE = 512
+LANGUAGES = "en de fr es ru fa zh ar hi ja tr pl it pt ko vi id uk cs sw".split()
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Passages' and queries' token vectors, and which passages answer a query: those of the same key."""
+
+    vectors: np.ndarray
+    starts: np.ndarray
+    keys: np.ndarray
+    query_vectors: np.ndarray
+    query_starts: np.ndarray
+    query_keys: np.ndarray
+
+    @staticmethod
+    def load(path: Path, passages: int, queries: int) -> Vectors:
+        held = np.load(path)
+        starts, asked = held["starts"][: passages + 1], held["query_starts"][: queries + 1]
+        return Vectors(
+            held["vectors"][: starts[-1]],
+            starts,
+            held["keys"][:passages],
+            held["query_vectors"][: asked[-1]],
+            asked,
+            held["query_keys"][:queries],
+        )
+
+    @property
+    def queries(self) -> list[np.ndarray]:
+        return np.split(self.query_vectors, self.query_starts[1:-1])
+
+    def exact(self) -> tuple[np.ndarray, float]:
+        """MaxSim of all passages for all queries, float32 (passages, queries), and CPU milliseconds a query."""
+        started = time.process_time()
+        scores = np.empty((len(self.keys), len(self.query_keys)), np.float32)
+        for first in range(0, len(self.keys), AT_ONCE):
+            last = min(first + AT_ONCE, len(self.keys))
+            begin, end = self.starts[first], self.starts[last]
+            similar = self.vectors[begin:end].astype(np.float32) @ self.query_vectors.T
+            best = np.maximum.reduceat(similar, self.starts[first:last] - begin, axis=0)
+            scores[first:last] = np.add.reduceat(best, self.query_starts[:-1], axis=1)
+        return scores, 1000 * (time.process_time() - started) / len(self.query_keys)
+
+
+def encode(encoder: str, data: Path, path: Path, passages: int, queries: int) -> None:
+    """Encode sections and headings, and keep the vectors."""
+    import lzma
+
+    from xsearch.encode import Runtime, load_multivector
+
+    rng, found, asked = np.random.default_rng(5), [], []
+    for source in sorted(data.glob("*.sections.jsonl.xz")):
+        for row, line in enumerate(lzma.open(source, "rt", encoding="utf-8")):
+            record, key = json.loads(line), f"{source.stem}:{row}"
+            found += [(key, lang, text) for lang, text in record["text"].items() if lang in LANGUAGES]
+            titles = [(key, lang, text) for lang, text in record["title"].items() if lang in LANGUAGES]
+            if row % 5 == 0 and titles:
+                asked.append(titles[rng.integers(len(titles))])
+    found = [found[i] for i in rng.permutation(len(found))[:passages]]
+    asked = [asked[i] for i in rng.permutation(len(asked))[:queries]]
+    model = load_multivector(encoder, Runtime("auto"))
+    held = [model.encode_passages([row[2] for row in found[i : i + 1024]]) for i in range(0, len(found), 1024)]
+    sizes = np.concatenate([np.diff(part.starts) for part in held])
+    kept = sizes > 0
+    topics = model.encode_queries([row[2] for row in asked])
+    np.savez(
+        path,
+        vectors=np.concatenate([part.vectors.astype(np.float16) for part in held]),
+        starts=np.concatenate(([0], np.cumsum(sizes[kept]))),
+        keys=np.array([row[0] for row in found])[kept],
+        query_vectors=topics.vectors,
+        query_starts=topics.starts,
+        query_keys=np.array([row[0] for row in asked]),
+    )
+
+
+def build(folder: Path, given: Vectors, bits: int) -> tuple[dict[str, Any], dict[str, float]]:
+    """An index of the passages; its state, CPU seconds and bytes a token."""
+    started = time.process_time()
+    writer = ColbertWriter(folder, {"bits": bits}, high_water=0, files=DiskFiles())
+    for first in range(0, len(given.keys), 4096):
+        last = min(first + 4096, len(given.keys))
+        begin, end = given.starts[first], given.starts[last]
+        held = TokenVectors(given.vectors[begin:end].astype(np.float32), given.starts[first : last + 1] - begin)
+        writer.add(PassageBatch(np.arange(first, last), ["en"] * (last - first), (), (), token_vectors=held))
+    state = writer.flush()
+    taken = time.process_time() - started
+    size = sum((folder / name).stat().st_size for name in state["files"])
+    return state, {"build_s": round(taken, 1), "bytes_a_token": round(size / len(given.vectors), 1)}
+
+
+def searched(folder: Path, state: dict[str, Any], given: Vectors) -> tuple[list[np.ndarray], float]:
+    """The best passages of every query, and CPU milliseconds of a search at the median, after one to warm up."""
+    opened, found, taken = Colbert(folder, state), [], []
+    queries = [Query("", (), vectors={"colbert": vectors}) for vectors in given.queries]
+    opened.search(queries[0], DEPTH)
+    for query in queries:
+        started = time.thread_time()
+        found.append(opened.search(query, DEPTH).passages)
+        taken.append(1000 * (time.thread_time() - started))
+    return found, float(np.median(taken))
+
+
+def quality(found: list[np.ndarray], exact: np.ndarray, given: Vectors) -> dict[str, float]:
+    """Recall of what exact MaxSim finds, and nDCG@10 beside its own."""
+    right = np.argsort(-exact, axis=0, kind="stable")[:DEPTH].T
+    own = [ndcg(passages, key, given) for passages, key in zip(found, given.query_keys, strict=True)]
+    ideal = [ndcg(passages, key, given) for passages, key in zip(right, given.query_keys, strict=True)]
+    return {
+        "recall": round(float(np.mean([len(np.intersect1d(a, b)) / DEPTH for a, b in zip(found, right)])), 4),
+        "found_10": round(float(np.mean([len(np.intersect1d(a, b[:10])) / 10 for a, b in zip(found, right)])), 4),
+        "ndcg_10": round(float(np.mean(own)), 4),
+        "exact_ndcg_10": round(float(np.mean(ideal)), 4),
+    }
+
+
+def ndcg(passages: np.ndarray, key: str, given: Vectors) -> float:
+    """nDCG@10 with one grade."""
+    discounts = 1 / np.log2(np.arange(2, 12))
+    gains = given.keys[passages[:10]] == key
+    relevant = min(10, int((given.keys == key).sum()))
+    return float(gains @ discounts[: len(gains)] / discounts[:relevant].sum()) if relevant else 0.0
+
+
+def candidates(given: Vectors, exact: np.ndarray, planes: int, repetitions: int, share: int) -> dict[str, Any]:
+    """Recall of the `share` best by fixed-dimensional encodings, rescored exactly, and what they cost."""
+    made = FixedEncoding(given.vectors.shape[1], planes=planes, repetitions=repetitions)
+    started = time.process_time()
+    parts = [
+        made.encode(
+            given.vectors[given.starts[first] : given.starts[last]].astype(np.float32),
+            given.starts[first : last + 1] - given.starts[first],
+            query=False,
+        )
+        for first in range(0, len(given.keys), AT_ONCE)
+        for last in [min(first + AT_ONCE, len(given.keys))]
+    ]
+    rows = np.concatenate(parts)
+    built = time.process_time() - started
+    asked = made.encode(given.query_vectors, given.query_starts, query=True)
+    found, started = [], time.process_time()
+    for number, query in enumerate(asked):
+        best = np.argpartition(-(rows @ query), share)[:share]
+        found.append(best[np.argsort(-exact[best, number], kind="stable")[:DEPTH]])
+    taken = 1000 * (time.process_time() - started) / len(asked)
+    # As int8 they would take a byte each.
+    size = round(made.size * len(given.keys) / len(given.vectors), 1)
+    row = {"candidates": "muvera", "planes": planes, "repetitions": repetitions, "rescored": share}
+    return (
+        row | {"build_s": round(built, 1), "bytes_a_token": size, "ms": round(taken, 1)} | quality(found, exact, given)
+    )
+
+
+def fast_plaid(python: Path, path: Path, given: Vectors, exact: np.ndarray) -> dict[str, Any]:
+    """fast-plaid on the same vectors, in its own interpreter."""
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch) / "found.npz"
+        script = ROOT / "eval" / "peers" / "fast_plaid_peer.py"
+        counts = [str(len(given.keys)), str(len(given.query_keys))]
+        subprocess.run([python, script, path, *counts, out], check=True, stdout=sys.stderr)
+        held = np.load(out)
+        measured = json.loads(str(held["measured"]))
+        return measured | quality(list(held["passages"]), exact, given)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--vectors", type=Path, required=True)
+    parser.add_argument("--encoder")
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "parallel")
+    parser.add_argument("--passages", type=int, default=50_000)
+    parser.add_argument("--queries", type=int, default=100)
+    parser.add_argument("--bits", type=int, nargs="*", default=[1, 2, 4])
+    parser.add_argument("--probes", type=int, nargs="*", default=[16, 256])
+    parser.add_argument("--rescored", type=int, nargs="*", default=[500, 8000])
+    parser.add_argument("--planes", type=int, nargs="*", default=[4, 5])
+    parser.add_argument("--fast-plaid", type=Path, help="the interpreter that has fast-plaid")
+    parser.add_argument("--results", type=Path, default=ROOT / "eval" / "results" / "colbert.jsonl")
+    asked = parser.parse_args()
+    if not asked.vectors.is_file():
+        if not asked.encoder:
+            sys.exit(f"{asked.vectors} is not there: name a ColBERT-style model with --encoder")
+        encode(asked.encoder, asked.data, asked.vectors, asked.passages, asked.queries)
+    given = Vectors.load(asked.vectors, asked.passages, asked.queries)
+    exact, exhaustive = given.exact()
+    about = {
+        "bench": "colbert",
+        "passages": len(given.keys),
+        "tokens": len(given.vectors),
+        "queries": len(given.query_keys),
+        "exhaustive_ms": round(exhaustive, 1),
+        **provenance(),
+    }
+
+    def report(row: dict[str, Any]) -> None:
+        with asked.results.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(about | row) + "\n")
+        print(json.dumps(row), flush=True)
+
+    if asked.fast_plaid:
+        report({"system": "fast-plaid"} | fast_plaid(asked.fast_plaid, asked.vectors, given, exact))
+    measure(given, exact, asked, report)
+    for planes in asked.planes:
+        report({"system": "muvera"} | candidates(given, exact, planes, 20, reader.RESCORED))
+
+
+def measure(given: Vectors, exact: np.ndarray, asked: argparse.Namespace, report: Callable[..., None]) -> None:
+    """Rows of the index: as it is by default with each number of bits, then with other settings."""
+    defaults = reader.PROBES, reader.RESCORED
+    for bits in asked.bits:
+        with tempfile.TemporaryDirectory() as scratch:
+            state, costs = build(Path(scratch), given, bits)
+            settings = [defaults]
+            if bits == 2:
+                settings += [(probes, defaults[1]) for probes in asked.probes]
+                settings += [(defaults[0], rescored) for rescored in asked.rescored]
+            for compiled in (0, sys.maxsize):
+                for reader.PROBES, reader.RESCORED in settings if compiled == 0 else settings[:1]:
+                    reader.COMPILED = compiled
+                    found, taken = searched(Path(scratch), state, given)
+                    row = {"system": "xsearch", "bits": bits, "probes": reader.PROBES, "rescored": reader.RESCORED}
+                    row |= {"loops": "numpy" if compiled else "numba", "ms": round(taken, 1)}
+                    report(row | costs | quality(found, exact, given))
+            reader.PROBES, reader.RESCORED = defaults
+
+
+def provenance() -> dict[str, Any]:
+    """Commit, machine, date and command."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return {
+        "commit": commit.stdout.strip(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "load": round(os.getloadavg()[0], 1),
+        "date": time.strftime("%Y-%m-%d"),
+        "command": "python eval/bench/colbert.py " + " ".join(sys.argv[1:]),
+    }
+
+
+if __name__ == "__main__":
+    main()
