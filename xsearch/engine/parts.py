@@ -139,11 +139,13 @@ def open_retriever(
     generation: Path,
     states: Mapping[str, Mapping[str, Any]],
     pieces: Callable[[], PieceEncoder],
+    device: str = "cpu",
 ) -> Retriever:
     """The reader of a retriever's parts.
 
     generation: the folder that holds them. states: by part, as the manifest has them. pieces: loads, when first
-    needed, the encoder whose pieces the index holds; to be kept instead of the encoder.
+    needed, the encoder whose pieces the index holds; to be kept instead of the encoder. device: where vectors of tokens
+    are compared, as `encode.Runtime` has it.
     """
     if name == "psq":
         return PSQ(generation / "pieces", states.get("pieces", {}))
@@ -159,7 +161,7 @@ def open_retriever(
     if name == "lucene":
         return Lucene(generation / name, states.get(name, {}))
     if name == "colbert":
-        return Colbert(generation / name, states.get(name, {}))
+        return Colbert(generation / name, states.get(name, {}), device=device)
     if name == "generated":
         return Generated(generation / name, states.get(name, {}))
     return Dense(generation / name, states.get(name, {}))

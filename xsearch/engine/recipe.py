@@ -40,6 +40,12 @@ class DenseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     search: Literal["auto", "exact"] = "auto"
 
 
+class ColbertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the vectors of tokens are kept. bits: of a component of what is left beside a centroid."""
+
+    bits: Literal[1, 2, 4] = 2
+
+
 class RerankSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What scores the best documents again: `reranker`, a name or the path of a card, "" for none; `depth` documents, 0
     for what its card says, of each the `passages` that were found first."""
@@ -108,6 +114,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dense: DenseSettings = DenseSettings()
     lucene: LuceneSettings = LuceneSettings()
     augment: AugmentSettings | None = None
+    colbert: ColbertSettings = ColbertSettings()
     fusion: FusionSettings = FusionSettings()
     rerank: RerankSettings = RerankSettings()
 
@@ -158,6 +165,8 @@ def first_state(recipe: Recipe, part: str) -> dict[str, Any]:
     if part == "lucene":
         settings: dict[str, Any] = msgspec.to_builtins(recipe.lucene)
         return settings
+    if part == "colbert":
+        return {"bits": recipe.colbert.bits}
     return {"codes": recipe.dense.codes, "search": recipe.dense.search} if part == "dense" else {}
 
 

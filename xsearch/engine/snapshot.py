@@ -44,8 +44,9 @@ class Snapshot:
         self.live = Liveness.open(generation / manifest.live)
         # Refers to nothing of this snapshot: what retrievers keep of it must not keep the snapshot alive.
         self._load = cache(partial(index_encoders, manifest, folder, runtime))
+        device = (runtime or Runtime()).device
         self.retrievers: Mapping[str, Retriever] = {
-            name: open_retriever(name, generation, manifest.retrievers, partial(_pieces, self._load))
+            name: open_retriever(name, generation, manifest.retrievers, partial(_pieces, self._load), device)
             for name in self.recipe.retrievers
         }
         self.groups, self.group_of_language = _groups(manifest.languages)

@@ -14,6 +14,7 @@ import numpy as np
 from xsearch.core import EncoderMismatch, FloatArray, IndexDamaged, IntArray, Mask, Query, Ranking
 from xsearch.retrieve.best import Best
 from xsearch.retrieve.colbert.codebook import Codebook
+from xsearch.retrieve.colbert.device import OnDevice, gpu
 from xsearch.retrieve.colbert.probe import probed, promising
 from xsearch.retrieve.colbert.scoring import ask, best_tokens, compiled_loops, decoded, summed
 from xsearch.retrieve.colbert.segment import Segment, map_segment, segment_name
@@ -37,12 +38,12 @@ COMPILED = 20_000
 class Colbert:
     """One snapshot of the part, safe to search from several threads; writes nothing.
 
-    name: the key of this retriever's vectors in `Query.vectors`. Raises `IndexDamaged` when a file is missing or does
-    not fit the state.
+    name: the key of this retriever's vectors in `Query.vectors`. device: what scores passages, as `encode.Runtime` has
+    it; candidates are found by the CPU. Raises `IndexDamaged` when a file is missing or does not fit the state.
     """
 
-    def __init__(self, folder: Path, state: Mapping[str, Any], *, name: str = "colbert") -> None:
-        self._name = name
+    def __init__(self, folder: Path, state: Mapping[str, Any], *, name: str = "colbert", device: str = "cpu") -> None:
+        self._name, self._device = name, device
         self._book = open_codebook(folder, state) if state.get("dim") else None
         self._segments: dict[str, list[Segment]] = {
             lang: [
@@ -137,7 +138,8 @@ class Colbert:
         found = []
         for segment, own in zip(segments, rows, strict=True):
             if len(own):
-                scores = summed(best_tokens(prepared.book, segment.tokens, own, asked, prepared.compiled))
+                loops = prepared.compiled, prepared.device
+                scores = summed(best_tokens(prepared.book, segment.tokens, own, asked, *loops))
                 found.append(Best.of(segment.tokens.numbers[own], scores, depth))
         return Best.merge(found, depth)
 
@@ -147,7 +149,9 @@ class Colbert:
                 if self._book is None:
                     raise IndexDamaged("token vectors without a codebook: run `xsearch check --repair`")
                 compiled = compiled_loops() if self._passages >= COMPILED else None
-                self._prepared = Prepared.of(self._book, self._segments, compiled)
+                place = gpu(self._device)
+                device = OnDevice(self._book, place) if place else None
+                self._prepared = Prepared.of(self._book, self._segments, compiled, device)
             return self._prepared
 
 
@@ -193,23 +197,29 @@ class Prepared:
     book: Codebook
     segments: Mapping[str, list[Segment]]
     compiled: ModuleType | None
+    device: OnDevice | None
     centroids: FloatArray | None
     cells: Mapping[str, IntArray]
     samples: Mapping[str, Sample]
 
     @staticmethod
-    def of(book: Codebook, segments: Mapping[str, list[Segment]], compiled: ModuleType | None) -> Prepared:
+    def of(
+        book: Codebook,
+        segments: Mapping[str, list[Segment]],
+        compiled: ModuleType | None,
+        device: OnDevice | None,
+    ) -> Prepared:
         """Of an index's segments."""
         size = max(1, min(SAMPLE, SAMPLED // len(segments)))
         samples = {lang: Sample.of(book, held, size) for lang, held in segments.items()}
         if book.is_whole:
-            return Prepared(book, segments, compiled, None, {}, samples)
+            return Prepared(book, segments, compiled, device, None, {}, samples)
         cells = {
             lang: np.unique(np.concatenate([segment.lists.listed for segment in held])).astype(np.int64)
             for lang, held in segments.items()
         }
         centroids = np.ascontiguousarray(book.centroids.T.astype(np.float32))
-        return Prepared(book, segments, compiled, centroids, cells, samples)
+        return Prepared(book, segments, compiled, device, centroids, cells, samples)
 
     def similar(self, asked: FloatArray) -> FloatArray | None:
         """Products of a query's vectors and the centroids, float32 (q, k)."""

@@ -16,6 +16,7 @@ import numpy as np
 from xsearch.core import FloatArray, IndexDamaged, IntArray
 from xsearch.core.extras import have
 from xsearch.retrieve.colbert.codebook import ASKED, Codebook, integers
+from xsearch.retrieve.colbert.device import OnDevice
 from xsearch.retrieve.colbert.segment import Tokens
 
 BLOCK = 4096
@@ -31,12 +32,23 @@ def ask(vectors: FloatArray) -> FloatArray:
 
 
 def best_tokens(
-    book: Codebook, held: Tokens, rows: IntArray, asked: FloatArray, compiled: ModuleType | None = None
+    book: Codebook,
+    held: Tokens,
+    rows: IntArray,
+    asked: FloatArray,
+    compiled: ModuleType | None = None,
+    device: OnDevice | None = None,
 ) -> FloatArray:
     """max_j q_i · v_j / |v_j| · 2^12 of passages by row, each with one token at least: float32 (rows, q).
 
-    Raises `IndexDamaged` where a code is of a centroid that there is not.
+    compiled: `compiled_loops`, used where there is no device. Raises `IndexDamaged` where a code is of a centroid that
+    there is not.
     """
+    if device is not None:
+        try:
+            return device.best_tokens(held, rows, asked)
+        except IndexError as error:
+            raise damaged(str(error)) from error
     if compiled is not None:
         best = np.empty((len(rows), len(asked)), dtype=np.float32)
         tables, arrays = (book.centroids, book.byte_weights), (held.starts, held.cells, held.codes)
