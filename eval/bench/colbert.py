@@ -8,8 +8,8 @@ heading are relevant in all languages. All passages are put into one list, as th
 the hundred best by exact MaxSim (float32, all passages), those among the hundred that a search returns; `found_10`, of
 the ten best. Times are CPU time of one thread.
 
-Appends rows to `eval/results/colbert.jsonl`: one for each of `--bits`, of `--probes` and of `--rescored`, for candidates
-by fixed-dimensional encodings (`muvera`), and for fast-plaid in an interpreter of its own (`eval/peers`).
+Appends rows to `eval/results/colbert.jsonl`: for each of `--bits`, of `--probes` and of `--rescored`, for candidates by
+fixed-dimensional encodings (`muvera`), and for fast-plaid in an interpreter of its own (`eval/peers`).
 """
 
 from __future__ import annotations

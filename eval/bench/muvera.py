@@ -40,11 +40,14 @@ class FixedEncoding:
             signs = rng.choice([-1.0, 1.0], (self.dim, self.project)).astype(np.float32) / self.project**0.5
             placed = ((vectors @ normals) > 0) @ (1 << np.arange(self.planes))
             projected = vectors @ signs
+            keys = owners * buckets + placed
+            order = np.argsort(keys, kind="stable")
+            begins = np.flatnonzero(np.diff(keys[order], prepend=-1))
             sums = np.zeros((texts * buckets, self.project), np.float32)
-            np.add.at(sums, owners * buckets + placed, projected)
+            sums[keys[order][begins]] = np.add.reduceat(projected[order], begins, axis=0)
             sums = sums.reshape(texts, buckets, self.project)
             if not query:
-                counts = np.bincount(owners * buckets + placed, minlength=texts * buckets).reshape(texts, buckets)
+                counts = np.bincount(keys, minlength=texts * buckets).reshape(texts, buckets)
                 sums /= np.maximum(counts, 1)[:, :, None]
                 # The nearest bucket that has vectors stands for its first.
                 filled = distances[None] + np.where(counts > 0, 0.0, 1e3)[:, None, :]
