@@ -28,6 +28,7 @@ def describe(index: Index) -> dict[str, Any]:
         "format": manifest.format,
         "created": manifest.created,
         "updated": manifest.updated,
+        **_token_vectors(snapshot),
         "languages": _languages(snapshot),
         "questions": _questions(snapshot),
         "bytes": _bytes(index.path),
@@ -60,6 +61,16 @@ def _questions(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
         if made.generator.name not in own["generators"]:
             own["generators"].append(made.generator.name)
     return dict(sorted(counts.items()))
+
+
+def _token_vectors(snapshot: Snapshot) -> dict[str, str]:
+    """How many vectors of tokens there are, and the bytes each takes with its share of lists and centroids."""
+    state = snapshot.manifest.retrievers.get("colbert", {})
+    tokens = sum(entry["tokens"] for entries in state.get("languages", {}).values() for entry in entries)
+    if not tokens:
+        return {}
+    size = sum(entry.size for name, entry in snapshot.manifest.files.items() if name.split("/")[1] == "colbert")
+    return {"token vectors": f"{tokens:,} of {size / tokens:.1f} bytes"}
 
 
 def _bytes(root: Path) -> dict[str, int]:

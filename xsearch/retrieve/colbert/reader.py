@@ -121,26 +121,27 @@ class Colbert:
     ) -> Best:
         """The best `depth` passages of a language: of all that are allowed if they are few, else of the `share` most
         promising."""
-        segments = prepared.segments[lang]
-        rows = [_allowed(segment, allowed) for segment in segments]
-        count = sum(map(len, rows))
+        held = [segment.tokens for segment in prepared.segments[lang]]
+        total = sum(part.passages for part in held)
+        count = total if allowed is None else sum(int(np.count_nonzero(allowed[part.numbers])) for part in held)
         if count > share and similar is not None:
-            total = sum(segment.tokens.passages for segment in segments)
+            # Where few passages may be returned, more centroids are probed for as many candidates.
             near = probed(similar, prepared.cells[lang], PROBES * -(-total // count))
             try:
-                numbers = promising(segments, near, share, allowed, prepared.compiled)
+                numbers = promising(prepared.segments[lang], near, share, allowed, prepared.compiled)
+                if len(numbers) < depth:
+                    first = np.concatenate([part.numbers[part.allowed(allowed)[:depth]] for part in held])
+                    numbers = np.union1d(numbers, np.setdiff1d(first, numbers)[: depth - len(numbers)])
+                rows = [part.rows_of(numbers) for part in held]
             except IndexError as error:
                 raise IndexDamaged(f"the lists of '{lang}' are damaged: run `xsearch check --repair`") from error
-            if len(numbers) < depth:
-                first = np.concatenate([s.tokens.numbers[own[:depth]] for s, own in zip(segments, rows, strict=True)])
-                numbers = np.union1d(numbers, np.setdiff1d(first, numbers)[: depth - len(numbers)])
-            rows = [np.flatnonzero(np.isin(segment.tokens.numbers, numbers)) for segment in segments]
-        found = []
-        for segment, own in zip(segments, rows, strict=True):
+        else:
+            rows = [part.allowed(allowed) for part in held]
+        found, loops = [], (prepared.compiled, prepared.device)
+        for part, own in zip(held, rows, strict=True):
             if len(own):
-                loops = prepared.compiled, prepared.device
-                scores = summed(best_tokens(prepared.book, segment.tokens, own, asked, *loops))
-                found.append(Best.of(segment.tokens.numbers[own], scores, depth))
+                scores = summed(best_tokens(prepared.book, part, own, asked, *loops))
+                found.append(Best.of(part.numbers[own], scores, depth))
         return Best.merge(found, depth)
 
     def _prepare(self) -> Prepared:
@@ -224,9 +225,3 @@ class Prepared:
     def similar(self, asked: FloatArray) -> FloatArray | None:
         """Products of a query's vectors and the centroids, float32 (q, k)."""
         return None if self.centroids is None else asked @ self.centroids
-
-
-def _allowed(segment: Segment, allowed: Mask | None) -> IntArray:
-    """Rows of the passages that may be returned, int64."""
-    numbers = segment.tokens.numbers
-    return np.arange(len(numbers)) if allowed is None else np.flatnonzero(allowed[numbers])

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xsearch.core import IndexDamaged, IntArray
+from xsearch.core import IndexDamaged, IntArray, Mask
 from xsearch.retrieve.colbert.codebook import Bytes, Cells, Codebook
 from xsearch.retrieve.forward import slices
 
@@ -55,6 +55,19 @@ class Tokens:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def rows_of(self, numbers: IntArray) -> IntArray:
+        """The rows of those of `numbers`, ascending, that lie within the segment's range. Raises IndexError for one
+        that it lacks."""
+        inside = numbers[(numbers >= self.numbers[0]) & (numbers <= self.numbers[-1])]
+        rows: IntArray = np.searchsorted(self.numbers, inside)
+        if np.any(self.numbers[rows] != inside):
+            raise IndexError("a passage that there is not")
+        return rows
+
+    def allowed(self, mask: Mask | None) -> IntArray:
+        """The rows of the passages that may be returned, int64."""
+        return np.arange(self.passages) if mask is None else np.flatnonzero(mask[self.numbers])
 
     def of(self, rows: IntArray) -> tuple[IntArray, IntArray]:
         """The numbers of the tokens of passages by row, int64, and where each passage's begin among them, int64
