@@ -282,7 +282,7 @@ def recall(folder, state, asked, depth, allowed=None):
 def test_candidates_hold_the_best(trained, monkeypatch):
     folder, state, _ = trained
     rng = np.random.default_rng(7)
-    monkeypatch.setattr(reader, "RESCORED", 1)
+    monkeypatch.setattr(reader, "RESCORED", 180)
     monkeypatch.setattr(reader, "EXHAUSTIVE", 60)
     queries = [unit(topics(np.random.default_rng(5))[rng.integers(0, 40, 6)]) for _ in range(10)]
     assert np.mean([recall(folder, state, asked, 20) for asked in queries]) > 0.95

@@ -6,17 +6,16 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from xsearch.core import EncoderMismatch, FloatArray, IndexDamaged, IntArray, Mask, Query, Ranking
 from xsearch.retrieve.best import Best
-from xsearch.retrieve.colbert.codebook import Codebook
 from xsearch.retrieve.colbert.device import OnDevice, gpu
+from xsearch.retrieve.colbert.prepared import Prepared
 from xsearch.retrieve.colbert.probe import probed, promising
-from xsearch.retrieve.colbert.scoring import ask, best_tokens, compiled_loops, decoded, summed
+from xsearch.retrieve.colbert.scoring import ask, best_tokens, compiled_loops, summed
 from xsearch.retrieve.colbert.segment import Segment, map_segment, segment_name
 from xsearch.retrieve.colbert.writer import open_codebook
 
@@ -27,12 +26,24 @@ RESCORED = 2000
 asked for."""
 EXHAUSTIVE = 256
 """Up to so many passages of a language are all scored."""
-SAMPLE = 64
-"""Passages of a language that stand for all of it, fewer where there are many languages."""
-SAMPLED = 512
-"""Passages of all samples together."""
 COMPILED = 20_000
 """Passages of an index from which on compiled loops pay for being loaded (half a second)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """A query as the languages are asked it.
+
+    vectors: float32 (q, dim), whole numbers as `scoring.ask` makes them. similar: their products with the centroids, or
+    None where there are none. depth: passages wanted. share: passages scored at most where there are many. allowed:
+    those that may be returned.
+    """
+
+    vectors: FloatArray
+    similar: FloatArray | None
+    depth: int
+    share: int
+    allowed: Mask | None
 
 
 class Colbert:
@@ -74,17 +85,13 @@ class Colbert:
                 f"the index holds token vectors of {book.dim} components, the query's have {vectors.shape[-1]}: "
                 "use the encoder the index was built with"
             )
-        asked = ask(vectors)
-        if not len(asked):
+        integers = ask(vectors)
+        if not len(integers):
             return Ranking.of([], [])
-        prepared = self._prepare()
-        similar = prepared.similar(asked)
-        share = max(depth + depth // 2, RESCORED // len(held), EXHAUSTIVE)
-        found, background = [], {}
-        for lang in held:
-            background[lang] = prepared.samples[lang].spread(asked)
-            found.append(self._best(prepared, lang, asked, similar, depth, share, allowed))
-        best = Best.merge(found, depth * len(held))
+        prepared, share = self._prepare(), max(depth + depth // 2, RESCORED // len(held))
+        asked = Asked(integers, prepared.similar(integers), depth, share, allowed)
+        background = {lang: prepared.samples[lang].spread(integers) for lang in held}
+        best = Best.merge([self._best(prepared, lang, asked) for lang in held], depth * len(held))
         return Ranking.of(best.passages, best.scores, background)
 
     def search_many(
@@ -109,40 +116,34 @@ class Colbert:
         """Let go of the files. Searches under way end undisturbed."""
         self._segments, self._prepared = {}, None
 
-    def _best(
-        self,
-        prepared: Prepared,
-        lang: str,
-        asked: FloatArray,
-        similar: FloatArray | None,
-        depth: int,
-        share: int,
-        allowed: Mask | None,
-    ) -> Best:
-        """The best `depth` passages of a language: of all that are allowed if they are few, else of the `share` most
-        promising."""
-        held = [segment.tokens for segment in prepared.segments[lang]]
+    def _best(self, prepared: Prepared, lang: str, asked: Asked) -> Best:
+        """The best passages of a language."""
+        found = []
+        for part, rows in zip(prepared.tokens(lang), self._rows(prepared, lang, asked), strict=True):
+            if len(rows):
+                loops = prepared.compiled, prepared.device
+                scores = summed(best_tokens(prepared.book, part, rows, asked.vectors, *loops))
+                found.append(Best.of(part.numbers[rows], scores, asked.depth))
+        return Best.merge(found, asked.depth)
+
+    def _rows(self, prepared: Prepared, lang: str, asked: Asked) -> list[IntArray]:
+        """The passages of a language to score, by segment: all that are allowed if they are few, else the `share` most
+        promising, filled up to `depth` with the first there are."""
+        held, allowed = prepared.tokens(lang), asked.allowed
         total = sum(part.passages for part in held)
         count = total if allowed is None else sum(int(np.count_nonzero(allowed[part.numbers])) for part in held)
-        if count > share and similar is not None:
-            # Where few passages may be returned, more centroids are probed for as many candidates.
-            near = probed(similar, prepared.cells[lang], PROBES * -(-total // count))
-            try:
-                numbers = promising(prepared.segments[lang], near, share, allowed, prepared.compiled)
-                if len(numbers) < depth:
-                    first = np.concatenate([part.numbers[part.allowed(allowed)[:depth]] for part in held])
-                    numbers = np.union1d(numbers, np.setdiff1d(first, numbers)[: depth - len(numbers)])
-                rows = [part.rows_of(numbers) for part in held]
-            except IndexError as error:
-                raise IndexDamaged(f"the lists of '{lang}' are damaged: run `xsearch check --repair`") from error
-        else:
-            rows = [part.allowed(allowed) for part in held]
-        found, loops = [], (prepared.compiled, prepared.device)
-        for part, own in zip(held, rows, strict=True):
-            if len(own):
-                scores = summed(best_tokens(prepared.book, part, own, asked, *loops))
-                found.append(Best.of(part.numbers[own], scores, depth))
-        return Best.merge(found, depth)
+        if asked.similar is None or count <= max(asked.share, EXHAUSTIVE):
+            return [part.allowed(allowed) for part in held]
+        # Where few passages may be returned, more centroids are probed for as many candidates.
+        near = probed(asked.similar, prepared.cells[lang], PROBES * -(-total // count))
+        try:
+            numbers = promising(prepared.segments[lang], near, asked.share, allowed, prepared.compiled)
+            if len(numbers) < asked.depth:
+                first = np.concatenate([part.numbers[part.allowed(allowed)[: asked.depth]] for part in held])
+                numbers = np.union1d(numbers, np.setdiff1d(first, numbers)[: asked.depth - len(numbers)])
+            return [part.rows_of(numbers) for part in held]
+        except IndexError as error:
+            raise IndexDamaged(f"the lists of '{lang}' are damaged: run `xsearch check --repair`") from error
 
     def _prepare(self) -> Prepared:
         with self._lock:
@@ -154,74 +155,3 @@ class Colbert:
                 device = OnDevice(self._book, place) if place else None
                 self._prepared = Prepared.of(self._book, self._segments, compiled, device)
             return self._prepared
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sample:
-    """Decoded passages of a language. vectors: float32 (n, dim), scales: float32 (n,), as `scoring.decoded` has them;
-    starts: int64, where each passage begins."""
-
-    vectors: FloatArray
-    scales: FloatArray
-    starts: IntArray
-
-    @staticmethod
-    def of(book: Codebook, segments: Sequence[Segment], size: int) -> Sample:
-        """At most `size` passages, evenly spread in ascending number: which they are depends on the passages alone, not
-        on how they are divided into segments."""
-        total = sum(segment.tokens.passages for segment in segments)
-        wanted = np.unique(np.arange(min(size, total)) * total // min(size, total))
-        vectors, scales, starts, before, at = [], [], [], 0, 0
-        for segment in segments:
-            held = segment.tokens
-            rows = wanted[(wanted >= before) & (wanted < before + held.passages)] - before
-            tokens, begins = held.of(rows)
-            found = decoded(book, held, tokens)
-            vectors.append(found[0])
-            scales.append(found[1])
-            starts.append(begins[:-1] + at)
-            before, at = before + held.passages, at + len(tokens)
-        return Sample(np.concatenate(vectors), np.concatenate(scales), np.concatenate(starts))
-
-    def spread(self, asked: FloatArray) -> tuple[float, float]:
-        """Mean and standard deviation of a query's scores."""
-        similar = (self.vectors @ asked.T) * self.scales[:, None]
-        scores = summed(np.maximum.reduceat(similar, self.starts, axis=0)).astype(np.float64)
-        return float(scores.mean()), float(scores.std())
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """What searches share, made by the first. centroids: float32 (dim, k), whole numbers, None where there are none.
-    cells: by language, the centroids it has tokens near, ascending."""
-
-    book: Codebook
-    segments: Mapping[str, list[Segment]]
-    compiled: ModuleType | None
-    device: OnDevice | None
-    centroids: FloatArray | None
-    cells: Mapping[str, IntArray]
-    samples: Mapping[str, Sample]
-
-    @staticmethod
-    def of(
-        book: Codebook,
-        segments: Mapping[str, list[Segment]],
-        compiled: ModuleType | None,
-        device: OnDevice | None,
-    ) -> Prepared:
-        """Of an index's segments."""
-        size = max(1, min(SAMPLE, SAMPLED // len(segments)))
-        samples = {lang: Sample.of(book, held, size) for lang, held in segments.items()}
-        if book.is_whole:
-            return Prepared(book, segments, compiled, device, None, {}, samples)
-        cells = {
-            lang: np.unique(np.concatenate([segment.lists.listed for segment in held])).astype(np.int64)
-            for lang, held in segments.items()
-        }
-        centroids = np.ascontiguousarray(book.centroids.T.astype(np.float32))
-        return Prepared(book, segments, compiled, device, centroids, cells, samples)
-
-    def similar(self, asked: FloatArray) -> FloatArray | None:
-        """Products of a query's vectors and the centroids, float32 (q, k)."""
-        return None if self.centroids is None else asked @ self.centroids
