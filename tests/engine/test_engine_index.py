@@ -386,3 +386,14 @@ def test_refreshing_again_and_again_keeps_no_files_open(folder):
     with index.writer():
         pass
     assert [path.name for path in folder.glob("gen-*")] == ["gen-000002"]
+
+
+def test_burmese_in_zawgyi_is_found_by_unicode_and_the_other_way_round(tmp_path):
+    zawgyi, unicode = "\u1031\u1000\u103a\u102c\u1004\u1039\u1038 \u103b\u1019\u1014\u1039\u1019\u102c", "ကျောင်း မြန်မာ"
+    index = xsearch.create(tmp_path / "idx", recipe="words-and-vectors")
+    with index.writer() as writer:
+        writer.add(xsearch.Document(id="z", text=zawgyi, lang="my"))
+        writer.add(xsearch.Document(id="other", text="ရေ", lang="my"))
+    for question in (zawgyi, unicode):
+        (best, *_) = index.search(question, retrievers=["bm25"])
+        assert (best.id, best.text) == ("z", unicode)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xsearch import lang as languages
 from xsearch.core import Document
@@ -32,7 +32,9 @@ class Prepared:
 
 
 def prepare(documents: Sequence[Document], sources: Sequence[str | None], max_words: int) -> Prepared:
-    """Identify, split and analyze `documents` (`sources`: the file each came from)."""
+    """Identify, split and analyze `documents` (`sources`: the file each came from). Burmese in Zawgyi becomes Unicode
+    first: it is stored as it is searched."""
+    documents = [_in_unicode(document) for document in documents]
     declared = [languages.normalize_code(d.lang) if d.lang else None for d in documents]
     found = languages.identify(
         [_sample(d) if code is None else "" for d, code in zip(documents, declared, strict=True)]
@@ -74,6 +76,13 @@ def _terms(texts: Sequence[str], langs: Sequence[str]) -> list[str]:
         for place, terms in zip(own, analyzed, strict=True):
             found[place] = " ".join(terms)
     return found
+
+
+def _in_unicode(document: Document) -> Document:
+    if document.text.isascii():
+        return document
+    text, title = languages.to_unicode(document.text), document.title and languages.to_unicode(document.title)
+    return document if (text, title) == (document.text, document.title) else replace(document, text=text, title=title)
 
 
 def _sample(document: Document) -> str:

@@ -24,7 +24,7 @@ def build_query(
     question is looked up in the German index in the form that German documents have it in. Words that say little
     (`FUNCTION_WORD`) are looked up in the query's own languages only: Spanish "y" is in French a rare word.
     """
-    parsed = parse_query(text)
+    parsed = parse_query(languages.to_unicode(text))
     if lang is not None:
         langs: tuple[tuple[str, float], ...] = ((languages.normalize_code(lang), 1.0),)
     else:

@@ -10,6 +10,7 @@ from xsearch.lang.passages import count_words, split_passages
 from xsearch.lang.scripts import script_of, scripts_of
 from xsearch.lang.sentences import sentences
 from xsearch.lang.wordforms import query_spellings, word_forms
+from xsearch.lang.zawgyi import to_unicode
 
 __all__ = [
     "Analyzer",
@@ -29,6 +30,7 @@ __all__ = [
     "scripts_of",
     "sentences",
     "split_passages",
+    "to_unicode",
     "usual_script",
     "word_forms",
 ]
