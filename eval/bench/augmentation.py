@@ -38,7 +38,8 @@ SYSTEMS = {
     "generated": ("generated",),
     "dense": ("dense",),
 }
-VECTORS = {"dense+windows": ("windows",), "dense+vectors": ("vectors",)}
+WINDOWS = {"dense+windows": ("dense",), "hybrid+windows": SYSTEMS["hybrid"]}
+VECTORS = {"dense+vectors": ("dense",), "hybrid+vectors": SYSTEMS["hybrid"]}
 
 
 def main() -> None:
@@ -71,7 +72,7 @@ def main() -> None:
             for document in documents:
                 writer.add(document)
         generator = load_generator("lexical", index.snapshot)
-        runs = {("words",): SYSTEMS} | {use: {name: ("dense",)} for name, use in VECTORS.items()}
+        runs = {("words",): SYSTEMS, ("windows",): WINDOWS, ("vectors",): VECTORS}
         for use, systems in runs.items():
             started = time.perf_counter()
             settings = AugmentSettings("lexical", langs, asked.count, use, alpha=asked.alpha)

@@ -33,10 +33,15 @@ def augment(
     alpha: Annotated[
         float | None, typer.Option(help="Share of the questions in a passage's vector, with vectors (0.01).")
     ] = None,
-    round_trip: Annotated[
-        int | None,
-        typer.Option(metavar="K", help="Keep questions alone that find their passage among the first K; 0 for all."),
+    filter_round_trip: Annotated[
+        bool | None,
+        typer.Option(
+            "--filter-round-trip/--no-filter-round-trip", help="Keep only questions that find their passage again."
+        ),
     ] = None,
+    among: Annotated[
+        int, typer.Option(metavar="K", min=1, help="With the filter: among the first K of its language.")
+    ] = 10,
     held_out: Annotated[
         Path | None,
         typer.Option(
@@ -74,7 +79,8 @@ def augment(
             "count": count,
             "alpha": alpha,
         }
-        given |= {"use": tuple(listed(use) or ()), "round_trip": round_trip, "seed": seed}
+        trip = None if filter_round_trip is None else among * filter_round_trip
+        given |= {"use": tuple(listed(use) or ()), "round_trip": trip, "seed": seed}
         settings = chosen(before, given)
         made_by = load_generator(settings.generator, opened.snapshot, device)
     progress = Progress("passages")
