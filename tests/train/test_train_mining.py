@@ -107,9 +107,9 @@ def test_mutual_documents_and_their_margin_by_hand():
         2: {"de": [(0, 0.8), (1, 0.4)]},
         3: {"de": [(1, 0.1)]},
     }
-    # 0 and 2 find each other: s = .7, around .2/2 + .4/2 = .3, so .7 / (.7 + .3); 1 finds 2, which does not find it.
-    assert mutual(langs, near, 0.0) == [Comparable(0, 2, 0.7)]
-    assert mutual(langs, near, 0.71) == []
+    # 0 and 2 find each other: s = .7, around .2/2 + .4/2 = .3, so .7 · .7 / (.7 + .3); 1 finds 2, not 2 it.
+    assert mutual(langs, near, 0.0) == [Comparable(0, 2, 0.49)]
+    assert mutual(langs, near, 0.5) == []
     assert linked({"q1": [3, 0, 1], "q2": [2]}, langs) == [Comparable(0, 3, 1.0), Comparable(1, 3, 1.0)]
     both = merged([Comparable(0, 2, 1.0)], [Comparable(0, 2, 0.7), Comparable(0, 1, 0.6)])
     assert list(both) == [Comparable(0, 1, 0.6), Comparable(0, 2, 1.0)]

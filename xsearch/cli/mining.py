@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from xsearch.train.mining import MiningReport
 
 
+def register(app: typer.Typer) -> None:
+    """Add the command to a group."""
+    app.command()(pairs)
+
+
 def pairs(
     source: Annotated[Path, typer.Argument(metavar="INDEX|PATH", help="An index, or files to be indexed for this.")],
     output: Annotated[Path, typer.Option(metavar="FILE", help="Where the pairs go: JSON lines.")] = Path("pairs.jsonl"),

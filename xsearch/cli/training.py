@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from xsearch.cli.mining import pairs
+from xsearch.cli.mining import register as add_mining_command
 from xsearch.cli.neural_training import register as add_neural_commands
 from xsearch.cli.question_training import register as add_question_command
 from xsearch.cli.reranker_training import register as add_reranker_command
 
 app = typer.Typer(no_args_is_help=True, help="Train what searches across languages.")
+add_mining_command(app)
 add_neural_commands(app)
 add_question_command(app)
 add_reranker_command(app)
@@ -21,9 +22,6 @@ add_reranker_command(app)
 @app.callback()
 def _group() -> None:
     """Train what searches across languages."""
-
-
-app.command()(pairs)
 
 
 @app.command()

@@ -82,10 +82,11 @@ def plain(text: str) -> str:
 def mutual(langs: Mapping[int, str], near: Mapping[int, Near], least: float) -> list[Comparable]:
     """Documents each of which the other finds first in its language, by number.
 
-    score: with cos(x, y) replaced by the mean of both searches' scores, the ratio margin of Artetxe and Schwenk 2019
-    (equation 3 with "ratio"), squeezed to between 0 and 1 so that 1/2 is a pair no better than its neighbours:
+    score: how surely they were found, s(x, y), the mean of both searches' scores, times how far above their
+    neighbours, by the ratio margin of Artetxe and Schwenk 2019 (equation 3, with s in the place of the cosine), which
+    is squeezed to between 0 and 1 (1/2: no better than those):
 
-        m(x, y) = s(x, y) / (Σ_{z ∈ NN(x)} s(x, z) / 2k + Σ_{z ∈ NN(y)} s(y, z) / 2k),   score = m / (1 + m)
+        m(x, y) = s(x, y) / (Σ_{z ∈ NN(x)} s(x, z) / 2k + Σ_{z ∈ NN(y)} s(y, z) / 2k),   score = s · m / (1 + m)
 
     Pairs below `least` are left out. The sums leave the pair itself out where there are others.
     """
@@ -96,16 +97,16 @@ def mutual(langs: Mapping[int, str], near: Mapping[int, Near], least: float) -> 
             back = near.get(other, {}).get(langs[number], [])
             if lang < langs[number] or langs.get(other) != lang or not back or back[0][0] != number:
                 continue
-            score = _margin(candidates, back)
+            score = _score(candidates, back)
             if score >= least:
                 found.append(Comparable(number, other, score))
     return sorted(found, key=lambda pair: (pair.left, pair.right))
 
 
-def _margin(there: Sequence[tuple[int, float]], back: Sequence[tuple[int, float]]) -> float:
+def _score(there: Sequence[tuple[int, float]], back: Sequence[tuple[int, float]]) -> float:
     own = (there[0][1] + back[0][1]) / 2
     around = sum(np.mean([score for _, score in near[1:] or near]) / 2 for near in (there, back))
-    return round(float(own / (own + around)), 4) if own > 0 else 0.0
+    return round(float(own * own / (own + around)), 4) if own > 0 else 0.0
 
 
 def linked(documents: Mapping[str, Sequence[int]], langs: Mapping[int, str]) -> list[Comparable]:

@@ -45,7 +45,7 @@ class MiningOptions:
     share. exclude: files whose texts must not be among the pairs."""
 
     origins: tuple[Origin, ...] | None = None
-    least: float = 0.52
+    least: float = 0.22
     found: int = 10
     link: str = ""
     exclude: tuple[Path, ...] = ()
