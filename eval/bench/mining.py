@@ -54,9 +54,9 @@ def topic(id: str) -> str:
 
 def measured(documents: list[Document], least: float | None) -> dict[str, object]:
     """Precision and recall of the pairs of documents, and how many there are."""
-    options = (
-        MiningOptions(("comparable", "aligned")) if least is None else MiningOptions(("comparable",), least, found=0)
-    )
+    options = MiningOptions(("comparable", "aligned"))
+    if least is not None:
+        options = MiningOptions(("comparable",), least, found=0)
     with tempfile.TemporaryDirectory() as scratch:
         with create(Path(scratch) / "idx") as index:
             with index.writer() as writer:
