@@ -3,8 +3,8 @@
     python eval/bench/rerank.py --data ../shared/data/eval --rerankers mmarco-mminilm-l12 [--collections tldr]
     python eval/bench/rerank.py --data ../shared/data/eval --speed PATH_OF_A_CROSS_ENCODER
 
-Each collection is indexed with the recipe `hybrid`; every n-th question in all its languages is asked of all languages
-at once. `ms` are milliseconds for a question, first stage included, of wall time (p50, p99) and of the process's CPU
+Each collection is indexed with the recipe `hybrid`; every n-th topic is asked in one of its languages, each time the
+next one, of all languages at once. `ms` are milliseconds for a question, first stage included, of wall time (p50, p99) and of the process's CPU
 time (p50; on a busy machine it says more); `cut` counts the questions whose time was over. `p` is the paired t-test's
 against the first stage, Holm's correction over all rows of a collection. With `--speed` the same pairs of question and
 passage are scored by this engine and by sentence-transformers' own `CrossEncoder.predict` in turn, and `ratio` is its
@@ -33,7 +33,7 @@ from xsearch.engine import Index, SearchOptions, create_index
 from xsearch.engine.clock import utc_now
 from xsearch.evaluate import compare
 from xsearch.evaluate.provenance import provenance
-from xsearch.evaluate.suites import judged_topics, sampled
+from xsearch.evaluate.suites import judged_topics
 from xsearch.rank.rerank import RerankCandidate, load_reranker
 from xsearch.rank.rerank.windows import passage_text
 
@@ -59,6 +59,15 @@ def answered(index: Index, topics: Sequence[Topic], tag: str, **options: Any) ->
     return Run.of(rows, tag), {name: round(float(value), 1) for name, value in times.items()}
 
 
+def in_turn(topics: Sequence[Topic], count: int) -> list[Topic]:
+    """Every n-th topic such that about `count` are left, the first in its first language, the next in its second …"""
+    wordings: dict[str, list[Topic]] = {}
+    for topic in topics:
+        wordings.setdefault(topic.id, []).append(topic)
+    every = list(wordings.values())[:: max(1, round(len(wordings) / count))]
+    return [choices[number % len(choices)] for number, choices in enumerate(every)]
+
+
 def systems(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """What is asked: the first stage, then every reranker at each depth and within each time."""
     found: list[dict[str, Any]] = [{}]
@@ -73,7 +82,7 @@ def quality(name: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Rows of one collection, a system each."""
     source = collection(name, arguments.data)
     qrels = source.qrels()
-    topics = sampled(judged_topics(source.topics(), {row.topic for row in qrels}, ()), arguments.topics)
+    topics = in_turn(judged_topics(source.topics(), {row.topic for row in qrels}, ()), arguments.topics)
     with tempfile.TemporaryDirectory() as folder:
         index = create_index(Path(folder) / "idx", "hybrid", runtime=Runtime(arguments.device))
         with index.writer() as writer:
@@ -102,7 +111,7 @@ def speed(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     from sentence_transformers import CrossEncoder
 
     source = collection(name, arguments.data)
-    topics = source.topics()[:: max(1, len(source.topics()) // arguments.topics)][: arguments.topics]
+    topics = in_turn(source.topics(), arguments.topics)
     documents = [document for number, document in enumerate(source.documents()) if number % 7 == 0][:K]
     passages = [RerankCandidate(n, d.id, d.lang or "und", d.title, d.text[:1200], 0.0) for n, d in enumerate(documents)]
     ours, theirs = load_reranker(arguments.speed, Runtime("cpu")), CrossEncoder(arguments.speed, device="cpu")
@@ -146,7 +155,7 @@ def main() -> None:
     parser.add_argument("--rerankers", nargs="+", default=[], help="names, cards or models' folders")
     parser.add_argument("--speed", help="the folder of a cross-encoder")
     parser.add_argument("--collections", nargs="+", default=["ntrex-doc", "tldr", "iot-lessons"])
-    parser.add_argument("--topics", type=int, default=60, help="questions of a collection, about")
+    parser.add_argument("--topics", type=int, default=60, help="of a collection, about")
     parser.add_argument("--depths", type=int, nargs="+", default=[20, 100])
     parser.add_argument("--budgets", type=int, nargs="*", default=[], help="milliseconds")
     parser.add_argument("--device", default="auto")
