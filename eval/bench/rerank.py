@@ -4,12 +4,12 @@
     python eval/bench/rerank.py --data ../shared/data/eval --speed PATH_OF_A_CROSS_ENCODER
 
 Each collection is indexed with the recipe `hybrid`; every n-th topic is asked in one of its languages, each time the
-next one, of all languages at once. `ms` are milliseconds for a question, first stage included, of wall time (p50, p99) and of the process's CPU
-time (p50; on a busy machine it says more); `cut` counts the questions whose time was over. `p` is the paired t-test's
-against the first stage, Holm's correction over all rows of a collection. With `--speed` the same pairs of question and
-passage are scored by this engine and by sentence-transformers' own `CrossEncoder.predict` in turn, and `ratio` is its
-CPU time by ours, the median of three rounds. `--note` says what a reader must know of the models. Rows go to
-`eval/results/rerank.jsonl`.
+next one, of all languages at once. `ms` are milliseconds for a question, first stage included, of wall time (p50, p99)
+and of the process's CPU time (p50; on a busy machine it says more); `cut` counts the questions whose time was over. `p`
+is the paired t-test's against the first stage, Holm's correction over all rows of a collection. With `--speed` the same
+pairs of question and passage are scored by this engine and by sentence-transformers' own `CrossEncoder.predict` in
+turn, and `ratio` is its CPU time by ours, the median of three rounds. `--note` says what a reader must know of the
+models. Rows go to `eval/results/rerank.jsonl`.
 """
 
 from __future__ import annotations

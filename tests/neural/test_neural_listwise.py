@@ -111,6 +111,12 @@ def test_passages_are_shortened_until_they_fit(models):
     assert words.counts == {TEXTS_CUT: 1}
 
 
+def test_a_template_that_refuses_the_prompt_is_told(listwise):
+    listwise._opened.tokenizer.chat_template = "{{ raise_exception('no system message here') }}"
+    with pytest.raises(BadInput, match=r'no system message here.*system = ""'):
+        listwise.score(QUERY, passages(TEXTS))
+
+
 def test_windows_that_do_not_move_are_refused(models):
     for window, stride in [(4, 0), (4, 5), (1, 1)]:
         with pytest.raises(BadInput, match="window"):

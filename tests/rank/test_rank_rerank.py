@@ -1,11 +1,14 @@
 """Rerankers' scores in a ranking: the order by hand, the limit of time with a clock that is told."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from doubles.toy_rerankers import Toy, ToyList
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xsearch.cli.options import seconds
 from xsearch.core import BadInput, Query, UsageError
 from xsearch.encode import load_encoder
 from xsearch.encode.neural.languages import language_scores
@@ -120,6 +123,38 @@ def test_a_list_is_given_back_as_good_as_it_is_when_time_is_over():
     whole = score_within(reranker, QUERY, passages(10), None, clock)
     assert whole.complete
     assert whole.scores.tolist() == [100 + n for n in range(10)]
+
+
+@pytest.mark.parametrize("given", [[1.0], [1.0, NAN], [1.0, np.inf], [[1.0], [2.0]]])
+def test_a_reranker_that_does_not_score_every_passage_is_named(given):
+    class Odd(Toy):
+        def score(self, query, passages):
+            return np.array(given)
+
+    for budget in (None, 5.0):
+        with pytest.raises(BadInput, match="'toy' was asked for 2 finite scores"):
+            score_within(Odd(None), QUERY, passages(2), budget)
+
+
+@given(st.binary(max_size=80) | st.text(max_size=80).map(lambda text: f'name = "x"\n{text}'.encode()))
+def test_any_bytes_are_a_card_or_bad_input(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_bytes(content)
+    with contextlib.suppress(BadInput):
+        assert read_reranker_card(path).kind.startswith("reranker-")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("200ms", 0.2), ("1.5s", 1.5), ("2", 2.0), (" 2 min ", 120.0), (".5s", 0.5)]
+)
+def test_times_are_read(text, value):
+    assert seconds(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["", "fast", "-1s", "1h", "1.2.3s", "ms"])
+def test_what_is_no_time_is_refused(text):
+    with pytest.raises(UsageError, match="is no time"):
+        seconds(text)
 
 
 def test_cards_say_what_is_wrong_with_them(tmp_path):

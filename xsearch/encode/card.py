@@ -80,7 +80,7 @@ def read_card(path: Path) -> EncoderCard:
     """The card in a TOML file. Raises `BadInput` for unknown keys and wrong types."""
     try:
         return msgspec.toml.decode(path.read_bytes(), type=EncoderCard)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadInput(str(error), str(path)) from error
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}", str(path)) from error

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xsearch.core import FloatArray, Query
+from xsearch.core import BadInput, FloatArray, Query
 from xsearch.rank.rerank.protocol import ListReranker, RerankCandidate, Reranker, is_listwise
 
 FIRST = 4
@@ -37,24 +37,36 @@ def score_within(
 
     budget: seconds, None for as long as it takes. Passages are asked for in groups, the first of `FIRST`, later ones
     of as many as the time left suffices for at the pace so far; at least the first group is scored. A `ListReranker`
-    is stopped when a pass like the last would come too late. clock: seconds from any start.
+    is stopped when a pass like the last would come too late. clock: seconds from any start. Raises `BadInput` for a
+    reranker that does not give a finite number for each passage.
     """
     begun = clock()
     if is_listwise(reranker):
         return _improved(reranker, query, passages, budget, clock)
     if budget is None:
-        return Scored(reranker.score(query, passages), True, clock() - begun)
+        return Scored(_checked(reranker, reranker.score(query, passages), passages), True, clock() - begun)
     scores = np.full(len(passages), np.nan, dtype=np.float32)
     done, size = 0, FIRST
     while done < len(passages) and size:
         group = passages[done : done + size]
-        scores[done : done + len(group)] = reranker.score(query, group)
+        scores[done : done + len(group)] = _checked(reranker, reranker.score(query, group), group)
         done += len(group)
         spent = clock() - begun
         # No more than doubled: the first group pays for what is set up once.
         size = min(2 * done, math.floor((budget - spent) * done / spent) if spent > 0 else len(passages))
         size = max(0, size)
     return Scored(scores, done == len(passages), clock() - begun)
+
+
+def _checked(reranker: Reranker, scores: FloatArray, passages: Sequence[RerankCandidate]) -> FloatArray:
+    """The scores, float32. Raises `BadInput` when there is not one number for each passage."""
+    made = np.asarray(scores, dtype=np.float32)
+    if made.shape != (len(passages),) or not np.isfinite(made).all():
+        raise BadInput(
+            f"reranker '{reranker.card.name}' was asked for {len(passages)} finite scores and gave {made.size}, "
+            f"of which {int(np.isfinite(made).sum())} are finite"
+        )
+    return made
 
 
 def _improved(
@@ -66,8 +78,8 @@ def _improved(
 ) -> Scored:
     begun = last = clock()
     scores = np.full(len(passages), np.nan, dtype=np.float32)
-    for scores in reranker.improve(query, passages):
-        now = clock()
+    for improved in reranker.improve(query, passages):
+        scores, now = _checked(reranker, improved, passages), clock()
         if budget is not None and now - begun + (now - last) > budget:
             return Scored(scores, False, now - begun)
         last = now

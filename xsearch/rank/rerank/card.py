@@ -56,7 +56,7 @@ def read_reranker_card(path: Path) -> RerankerCard:
     """The card in a TOML file. Raises `BadInput` for unknown keys, wrong types and values out of range."""
     try:
         card = msgspec.toml.decode(path.read_bytes(), type=RerankerCard)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadInput(str(error), str(path)) from error
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}", str(path)) from error

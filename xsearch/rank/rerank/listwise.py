@@ -19,6 +19,7 @@ import numpy as np
 
 from xsearch.core import BadInput, FloatArray, Query
 from xsearch.encode import Runtime
+from xsearch.encode.neural.checkpoint import brief
 from xsearch.encode.neural.tokens import pad_number
 from xsearch.rank.rerank.card import RerankerCard
 from xsearch.rank.rerank.opened import DECODER, Opened, open_model
@@ -151,12 +152,17 @@ class ListwiseReranker:
             plain: list[int] = tokenizer.encode(f"{settings.system}\n{asked}\n".lstrip())
             return plain
         said = [{"role": "system", "content": settings.system}] if settings.system else []
-        text = tokenizer.apply_chat_template(
-            [*said, {"role": "user", "content": asked}],
-            tokenize=False,
-            add_generation_prompt=True,
-            enable_thinking=False,
-        )
+        said.append({"role": "user", "content": asked})
+        try:
+            text = tokenizer.apply_chat_template(
+                said, tokenize=False, add_generation_prompt=True, enable_thinking=False
+            )
+        except Exception as error:
+            # A template may raise what it likes; what most refuse is a system's message.
+            raise BadInput(
+                f"the chat template of {self._opened.checkpoint.folder} refuses the prompt ({brief(error)}): try "
+                f"system = \"\" in the settings of the card of '{self.card.name}'"
+            ) from error
         numbers: list[int] = tokenizer.encode(text, add_special_tokens=False)
         return numbers
 
