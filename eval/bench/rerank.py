@@ -98,7 +98,7 @@ def quality(name: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
                 which |= {"rerank": f"{card.name} {card.fingerprint}", "kind": card.kind, "mix": card.mix}
             rows.append({"collection": name, **which, **times, "questions": len(topics)})
     found = compare(runs, qrels, MEASURES, topics=topics)
-    rows[0]["measures"] = {c.measure: round(c.baseline_mean, 4) for c in found[: len(MEASURES)]}
+    rows[0]["means"] = {c.measure: round(c.baseline_mean, 4) for c in found[: len(MEASURES)]}
     for run, row in zip(runs[1:], rows[1:], strict=True):
         mine = [c for c in found if c.other == run.tag]
         row["means"] = {c.measure: round(c.other_mean, 4) for c in mine}

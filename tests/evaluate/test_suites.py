@@ -16,6 +16,7 @@ from xsearch.evaluate.report import latest, markdown, plot_all
 from xsearch.evaluate.results import read_results, summary
 from xsearch.evaluate.suite import Published, Suite, System, known_suites, load_suite
 from xsearch.evaluate.suites import SuiteOptions, read_rows, run_suite, sampled
+from xsearch.rank.rerank import known
 
 pytest.importorskip("ir_measures")
 
@@ -261,6 +262,21 @@ def test_published_figures_that_ship_are_of_known_collections_and_measures():
 @pytest.mark.parametrize("name", ["demo", "parallel", "hc4", "neuclir", "clef", "miracl", "xor-retrieve"])
 def test_suites_ask_words_vectors_and_both_fusions(name):
     assert {system.name for system in load_suite(name).systems} >= {"bm25", "dense", "hybrid-rrf", "hybrid"}
+
+
+def test_a_system_may_rerank(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(known, "KINDS", {"reranker-toy": "doubles.toy_rerankers:shortest_first"})
+    card = tmp_path / "toy.toml"
+    card.write_text('name = "shortest"\nkind = "reranker-toy"\nfingerprint = "f1"\n')
+    systems = (System("words", "bm25"), System("short", "bm25", rerank=str(card), rerank_depth=2))
+    few = Suite("tiny", "Tiny", (str(folder),), systems, ("Success@1",), k=10)
+    plain, reranked = run_suite(few, SuiteOptions(confidence=False, runs=tmp_path, threads=1))
+    assert "rerank" not in plain
+    assert (reranked["rerank"], reranked["rerank_depth"]) == ("shortest f1", 2)
+    (run,) = tmp_path.glob("tiny.*.short.txt")
+    scores = {fields[2]: float(fields[4]) for fields in map(str.split, run.read_text().splitlines())}
+    # The toy's score is the length of the text, below 0.
+    assert scores["0.de"] == -len(SUBJECTS["de"][0])
 
 
 def test_rank_fusion_runs_on_the_demo(tmp_path):

@@ -205,6 +205,9 @@ def _score(
     settings = {key: value for key, value in msgspec.to_builtins(system).items() if key != "name" and value is not None}
     if encoder := built.index.manifest.encoder:
         settings["encoder"] = f"{encoder['name']} {encoder['fingerprint']}"
+    if system.rerank:
+        card = built.index.rerankers.get(system.rerank).card
+        settings["rerank"] = f"{card.name} {card.fingerprint}".strip()
     costs = Costs(built.documents, built.seconds, built.size, len(named), seconds)
     return result_row((suite.name, source.name, system.name), settings, result, costs)
 
