@@ -174,6 +174,37 @@ def test_weights_of_eight_bits_load_as_whole_ones(tmp_path, data, base):
         load_multivector(tmp_path / "true", CPU)
 
 
+def test_new_words_begin_as_their_neighbours(data, base):
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    from xsearch.train.neural.recipe import Extension
+    from xsearch.train.neural.vocabulary import extend, neighbours_mean
+
+    model, tokenizer = AutoModelForMaskedLM.from_pretrained(base), AutoTokenizer.from_pretrained(base)
+    corpus = read_corpus(data, (Source("parallel/*.jsonl"),), (), 1)
+    size, before = len(tokenizer), model.get_input_embeddings().weight.detach().clone()
+    cut = {word: len(tokenizer.tokenize(word)) for word in corpus.rows.texts.texts[0].split()}
+    words = extend(model, tokenizer, Extension(words=30, texts=300), corpus, 1)
+    assert len(words) == 30 == len(tokenizer) - size
+    assert all(cut.get(word, 3) >= 3 for word in words)
+    assert tokenizer.tokenize(f"{words[0]} {words[1]}") == words[:2]
+    table = model.get_input_embeddings().weight.detach()
+    np.testing.assert_array_equal(table[:size], before[:size])
+    static = load_encoder()
+    spelled = [t.removeprefix("##") if t not in tokenizer.all_special_tokens else "" for t in
+               tokenizer.convert_ids_to_tokens(range(size))]  # fmt: skip
+    known = static.encode_queries(spelled)
+    wanted = np.zeros(table.shape[1])
+    cosines = np.where(known.any(axis=1), known @ static.encode_queries(words[:1])[0], -9.0)
+    near = sorted(range(size), key=lambda n: -cosines[n])
+    shares = np.exp(cosines[near[:10]] / 0.1)
+    for n, share in zip(near[:10], shares / shares.sum(), strict=True):
+        wanted += share * before[n].numpy()
+    np.testing.assert_allclose(table[size], wanted, atol=1e-4)
+    axes = np.eye(3, dtype=np.float32)
+    np.testing.assert_allclose(neighbours_mean(axes, axes, axes, 1, 0.1), axes)
+
+
 def test_what_cannot_be_trained_says_so(tmp_path, data, models, base):
     chosen = load_neural_recipe(recipe(tmp_path, model="layers = 9"))
     with pytest.raises(BadInput, match="has not 9 layers to keep"):

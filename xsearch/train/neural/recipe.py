@@ -71,6 +71,18 @@ class Tuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     length: int = 10
 
 
+class Extension(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Words that a checkpoint's vocabulary gets in addition (`xsearch.train.neural.vocabulary`). words: how many; 0 for
+    none. texts: looked at. neighbours, temperature: of the known tokens whose vectors a new one begins as. static: the
+    encoder that says what is near."""
+
+    words: int = 0
+    texts: int = 100_000
+    neighbours: int = 10
+    temperature: float = 0.1
+    static: str = "xsearch-static-v2"
+
+
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is trained. base: a checkpoint's folder or name, which `--base` overrules; "" for a fresh network. kind:
     "dense", "multivector" or "sparse". dim: of vectors, 0 for the network's own width; multi-vector encoders have 128
@@ -90,6 +102,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     int8: bool = False
     fresh: Fresh = Fresh()
     tuning: Tuning = Tuning()
+    extension: Extension = Extension()
 
 
 class Transforms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -212,8 +225,13 @@ def toy(recipe: NeuralRecipe) -> NeuralRecipe:
         )
         for stage in recipe.stages
     )
+    words = min(recipe.model.extension.words, TOY_QUERIES)
     model = replace(
-        recipe.model, base="", layers=min(recipe.model.layers, 1), fresh=replace(TOY, static=recipe.model.fresh.static)
+        recipe.model,
+        base="",
+        layers=min(recipe.model.layers, 1),
+        fresh=replace(TOY, static=recipe.model.fresh.static),
+        extension=replace(recipe.model.extension, words=words, texts=TOY.texts),
     )
     return replace(recipe, name=f"{recipe.name}-toy", stages=stages, model=model, most=TOY_LINES)
 

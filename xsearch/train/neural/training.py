@@ -83,6 +83,7 @@ def begin(recipe: NeuralRecipe, corpus: Corpus, base: str = "") -> Any:
 
     from xsearch.train.neural.student import Student
     from xsearch.train.neural.tuning import prepare
+    from xsearch.train.neural.vocabulary import extend
 
     tasks = [task for stage in recipe.stages for task in stage.objectives]
     words = recipe.model.kind == "sparse" or any(task.needs_words() for task in tasks)
@@ -95,6 +96,8 @@ def begin(recipe: NeuralRecipe, corpus: Corpus, base: str = "") -> Any:
         teacher = copy.deepcopy(transformer) if any(task.needs_teacher() for task in tasks) else None
         if recipe.model.layers:
             keep_layers(transformer, recipe.model.layers)
+        if recipe.model.extension.words:
+            extend(transformer, tokenizer, recipe.model.extension, corpus, recipe.seed)
         transformer, settings = prepare(transformer, tokenizer, recipe.model)
         student = Student(transformer, tokenizer, settings)
         if teacher is not None:
