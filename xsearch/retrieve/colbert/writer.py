@@ -120,7 +120,8 @@ class ColbertWriter:
         reach("retrieve.colbert.flush.after")
         languages = {lang: list(entries) for lang, entries in sorted(self._segments.items())}
         files = [segment_name(lang, entry) for lang, entries in languages.items() for entry in entries]
-        files += [codebook_name(self._trained)] * bool(self._trained)
+        if self._trained:
+            files.append(codebook_name(self._trained))
         state = {"dim": self._dim, "bits": self._bits, "trained": self._trained}
         return {**state, "languages": languages, "files": sorted(files)}
 
