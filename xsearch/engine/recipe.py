@@ -41,9 +41,10 @@ class DenseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ColbertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the vectors of tokens are kept. bits: of a component of what is left beside a centroid."""
+    """How the vectors of tokens are kept. bits: of a component of what is left beside a centroid;
+    2 halve the index and exchange a tenth of the best hundred passages for others nearly as good."""
 
-    bits: Literal[1, 2, 4] = 2
+    bits: Literal[1, 2, 4] = 4
 
 
 class RerankSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
