@@ -35,21 +35,23 @@ from xsearch.corpora import read_path
 from xsearch.corpora.formats.qrels import read_qrels
 from xsearch.corpora.formats.topics import read_topics
 from xsearch.encode import Runtime
+from xsearch.train.neural.corpus import shipped_evaluation
+from xsearch.train.rows import normalised, read_excluded
 
 ROOT = Path(__file__).parents[2]
 SEED = 7
 CPU = Runtime("cpu", "fp32")
-LANGS = ("en", "sw", "fa", "de")
+LANGS = ("en", "sw", "fa")
 PAIRS = ("en-sw", "sw-en", "en-fa", "fa-sw")
 
 
-def sections(data: Path, excluded: set[str]) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+def sections(data: Path, excluded: frozenset[int]) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
     """(titles by language, texts by language) of the sections of the training data, none of the collection's own."""
     for path in sorted(data.glob("*.sections.jsonl.xz")):
         with lzma.open(path, "rt", encoding="utf-8") as file:
             for record in map(json.loads, file):
                 titles, texts = record["title"], record["text"]
-                if not excluded & {*titles.values(), *texts.values()}:
+                if not excluded & {hash(normalised(text)) for text in [*titles.values(), *texts.values()]}:
                     yield titles, texts
 
 
@@ -105,17 +107,18 @@ def make_base(out: Path, texts: dict[str, list[str]], steps: int, layers: int, h
     return round(float(np.mean(last[-20:])), 3)
 
 
-def first_stage(
-    folder: Path, collection: Path, depth: int, queries: int
-) -> dict[str, list[tuple[str, str, list[Any]]]]:
+def first_stage(collection: Path, depth: int, queries: int) -> dict[str, list[tuple[str, str, list[Any]]]]:
     """Pair → (topic, its text, the best passages in the documents' language) of some topics."""
-    index = xsearch.create(folder / "index")
-    documents = next(collection.glob("docs.jsonl*"))
-    with index.writer() as writer:
-        for document in read_path(documents):
-            if document.lang in LANGS:
-                writer.add(document)
-    topics = read_topics(next(collection.glob("topics.jsonl*")))
+    with tempfile.TemporaryDirectory() as scratch:
+        index = xsearch.create(Path(scratch) / "index")
+        with index.writer() as writer:
+            for document in read_path(next(collection.glob("docs.jsonl*"))):
+                if document.lang in LANGS:
+                    writer.add(document)
+        return _asked(index, read_topics(next(collection.glob("topics.jsonl*"))), depth, queries)
+
+
+def _asked(index: Any, topics: list[Any], depth: int, queries: int) -> dict[str, list[tuple[str, str, list[Any]]]]:
     found: dict[str, list[tuple[str, str, list[Any]]]] = {}
     for pair in PAIRS:
         asked, wanted = pair.split("-")
@@ -161,25 +164,29 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "parallel")
     parser.add_argument("--collection", type=Path, default=ROOT.parent / "shared" / "data" / "eval" / "iot-lessons")
     parser.add_argument("--kind", default="adapter")
-    parser.add_argument("--steps", type=int, default=60, help="of each module; the base takes twice as many")
+    parser.add_argument("--steps", type=int, default=60, help="of each module")
+    parser.add_argument("--base-steps", type=int, default=80)
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--hidden", type=int, default=96)
     parser.add_argument("--depth", type=int, default=10)
     parser.add_argument("--queries", type=int, default=24)
+    parser.add_argument("--keep", type=Path, help="where what is trained stays; a second run goes on with it")
     parser.add_argument("--results", type=Path, default=ROOT / "eval" / "results" / "modules.jsonl")
     given = parser.parse_args()
     if not given.data.is_dir() or not given.collection.is_dir():
         sys.exit(f"no data at {given.data} or {given.collection}: point at them with --data and --collection")
     started = time.process_time()
     with tempfile.TemporaryDirectory() as scratch:
-        row = run(given, Path(scratch))
+        folder = given.keep or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        row = run(given, folder)
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     row |= {
         "cpu_seconds": round(time.process_time() - started),
         "commit": commit.stdout.strip(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "date": time.strftime("%Y-%m-%d"),
-        "command": f"python eval/bench/modules.py --kind {given.kind} --steps {given.steps}",
+        "command": f"python eval/bench/modules.py --kind {given.kind} --steps {given.steps} --queries {given.queries}",
     }
     with given.results.open("a", encoding="utf-8") as out:
         out.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -193,9 +200,8 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from xsearch.train.neural.modules.compose import train_reranker
     from xsearch.train.neural.modules.plan import Plan
 
-    documents = next(given.collection.glob("docs.jsonl*"))
-    excluded = {line for document in read_path(documents) for line in [document.text, *document.text.split("\n")]}
-    excluded |= {topic.text for topic in read_topics(next(given.collection.glob("topics.jsonl*")))}
+    own = [next(given.collection.glob(name)) for name in ("docs.jsonl*", "topics.jsonl*")]
+    excluded = read_excluded([*own, *shipped_evaluation()])
     texts: dict[str, list[str]] = {lang: [] for lang in LANGS}
     pairs = folder / "pairs.jsonl"
     with pairs.open("w", encoding="utf-8") as out:
@@ -206,32 +212,40 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 out.write(json.dumps({"query": titles["en"], "positive": bodies["en"]}) + "\n")
     row: dict[str, Any] = {
         "bench": "modules",
-        "size": f"toy: {given.layers} layers of {given.hidden}, {given.steps} steps a module, made in this run",
+        "size": f"toy: {given.layers} layers of {given.hidden}, {given.base_steps} steps, {given.steps} a module",
         "kind": given.kind,
         "collection": given.collection.name,
         "measure": f"nDCG@10 of the first {given.depth}",
-        "base_loss": make_base(folder / "base", texts, 2 * given.steps, given.layers, given.hidden),
     }
-    note(f"base: {row['base_loss']}")
+    if not (folder / "base").is_dir():
+        loss = make_base(folder / "base.part", texts, given.base_steps, given.layers, given.hidden)
+        (folder / "base.part").rename(folder / "base")
+        note(f"base, loss {loss}")
     quick = {"steps": given.steps, "full_steps": given.steps, "batch": 16, "length": 96, "entries": 40_000}
     plan = Plan(kind=given.kind, learning_rate=2e-3, **quick)
     ours = folder / "ours"
 
-    def train(out: Path, plan: Plan, **files: Any) -> None:
-        train_reranker(str(folder / "base"), out, plan, runtime=CPU, exclude=[], **files)
+    def train(out: Path, plan: Plan, made: str, **files: Any) -> None:
+        if not (out / made).exists():
+            train_reranker(str(folder / "base"), out, plan, runtime=CPU, exclude=[], **files)
 
     ranking = msgspec.structs.replace(plan, lang="en", batch=8, negatives=3)
-    train(folder / "alone", ranking, pairs=[pairs])
+    train(folder / "alone", ranking, "ranking/ranking.toml", pairs=[pairs])
     note("ranking module alone")
     for lang, own in texts.items():
         (folder / f"{lang}.txt").write_text("\n".join(text.replace("\n", " ") for text in own), encoding="utf-8")
-        train(ours, msgspec.structs.replace(plan, lang=lang, length=64), texts=[folder / f"{lang}.txt"])
+        train(
+            ours,
+            msgspec.structs.replace(plan, lang=lang, length=64),
+            f"languages/{lang}.toml",
+            texts=[folder / f"{lang}.txt"],
+        )
         note(f"module of {lang}")
-    train(ours, ranking, pairs=[pairs])
-    train(folder / "whole", msgspec.structs.replace(ranking, kind="", learning_rate=3e-4), pairs=[pairs])
+    train(ours, ranking, "ranking/ranking.toml", pairs=[pairs])
+    train(folder / "whole", msgspec.structs.replace(ranking, kind="", learning_rate=3e-4), "model", pairs=[pairs])
     note("trained; reranking")
     judged = read_qrels(given.collection / "qrels.txt").topics()
-    stage = first_stage(folder, given.collection, given.depth, given.queries)
+    stage = first_stage(given.collection, given.depth, given.queries)
     systems: dict[str, Any] = {"first stage": measured(stage, judged)}
     systems["whole cross-encoder"] = measured(stage, judged, load_reranker(folder / "whole", CPU))
     systems["ranking module alone"] = measured(stage, judged, load_reranker(folder / "alone", CPU))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 
 import numpy as np
@@ -12,6 +13,8 @@ pytest.importorskip("sentence_transformers", reason="pip install 'xsearch-clir[n
 import tiny_models as tiny
 import tiny_modules as made
 import torch
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from torch.nn import functional
 
 from xsearch.core import BadInput, UsageError
@@ -369,8 +372,12 @@ def test_what_is_damaged_or_does_not_fit_is_said(folder, models, base, roberta):
     weights = folder / "languages" / "de.safetensors"
     content = weights.read_bytes()
     weights.write_bytes(content[:-8] + b"\0" * 8)
-    with pytest.raises(BadInput, match=r"not the weights that de\.toml describes"):
-        score(ranker(folder, models, "document"))
+    found = ranker(folder, models, "document")
+    before = found.score(QUERIES, PASSAGES, ["en"] * 3, ["en", "ru", "en"])
+    for _ in range(2):
+        with pytest.raises(BadInput, match=r"not the weights that de\.toml describes"):
+            score(found)
+    np.testing.assert_array_equal(found.score(QUERIES, PASSAGES, ["en"] * 3, ["en", "ru", "en"]), before)
     weights.write_bytes(content[:100])
     with pytest.raises(BadInput, match="not a whole safetensors file"):
         score(ranker(folder, models, "document"))
@@ -391,7 +398,10 @@ def test_what_is_damaged_or_does_not_fit_is_said(folder, models, base, roberta):
         Composition(base.body, torch).check(wrong)
     narrow = made.adapter(base.fingerprint, "de", 3)
     narrow.tensors["encoder.layer.0.output.up.weight"] = torch.zeros(16, 8)
-    with pytest.raises(BadInput, match="16 numbers"):
+    with pytest.raises(BadInput, match=r"layer\.0\.output"):
+        Composition(base.body, torch).check(narrow)
+    del narrow.tensors["encoder.layer.0.output.up.weight"]
+    with pytest.raises(BadInput, match=r"layer\.0\.output"):
         Composition(base.body, torch).check(narrow)
 
 
@@ -416,6 +426,39 @@ def test_tokens_of_a_pair_know_their_segment_and_what_is_cut(base, roberta):
         long = tokens.tokenise([tiny.TEXTS[0]], [tiny.TEXTS[7]])
         assert len(long.ids[0]) == 24
         assert (long.segments[0] == 0).sum() == 1 + 12 + gap
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=200), st.text(max_size=400), st.integers(12, 40))
+def test_any_pair_fits_and_none_of_its_passage_is_lost(roberta, query, passage, limit):
+    tokens = PairTokens(roberta.tokenizer, limit)
+    parts, owners = tokens.windows([query], [passage])
+    pairs = tokens.tokenise([query] * len(parts), parts)
+    assert (pairs.lengths <= limit).all()
+    assert not owners.any()
+    assert "".join("".join(parts).split()) == "".join(passage.split())
+    for ids, types, segments in zip(pairs.ids, pairs.types, pairs.segments, strict=True):
+        assert len(ids) == len(types) == len(segments)
+        assert (np.diff(segments) >= 0).all()
+        assert ids[0] == 0
+        assert ids[-1] == 2
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=80), st.integers(0, 400), st.sampled_from([".toml", ".safetensors"]))
+@example(b"\xff", 0, ".toml")
+def test_damaged_files_are_bad_input_and_nothing_else(tmp_path, base, noise, at, suffix):
+    path = write_module(made.adapter(base.fingerprint, "de", 1), tmp_path)
+    file = path.with_suffix(suffix)
+    content = file.read_bytes()
+    file.write_bytes(content[:at] + noise + content[at + len(noise) + 1 :])
+    if suffix == ".safetensors":
+        with pytest.raises(BadInput, match="de"):
+            read_module(path)
+        return
+    # A card may be damaged where it does not matter.
+    with contextlib.suppress(BadInput):
+        read_module(path)
 
 
 def test_a_roberta_takes_modules_too(roberta):

@@ -72,6 +72,7 @@ def reranker(
     from xsearch.cli.progress import Progress, say
     from xsearch.core import UsageError
     from xsearch.encode import Runtime
+    from xsearch.lang.codes import normalize_code
     from xsearch.train.neural.modules.compose import train_reranker
     from xsearch.train.neural.modules.judgments import Judgments
     from xsearch.train.neural.modules.plan import Plan
@@ -81,7 +82,7 @@ def reranker(
         raise UsageError("--judgments needs --topics and --docs")
     plan = Plan(
         kind="" if module == "none" else module,
-        lang=lang,
+        lang=normalize_code(lang) if lang else "",
         steps=steps,
         full_steps=full_steps,
         batch=batch,

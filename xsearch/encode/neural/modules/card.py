@@ -16,7 +16,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -56,7 +56,7 @@ class SparseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class LoraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Hu et al. 2022: rank of the change, alpha / rank its scale. targets: the layers' last names."""
 
-    rank: int = 8
+    rank: Annotated[int, msgspec.Meta(ge=1)] = 8
     alpha: float = 16.0
     targets: tuple[str, ...] = ()
 
@@ -121,7 +121,7 @@ def read_module_card(path: Path) -> ModuleCard:
     """The card in a TOML file. Raises `BadInput` for what is no card of a module."""
     try:
         card = msgspec.toml.decode(path.read_bytes(), type=ModuleCard)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadInput(f"not the card of a module: {error}", str(path)) from error
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}", str(path)) from error

@@ -8,7 +8,7 @@ from typing import Any
 
 from xsearch.core import BadInput
 from xsearch.encode.neural.modules.bottleneck import Part, bottleneck, coupling, inside
-from xsearch.encode.neural.modules.card import AdapterSettings, Module
+from xsearch.encode.neural.modules.card import HEAD, AdapterSettings, Module
 from xsearch.encode.neural.modules.merged import Change, Sparse, changes
 from xsearch.encode.neural.modules.routing import Routing
 
@@ -69,16 +69,23 @@ class Composition:
         """Raise `BadInput` for a module one of whose tensors has no place in the base, or another size there."""
         name = module.card.name
         if module.card.kind == "adapter":
-            for key, tensor in module.tensors.items():
-                place = key.removesuffix(".up.weight")
-                if place != key and (place not in self._blocks or tensor.shape[0] != self.body.config.hidden_size):
-                    raise BadInput(f"module '{name}' has {tensor.shape[0]} numbers at {place}, which this base has not")
+            self._check_adapter(module)
             return
         for place, change in changes(module).items():
             layer = self._layers.get(place)
             kinds = (self._torch.nn.Linear, *((self._torch.nn.Embedding,) if isinstance(change, Sparse) else ()))
             if not isinstance(layer, kinds) or not change.fits(layer):
                 raise BadInput(f"module '{name}' changes {place}, which this base has not, or in another size")
+
+    def _check_adapter(self, module: Module) -> None:
+        width = self.body.config.hidden_size
+        places = dict.fromkeys(key.partition(".down.")[0].partition(".up.")[0] for key in _behind_blocks(module))
+        for place in places:
+            tensors = inside(module.tensors, place)
+            shapes = {part: tuple(tensor.shape) for part, tensor in tensors.items()}
+            inner = shapes.get("down.bias", (0,))[0]
+            if place not in self._blocks or shapes != _shapes(inner, width):
+                raise BadInput(f"module '{module.card.name}' has {shapes} at {place}, where this base takes none such")
 
     def _put_changes(self) -> None:
         found = [[changes(module) for module in stack if module.card.kind != "adapter"] for stack in self._stacks]
@@ -152,6 +159,16 @@ def blocks(body: Any) -> dict[str, Any]:
     if not layers or len(found) < 2 * len(layers) or kind == "xmod":
         raise BadInput(f"a base of the kind '{kind}' takes no modules: its layers are not built as BERT's")
     return found
+
+
+def _behind_blocks(module: Module) -> list[str]:
+    """The names of an adapter's tensors behind blocks: neither the head's nor the coupling's."""
+    return [name for name in module.tensors if name not in HEAD and not name.startswith(f"{EMBEDDINGS}.")]
+
+
+def _shapes(inner: int, width: int) -> dict[str, tuple[int, ...]]:
+    """The tensors of a bottleneck of `inner` numbers on a base of `width`, by name."""
+    return {"down.weight": (inner, width), "down.bias": (inner,), "up.weight": (width, inner), "up.bias": (width,)}
 
 
 def _coupled(module: Module) -> bool:

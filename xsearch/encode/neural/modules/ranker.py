@@ -104,9 +104,11 @@ class ModularRanker:
         keys = [self._keys_of(*pair) for pair in zip(query_langs, passage_langs, strict=True)]
         wanted = list(dict.fromkeys(key for pair in keys for key in pair))
         if not set(wanted) <= set(self._keys):
-            self._keys += [key for key in wanted if key not in self._keys]
-            stacks = [[*(self._module(lang) for lang in key), self._ranking] for key in self._keys]
+            together = [*self._keys, *(key for key in wanted if key not in self._keys)]
+            stacks = [[*(self._module(lang) for lang in key), self._ranking] for key in together]
             self._composition.compose(stacks, self._invertible)
+            # Only now: a module that cannot be read leaves what is composed as it was.
+            self._keys = together
         number = {key: place for place, key in enumerate(self._keys)}
         sides = np.array([[number[key] for key in pair] for pair in keys], dtype=np.int64).reshape(-1, 2)
         return Slots(sides[:, 0], sides[:, 1])
