@@ -28,11 +28,12 @@ SAYS_LITTLE = 0.9
 SAYS_SOMETHING = 1.0
 """Weight of a translation: a preposition that slips in here is a rare word among the questions, and finds anything."""
 WORDS_A_QUESTION = 8
-NEAR = 0.5
+NEAR = 0.45
 """Cosine from which on a translation is believed."""
-NEARLY_BEST = 0.92
-"""A second translation is taken that is nearly as good as the best."""
-LIMITS = Limits(min_probability=0.05, cumulative=0.95, alternatives=5)
+TRANSLATIONS, NEARLY_BEST = 3, 0.8
+"""So many translations of a word are taken, of those whose cosine is at least this share of the best one's: who asks
+may use any of them."""
+LIMITS = Limits(min_probability=0.03, cumulative=0.97, alternatives=8)
 START = "\u2581"
 CAPITAL_NOUNS = frozenset({"de", "lb", "gsw", "nds"})
 """Languages that write every noun as others write names."""
@@ -61,7 +62,7 @@ class LexicalGenerator:
 
     def settings(self) -> dict[str, Any]:
         """What its questions depend on besides weights."""
-        return {"words": WORDS_A_QUESTION, "near": NEAR}
+        return {"words": WORDS_A_QUESTION, "near": NEAR, "nearly": NEARLY_BEST, "translations": TRANSLATIONS}
 
     def speaks(self, lang: str) -> bool:
         """Whether tables lead to a language from any other."""
@@ -144,7 +145,7 @@ class LexicalGenerator:
     def _nearest(
         self, originals: FloatArray, candidates: Sequence[Sequence[str]]
     ) -> list[tuple[tuple[str, float], ...]]:
-        """Of each word's candidates the nearest, and the next where it is nearly as near; () where none is near."""
+        """Of each word's candidates the nearest, and the next ones that are nearly as near; () where none is near."""
         texts = list(dict.fromkeys(chain.from_iterable(candidates)))
         if not texts:
             return [()] * len(candidates)
@@ -153,9 +154,9 @@ class LexicalGenerator:
         content = self._encoder.word_weights(texts) >= SAYS_SOMETHING
         found: list[tuple[tuple[str, float], ...]] = []
         for original, own in zip(originals, candidates, strict=True):
-            rows = [row for row in (place[text] for text in own) if content[row]]
+            rows = [row for row in (place[text] for text in dict.fromkeys(own)) if content[row]]
             cosines = vectors[rows] @ original
-            order = np.argsort(-cosines, kind="stable")[:2].tolist()
+            order = np.argsort(-cosines, kind="stable")[:TRANSLATIONS].tolist()
             least = max(NEAR, NEARLY_BEST * float(cosines[order[0]])) if order else NEAR
             found.append(tuple((texts[rows[at]], float(cosines[at])) for at in order if cosines[at] >= least))
         return found
