@@ -106,10 +106,13 @@ def test_nothing_is_made_twice_and_what_comes_later_is_made_up_for(folder):
     augment(folder, again, settings())
     assert (again.given, read_manifest(folder).generation) == ([("en", 3)], generation + 1)
     assert found(folder, "shipping lane", retrievers=["generated"]) == ["canal"]
-    # Other settings are another generator.
+    # Other settings make other questions, which take the place of the former ones.
     other = Known()
     augment(folder, other, settings(count=1))
     assert len(other.given) == 3
+    with open_index(folder) as index:
+        (count,) = index.snapshot.store.questions.counts()
+        assert (count.questions, len(index.snapshot.store.questions.between(0, 9))) == (3, 3)
 
 
 def test_questions_live_through_compaction_and_go_with_their_document(folder):

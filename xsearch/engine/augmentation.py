@@ -83,7 +83,8 @@ def augment(
     files: Files | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> AugmentReport:
-    """Generate questions of all passages that have none of this generator yet, and make the index use them.
+    """Generate questions of all passages that have none of this generator yet, and make the index use them. Those that
+    a generator of its name made with other weights or settings go.
 
     on_progress, on_rebuild: called after each batch. choose_alphas: gives `settings.alphas` once the questions are
     there (`evaluate.alphas`). Raises `UsageError` for a language the generator does not speak,
@@ -167,6 +168,7 @@ def _generate(
         asked = {"count": settings.count, "seed": settings.seed, "round_trip": settings.round_trip}
         described = json.dumps({**asked, **generator.settings()}, sort_keys=True)
         number = writer.store.questions.number_of(Generator(generator.name, generator.fingerprint, lang, described))
+        writer.store.questions.supersede(number, writer.commit_number)
         through = writer.store.questions.through(number)
         reader = StoreReader(writer.folder / "store.db", writer.manifest.commit)
         try:

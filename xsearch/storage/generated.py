@@ -115,6 +115,19 @@ class QuestionWriter:
         )
         return int(through)
 
+    def supersede(self, number: int, commit: int) -> None:
+        """Mark as gone, as of `commit`, what generators of the same name made in the same language with other weights
+        or settings: the questions of the generator `number` take their place."""
+        others = (
+            "generator IN (SELECT other.number FROM generators other JOIN generators own "
+            "ON own.name = other.name AND own.lang = other.lang WHERE own.number = ?1 AND other.number != ?1)"
+        )
+        with self._writing():
+            for table in ("generated", "generation_runs"):
+                self._db.execute(
+                    f"UPDATE {table} SET removed = ?2 WHERE removed IS NULL AND {others}", (number, commit)
+                )
+
     def remove_all(self, commit: int) -> int:
         """Mark every question as gone as of `commit`; returns how many there were."""
         if not self.there:
