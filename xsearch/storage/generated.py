@@ -120,13 +120,11 @@ class QuestionWriter:
         or settings: the questions of the generator `number` take their place."""
         others = (
             "generator IN (SELECT other.number FROM generators other JOIN generators own "
-            "ON own.name = other.name AND own.lang = other.lang WHERE own.number = ?1 AND other.number != ?1)"
+            "ON own.name = other.name AND own.lang = other.lang WHERE own.number = ? AND other.number != own.number)"
         )
         with self._writing():
             for table in ("generated", "generation_runs"):
-                self._db.execute(
-                    f"UPDATE {table} SET removed = ?2 WHERE removed IS NULL AND {others}", (number, commit)
-                )
+                self._db.execute(f"UPDATE {table} SET removed = ? WHERE removed IS NULL AND {others}", (commit, number))
 
     def remove_all(self, commit: int) -> int:
         """Mark every question as gone as of `commit`; returns how many there were."""
@@ -200,9 +198,8 @@ class QuestionReader:
             return False
         built = dict(self._db.rows("SELECT name, value FROM counters")).get(BUILT, 0)
         ((changed,),) = self._db.rows(
-            "SELECT EXISTS (SELECT 1 FROM generated WHERE added > ?1 AND added <= ?2 "
-            "OR removed > ?1 AND removed <= ?2)",
-            (built, commit),
+            "SELECT EXISTS (SELECT 1 FROM generated WHERE added BETWEEN ? AND ? OR removed BETWEEN ? AND ?)",
+            (built + 1, commit, built + 1, commit),
         )
         return bool(changed)
 
