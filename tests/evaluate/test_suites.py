@@ -284,3 +284,16 @@ def test_rank_fusion_runs_on_the_demo(tmp_path):
     (row,) = run_suite(few, SuiteOptions(threads=1, confidence=False))
     assert row["fusion"] == "rrf"
     assert row["measures"]["nDCG@10"] > 0.1
+
+
+def test_a_recipe_that_says_so_is_augmented_in_the_topics_languages(tmp_path, folder):
+    recipe = tmp_path / "augmented.toml"
+    recipe.write_text('name = "augmented"\nretrievers = ["bm25"]\n[augment]\ngenerator = "lexical"\n')
+    systems = (System("words", recipe="bm25"), System("asked", recipe=str(recipe)))
+    words, asked = run_suite(
+        Suite("tiny", "Tiny", (str(folder),), systems, ("Success@1",), by=("pair",), k=10),
+        SuiteOptions(confidence=False),
+    )
+    found = [row["by"]["pair"]["fr-de"]["Success@1"] for row in (words, asked)]
+    assert found[0] == 0
+    assert found[1] > 0
