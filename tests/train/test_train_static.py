@@ -9,6 +9,9 @@ from xsearch.core import BadInput
 from xsearch.encode import load_encoder, read_card
 from xsearch.train import Progress, fitting, load_recipe, train_static
 from xsearch.train.evaluate_static import ndcg, read_collection, retrieval_scores, score_folder, tatoeba_accuracy
+from xsearch.train.heldout import LEAST_TOKENS, heldout_accuracy
+from xsearch.train.model import StaticModel
+from xsearch.train.tokenrows import TokenRows
 
 RECIPE = """
 name = "tiny"
@@ -207,3 +210,21 @@ def test_ndcg_by_hand():
 def test_a_folder_without_collections_is_an_error(trained, tmp_path):
     with pytest.raises(BadInput, match="neither"):
         score_folder(load_encoder(trained[2] / "out"), tmp_path)
+
+
+def test_a_language_scores_the_mean_over_kinds_of_sources():
+    """Of the first kind every translation has its sentence's pieces, of the second another sentence's."""
+    count, length = 24, LEAST_TOKENS
+    sentences = np.arange(2 * count * length).reshape(2 * count, length)
+    shifted = np.concatenate((sentences[:count], np.roll(sentences[count:], 1, axis=0)))
+    tokens = np.stack((sentences, shifted), axis=1).reshape(-1).astype(np.int32)
+    rows = TokenRows(
+        tokens=tokens,
+        offsets=np.arange(0, len(tokens) + 1, length),
+        langs=np.tile([0, 1], 2 * count).astype(np.int32),
+        starts=np.arange(0, 4 * count + 1, 2),
+        sources=np.repeat([0, 1], count).astype(np.int32),
+        row_of=np.repeat(np.arange(2 * count), 2),
+    )
+    model = StaticModel(np.eye(len(sentences.ravel()), dtype=np.float32), np.zeros(sentences.size, dtype=np.float32))
+    assert heldout_accuracy(model, rows, np.ones(2 * count, dtype=np.bool_), 0) == {0: 0.5, 1: 0.5}
