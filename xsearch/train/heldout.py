@@ -13,6 +13,7 @@ from xsearch.train.tokenrows import TokenRows
 SHARE = 0.01
 LEAST_TOKENS = 4
 LEAST_PAIRS = 20
+OTHER = -1
 POOL = 300
 
 
@@ -28,13 +29,16 @@ def heldout_accuracy(model: StaticModel, rows: TokenRows, held: NDArray[np.bool_
     known as well as its manuals.
 
     The translation is the row's text in the language numbered `pivot` (English), or its first text in another
-    language. Texts of fewer than four tokens are left out, and kinds with fewer than twenty pairs in a language.
+    language. Texts of fewer than four tokens are left out. Kinds with fewer than twenty pairs in a language count
+    together as one; a language with fewer than twenty in all has no score.
     """
     long = np.diff(rows.offsets) >= LEAST_TOKENS
     texts = np.flatnonzero(held[rows.row_of] & long)
     partners = _partners(rows, texts, pivot)
     texts, partners = texts[partners >= 0], partners[partners >= 0]
     kinds = np.stack((rows.langs[texts], rows.sources[rows.row_of[texts]]), axis=1)
+    _, kind, sizes = np.unique(kinds, axis=0, return_inverse=True, return_counts=True)
+    kinds[sizes[kind] < LEAST_PAIRS, 1] = OTHER
     found: dict[int, list[float]] = {}
     rng = np.random.default_rng(0)
     for lang, source in np.unique(kinds, axis=0).tolist():
