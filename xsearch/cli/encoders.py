@@ -60,6 +60,7 @@ def evaluate(
     name: Annotated[str, typer.Argument(help="An encoder's name, or the path of its card.")],
     collections: Annotated[list[Path], typer.Option("--collection", metavar="DIR", help="docs, topics or pairs.")],
     by_language: Annotated[bool, typer.Option("--by-language", help="Of sentence pairs: every language.")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="JSONL to which a row of results is added.")] = None,
     format: Format = "table",
 ) -> None:
     """Measure an encoder alone: nDCG@10 by language pair, or the accuracy of sentence pairs.
@@ -76,6 +77,14 @@ def evaluate(
 
     encoder = load_encoder(name)
     scores = {folder.name: score_folder(encoder, folder, by_language) for folder in collections}
+    if out is not None:
+        from xsearch.engine.clock import utc_now
+        from xsearch.evaluate.provenance import provenance
+        from xsearch.evaluate.suites import append_row
+
+        named = f"{encoder.card.name} {encoder.card.fingerprint}"
+        for folder, found in scores.items():
+            append_row(out, {"encoder": named, "collection": folder, "measures": found, **provenance(utc_now())})
     if format == "json":
         typer.echo(json.dumps(scores, ensure_ascii=False, indent=1))
         return
