@@ -1,7 +1,7 @@
 """A batch of topics as experiments run them: 10,000 questions on 200,000 passages, 1,000 results each, on all cores,
 packed, stopped in the middle and taken up again.
 
-    python eval/bench/topics.py --data ../shared/data/parallel [--documents 200000] [--topics 10000]
+    python eval/bench/topics.py --data ../shared/data/parallel [--documents 200000] [--topics 10000] [--once]
 
 Documents are those of `engine.py`; topics are stretches of 3 to 6 words of them. The run is made once without a break
 and once stopped by SIGINT after half of its topics; both must be the same bytes. bm25s answers the same topics over
@@ -72,6 +72,13 @@ def stopped_and_resumed(folder: Path, k: int, topics: int) -> dict[str, float]:
     return {"topics_kept": lines(part), **timed(search(folder, k, "resumed.txt.zst"))}
 
 
+def stopped(folder: Path, k: int, topics: int) -> dict[str, object]:
+    """What stopping in the middle costs, and whether the run is the same in the end."""
+    resumed = stopped_and_resumed(folder, k, topics)
+    same = (folder / "run.txt.zst").read_bytes() == (folder / "resumed.txt.zst").read_bytes()
+    return {"resumed": resumed, "resumed_is_the_same": same}
+
+
 def bm25s(folder: Path, k: int) -> dict[str, float]:
     """The same documents and topics through bm25s; without the time to index."""
     import bm25s
@@ -100,6 +107,7 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=200_000)
     parser.add_argument("--topics", type=int, default=10_000)
     parser.add_argument("-k", "--hits", type=int, default=1000)
+    parser.add_argument("--once", action="store_true", help="without the run that is stopped")
     parser.add_argument("--results", type=Path, default=ROOT / "eval" / "results" / "topics.jsonl")
     given = parser.parse_args()
     if not given.data.is_dir():
@@ -121,8 +129,7 @@ def main() -> None:
             "cpu_ms_per_topic": round(1000 * searching["cpu_seconds"] / given.topics, 3),
             "run_mb": round((folder / "run.txt.zst").stat().st_size / 1e6, 2),
             "indexing": indexing,
-            "resumed": stopped_and_resumed(folder, given.hits, given.topics),
-            "resumed_is_the_same": (folder / "run.txt.zst").read_bytes() == (folder / "resumed.txt.zst").read_bytes(),
+            **({} if given.once else stopped(folder, given.hits, given.topics)),
             "bm25s": (peer := bm25s(folder, given.hits)),
             "ratio_to_bm25s": round(searching["seconds"] / peer["seconds"], 2),
             "load": round(load, 1),
