@@ -175,7 +175,7 @@ def structures(vectors: Vectors, graphs: bool) -> Iterator[tuple[str, Callable[[
     yield f"pq4, {parts} parts", partial(pq4, vectors, parts), factors(2, CANDIDATES, 6)
     yield f"pq4, {parts // 2} parts", partial(pq4, vectors, parts // 2), factors(CANDIDATES, 6)
     yield "RaBitQ, scanned fast", partial(by_name, vectors, "RaBitQfs"), factors(CANDIDATES, 8)
-    cells = max(64, int(4 * len(vectors.codes) ** 0.5) // 64 * 64)
+    cells = max(64, int(len(vectors.codes) ** 0.5) // 64 * 64)
     probes = [(f"nprobe {cells // share}", partial(probed, cells // share)) for share in (64, 16, 4, 2)]
     yield f"IVF{cells},SQ8", partial(inverted, vectors, cells), probes
     yield (
@@ -221,7 +221,7 @@ def measure(codes: Any, queries: Any, graphs: bool) -> Iterator[dict[str, Any]]:
         beside = faiss.serialize_index(index).nbytes - ("SQ8" in kind) * codes.nbytes
         for setting, apply in settings:
             ready = apply(index)
-            _, found = ready.search(asked, DEPTH)
+            found = ready.search(asked, FETCH)[1][:, :DEPTH]
             taken = milliseconds(ready, asked[:60])
             yield {
                 **common,
