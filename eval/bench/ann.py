@@ -255,7 +255,9 @@ def main() -> None:
         for row in measure(np.ascontiguousarray(codes[:size]), queries, given.graphs):
             made = {
                 "bench": "ann", "languages": given.lang or "all but en", **row,
-                "command": " ".join(["python", *sys.argv]), "commit": commit.stdout.strip(),
+                "command": "python eval/bench/ann.py"
+                + (f" --lang {given.lang}" if given.lang else "") + f" --size {size}" + " --graphs" * given.graphs,
+                "commit": commit.stdout.strip(),
                 "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
                 "load": round(os.getloadavg()[0], 1), "date": time.strftime("%Y-%m-%d"),
             }  # fmt: skip

@@ -34,6 +34,7 @@ from xsearch.retrieve import (
     SparseWriter,
     TokensWriter,
 )
+from xsearch.retrieve.gpu import Kind as GpuKind
 from xsearch.storage import Files
 
 
@@ -140,12 +141,14 @@ def open_retriever(
     states: Mapping[str, Mapping[str, Any]],
     pieces: Callable[[], PieceEncoder],
     device: str = "cpu",
+    gpu: GpuKind = "flat",
 ) -> Retriever:
     """The reader of a retriever's parts.
 
     generation: the folder that holds them. states: by part, as the manifest has them. pieces: loads, when first
     needed, the encoder whose pieces the index holds; to be kept instead of the encoder. device: where vectors of tokens
-    are compared, as `encode.Runtime` has it.
+    are compared and large languages' vectors searched, as `encode.Runtime` has it; gpu: in what structure
+    (`retrieve.gpu`).
     """
     if name == "psq":
         return PSQ(generation / "pieces", states.get("pieces", {}))
@@ -164,4 +167,4 @@ def open_retriever(
         return Colbert(generation / name, states.get(name, {}), device=device)
     if name == "generated":
         return Generated(generation / name, states.get(name, {}))
-    return Dense(generation / name, states.get(name, {}))
+    return Dense(generation / name, states.get(name, {}), device=device, gpu=gpu)

@@ -33,11 +33,13 @@ class FusionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DenseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the dense retriever keeps vectors. dim: components they are cut to before, 0 for all of them; for encoders
     trained to be cut (Matryoshka). codes: "int8", "fp32", "fp16" or "binary" (`retrieve.stored`). search: "auto" has
-    large segments scanned in a quantised form first (`retrieve.fastscan`), "exact" has every window scored."""
+    large segments scanned in a quantised form first (`retrieve.fastscan`), "exact" has every window scored. gpu: what
+    large segments become on a GPU (`retrieve.gpu`)."""
 
     dim: int = 0
     codes: Literal["int8", "fp32", "fp16", "binary"] = "int8"
     search: Literal["auto", "exact"] = "auto"
+    gpu: Literal["flat", "ivf-flat", "ivf-pq", "cagra"] = "flat"
 
 
 class ColbertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -26,7 +26,7 @@ REMEMBERED_MASKS = 8
 
 class Snapshot:
     """Readers of every part of one manifest. Immutable and safe to use from several threads. runtime: how neural
-    encoders are run. rerankers: those already loaded."""
+    encoders are run, and where vectors are searched. rerankers: those already loaded."""
 
     def __init__(
         self,
@@ -44,9 +44,9 @@ class Snapshot:
         self.live = Liveness.open(generation / manifest.live)
         # Refers to nothing of this snapshot: what retrievers keep of it must not keep the snapshot alive.
         self._load = cache(partial(index_encoders, manifest, folder, runtime))
-        device = (runtime or Runtime()).device
+        pieces, device = partial(_pieces, self._load), (runtime or Runtime()).device
         self.retrievers: Mapping[str, Retriever] = {
-            name: open_retriever(name, generation, manifest.retrievers, partial(_pieces, self._load), device)
+            name: open_retriever(name, generation, manifest.retrievers, pieces, device, self.recipe.dense.gpu)
             for name in self.recipe.retrievers
         }
         self.groups, self.group_of_language = _groups(manifest.languages)

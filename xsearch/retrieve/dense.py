@@ -24,6 +24,8 @@ from xsearch.core.extras import have, need_faiss
 from xsearch.retrieve.best import Best, Scored
 from xsearch.retrieve.codes import usual_clip
 from xsearch.retrieve.fastscan import FROM_WINDOWS, parts_of, quantise
+from xsearch.retrieve.gpu import FROM_WINDOWS as FROM_WINDOWS_GPU
+from xsearch.retrieve.gpu import Kind, gpus, on_gpus
 from xsearch.retrieve.numbers import next_number
 from xsearch.retrieve.stored import Rows, Stored, stored_as
 from xsearch.retrieve.threads import one_thread
@@ -194,12 +196,16 @@ class DenseWriter:
 class Dense:
     """One snapshot of a dense index, safe to search from several threads; writes nothing.
 
-    name: the key of this retriever's vectors in `Query.vectors`. Files are mapped when opened and read when first
-    searched. Raises `IndexDamaged` when a file is missing or does not fit the state.
+    name: the key of this retriever's vectors in `Query.vectors`. device: where large segments are searched, as
+    `encode.Runtime` has it; on a GPU (`retrieve.gpu`), in the structure `gpu`. Files are mapped when opened and read
+    when first searched. Raises `IndexDamaged` when a file is missing or does not fit the state.
     """
 
-    def __init__(self, folder: Path, state: Mapping[str, Any], *, name: str = "dense") -> None:
-        self._name = name
+    def __init__(
+        self, folder: Path, state: Mapping[str, Any], *, name: str = "dense", device: str = "auto", gpu: Kind = "flat"
+    ) -> None:
+        self._name, self._device, self._gpu = name, device, gpu
+        self._exact = state.get("search") == "exact"
         self._stored = stored = stored_as(state)
         self._dim = dim = state.get("dim", 0)
         languages: Mapping[str, Sequence[Entry]] = state.get("languages", {}) if stored else {}
@@ -260,8 +266,7 @@ class Dense:
                 many = sum(segment.rows for segment in everything) >= FAISS_WINDOWS
                 if many and have("faiss"):
                     self._faiss = need_faiss()
-                    for segment in everything:
-                        segment.use_faiss(self._faiss)
+                    self._use_faiss(self._faiss, everything)
                 stored = self._stored
                 taken = (sample(segments, stored) for segments in self._segments.values() if stored)
                 samples = [self._sample, *taken]
@@ -269,6 +274,15 @@ class Dense:
                 self._sample = np.concatenate(samples)
                 self._is_prepared = True
         return self._faiss
+
+    def _use_faiss(self, faiss: ModuleType, segments: Sequence[Segment]) -> None:
+        numbers = gpus(faiss, self._device) if self._stored and not self._exact else ()
+        least = FROM_WINDOWS_GPU if self._device == "auto" else FROM_WINDOWS
+        for segment in segments:
+            on_gpu = None
+            if numbers and self._stored and segment.rows >= least:
+                on_gpu = on_gpus(faiss, numbers, self._gpu, self._stored, segment.codes)
+            segment.use_faiss(faiss, on_gpu)
 
     def _search(
         self, queries: Sequence[Query], depth: int, allowed: Mask | None, langs: Collection[str] | None

@@ -3,8 +3,8 @@
 A vector is cut into m parts, each kept as the number of the nearest of 16 centroids learnt for that part (product
 quantisation: Jégou, Douze and Schmid, TPAMI 2011, section II); a query's products with all 16 of every part stand in
 the processor's registers (André, Kermarrec and Le Scouarnec, "Quicker ADC", TPAMI 2021). What a scan puts first is
-scored again on the vectors as they are stored, so that scores are those of exact search and only what the scan left
-out can be missing.
+scored again on the vectors as they are stored, so that windows' scores are those of exact search and only what the scan
+left out can be missing.
 
 With two components a part a vector takes a quarter of a byte a component. Inverted lists and graphs lost to this on
 vectors of sentences asked for in another language: their neighbours lie in many cells (`eval/results/ann.jsonl`).
@@ -69,6 +69,8 @@ class Scan:
     there is one. Raises ValueError when `quantised` is not of these rows.
     """
 
+    most = 1 << 30
+
     def __init__(self, faiss: ModuleType, quantised: Rows, stored: Stored, codes: Rows, by_faiss: Any | None) -> None:
         try:
             index: Any = faiss.deserialize_index(quantised)
@@ -90,10 +92,19 @@ class Scan:
             scores, rows = self._refined.search(queries, count)
             return scores, rows
         _, candidates = self._index.search(queries, min(CANDIDATES * count, len(self._codes)))
-        products = np.empty((len(queries), count), dtype=np.float32)
-        found = np.empty((len(queries), count), dtype=np.int64)
-        for place, rows in enumerate(np.sort(candidates, axis=1)):
-            scores = self._stored.dot(self._codes, queries[place : place + 1], rows)[:, 0]
-            best = best_first(scores, count)
-            products[place], found[place] = scores[best], rows[best]
-        return products, found
+        return rescored(self._stored, self._codes, queries, candidates, count)
+
+
+def rescored(
+    stored: Stored, codes: Rows, queries: FloatArray, candidates: IntArray, count: int
+) -> tuple[FloatArray, IntArray]:
+    """The best `count` of each query's candidates, int64 (m, n), -1 for none, by the rows as they are stored: products
+    float32 (m, count), descending, and rows int64 (m, count); minus infinity and -1 where there are fewer."""
+    products = np.full((len(queries), count), -np.inf, dtype=np.float32)
+    found = np.full((len(queries), count), -1, dtype=np.int64)
+    for place, row in enumerate(np.sort(candidates, axis=1)):
+        rows = row[np.searchsorted(row, 0) :]
+        scores = stored.dot(codes, queries[place : place + 1], rows)[:, 0]
+        best = best_first(scores, count)
+        products[place, : len(best)], found[place, : len(best)] = scores[best], rows[best]
+    return products, found

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from xsearch.core import FloatArray, IndexDamaged, IntArray, Mask
 from xsearch.retrieve.best import Scored
 from xsearch.retrieve.fastscan import Scan
+from xsearch.retrieve.gpu import GpuScan
 from xsearch.retrieve.stored import Stored
 
 SPARSE = 0.05
@@ -45,17 +46,19 @@ class Segment:
         self._faiss: tuple[ModuleType, Any] | None = None
         self._quantised_path = folder / quantised_name(lang, entry)
         self._quantised = map_bytes(self._quantised_path) if entry.get("parts") else None
-        self._scan: Scan | None = None
+        self._scan: Scan | GpuScan | None = None
         self._windows_each = 1.0
 
-    def use_faiss(self, faiss: ModuleType) -> None:
+    def use_faiss(self, faiss: ModuleType, scan: GpuScan | None = None) -> None:
         """Score with FAISS from now on: all windows, if it knows how these vectors are kept (it reads the same mapped
-        memory), and first those that a scan of quantised vectors finds, where the segment has such."""
+        memory), and first those that a scan of quantised vectors finds, where the segment has such, or `scan`."""
         self._windows_each = self.rows / (1 + np.count_nonzero(np.diff(self.owners)))
         if self._whole is not None:
             reader = faiss.ZeroCopyIOReader(faiss.swig_ptr(self._whole), self._whole.nbytes)
             self._faiss = faiss, faiss.read_index(reader)
-        if self._quantised is not None:
+        if scan is not None:
+            self._scan = scan
+        elif self._quantised is not None:
             by_faiss = self._faiss[1] if self._faiss else None
             try:
                 self._scan = Scan(faiss, self._quantised, self._stored, self.codes, by_faiss)
@@ -86,15 +89,17 @@ class Segment:
         return self._search(*self._faiss, queries, depth, inside)
 
     def _scanned(
-        self, scan: Scan, queries: FloatArray, depth: int, inside: Mask | None, share: float
+        self, scan: Scan | GpuScan, queries: FloatArray, depth: int, inside: Mask | None, share: float
     ) -> list[Scored | None]:
         """By scoring what a scan puts first; None for a query that it does not settle: where so much is asked for
         that it saves nothing, or what it finds is of too few passages. share: of the windows, those allowed."""
         fetch = int(self._likely(depth) / share)
-        if fetch * SCAN_COST > self.rows:
+        if fetch * SCAN_COST > self.rows or fetch > scan.most:
             return [None] * len(queries)
         found: list[Scored | None] = []
         for scores, windows in zip(*scan.search(queries, fetch), strict=True):
+            if windows[-1] < 0:
+                scores, windows = scores[windows >= 0], windows[windows >= 0]
             if inside is not None:
                 allowed = inside[windows]
                 scores, windows = scores[allowed], windows[allowed]
