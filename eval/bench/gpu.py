@@ -4,11 +4,11 @@
 
 Needs FAISS built for GPUs (`pip install 'xsearch-clir[dense-gpu]'`; for CAGRA the build with cuVS). It has not been run
 on a GPU yet. Vectors are float32 (n, dim), of unit length; without a file, vectors about 4,096 centres are drawn, which
-stand for text in speed but not in recall. Every structure of `retrieve.gpu` is built as an index builds it and asked 1, 32 and 1,024 questions at once. A
-row each goes to `eval/results/gpu.jsonl`: queries a second, recall of exact search's ten and hundred best, seconds to
-build; for `flat` one question at a time, also the bytes read a second, to be held against the card's memory bandwidth,
-which the script measures by copying; and the same for the processor's own search. Speed of neural encoders and of late
-interaction have scripts of their own (`encode.py`, `late.py`).
+stand for text in speed but not in recall. Every structure of `retrieve.gpu` is built as an index builds it and asked 1,
+32 and 1,024 questions at once. A row each goes to `eval/results/gpu.jsonl`: queries a second, recall of exact search's
+ten and hundred best, seconds to build; for `flat` one question at a time, also the bytes read a second, to be held
+against the card's memory bandwidth, which the script measures by copying; and the same for the processor's own search.
+Speed of neural encoders and of late interaction have scripts of their own (`encode.py`, `late.py`).
 """
 
 from __future__ import annotations
