@@ -224,6 +224,7 @@ def test_encoders(tmp_path):
     assert [name for name, kind in kinds.items() if kind == "static"] == ["xsearch-static-v2"]
     assert {"dense", "multivector", "sparse"} <= set(kinds.values())
     assert "xsearch-static-v2" in xsearch("encoders", "show", "xsearch-static-v2", cwd=tmp_path).out
+    assert "▁yes" in xsearch("encoders", "show", "mt5-base-mmarco-v2", cwd=tmp_path).out
     assert xsearch("encoders", "show", "nobody", cwd=tmp_path).code == 2
 
 

@@ -24,6 +24,7 @@ def list_encoders(format: Format = "table") -> None:
     """The encoders and rerankers that are known, one a line."""
     from xsearch.cli.display import table
     from xsearch.encode import known_encoders
+    from xsearch.encode.neural.languages import language_scores
     from xsearch.rank.rerank import known_rerankers
 
     cards: list[EncoderCard | RerankerCard] = [*known_encoders(), *known_rerankers()]
@@ -32,7 +33,10 @@ def list_encoders(format: Format = "table") -> None:
 
         typer.echo(json.dumps([msgspec.to_builtins(card) for card in cards], ensure_ascii=False, indent=1))
         return
-    rows = [(card.name, card.kind, getattr(card, "dim", ""), len(card.languages), card.licence) for card in cards]
+    rows = [
+        (card.name, card.kind, getattr(card, "dim", ""), len(language_scores(card)) or "", card.licence)
+        for card in cards
+    ]
     table(["name", "kind", "dim", "languages", "licence"], rows, ["dim", "languages"])
 
 
@@ -43,6 +47,7 @@ def show(name: Annotated[str, typer.Argument(help="A name, as `list` gives it.")
 
     from xsearch.cli.display import table
     from xsearch.encode import card as find
+    from xsearch.encode.neural.languages import language_scores
     from xsearch.rank.rerank import known_rerankers
 
     card = next((card for card in known_rerankers() if card.name == name), None) or find(name)
@@ -50,9 +55,12 @@ def show(name: Annotated[str, typer.Argument(help="A name, as `list` gives it.")
     if format == "json":
         typer.echo(json.dumps(record, ensure_ascii=False, indent=1))
         return
-    table(["name", card.name], [(k, v) for k, v in record.items() if not isinstance(v, dict | list)])
-    scores = sorted(card.languages.items(), key=lambda item: -item[1])
-    table(["language", "score"], [(code, f"{score:.2f}") for code, score in scores], ["score"])
+    plain = {key: value for key, value in record.items() if not isinstance(value, dict | list | tuple)}
+    settings = record.get("settings", {})
+    table(["name", card.name], [*plain.items(), *((f"settings: {key}", value) for key, value in settings.items())])
+    scores = sorted(language_scores(card).items(), key=lambda item: -item[1])
+    if scores:
+        table(["language", "score"], [(code, f"{score:.2f}") for code, score in scores], ["score"])
 
 
 @app.command("eval")

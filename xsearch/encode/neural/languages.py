@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from typing import Protocol
 
 import numpy as np
 
@@ -70,7 +71,19 @@ class Languages:
         return self._modules.get(lang, self._modules.get(base))
 
 
-def language_scores(card: EncoderCard) -> dict[str, float]:
+class KnowsLanguages(Protocol):
+    """A card that names languages, of an encoder or a reranker."""
+
+    @property
+    def language_set(self) -> str:
+        """A name in `encoders/languages/sets.toml`."""
+
+    @property
+    def languages(self) -> dict[str, float]:
+        """Code → score."""
+
+
+def language_scores(card: KnowsLanguages) -> dict[str, float]:
     """Code → score of every language a card names, its set's first. Raises `KeyError` for a set nobody described."""
     listed = dict.fromkeys(_sets()[card.language_set], 1.0) if card.language_set else {}
     return listed | card.languages
