@@ -14,10 +14,11 @@ from xsearch.encode import load_encoder
 from xsearch.engine.tables import find_tables
 from xsearch.storage.records import NewPassage, StoredDocument
 from xsearch.train.mining import MiningOptions, mine_pairs
+from xsearch.train.mining.answers import whole_words
 from xsearch.train.mining.comparable import Comparable, linked, merged, mutual, plain
 from xsearch.train.mining.journal import Journal
 from xsearch.train.mining.pair import TrainingPair
-from xsearch.train.mining.projection import LINK, Alignment, align, coverage, emissions, sentence_pairs
+from xsearch.train.mining.projection import LINK, Alignment, Projected, align, coverage, emissions, sentence_pairs
 from xsearch.train.mining.within import is_question, pairs_within
 
 TEXTS = {
@@ -164,6 +165,17 @@ def test_words_are_projected_onto_their_translations(tables):
         projected = made.project(start, start + len(word))
         assert projected is not None
         assert right[projected.start : projected.end] == translation
+
+
+def test_an_answer_ends_where_a_word_does():
+    for text, start, end, whole in (
+        ("Die Beziehungen leiden.", 4, 13, "Beziehungen"),
+        ("हिन्दी में", 0, 3, "हिन्दी"),
+        ("她记得二零一六", 1, 2, "记"),
+        ("am Ende", 3, 7, "Ende"),
+    ):
+        found = whole_words(text, Projected(start, end, 0.5))
+        assert text[found.start : found.end] == whole
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.data())

@@ -14,6 +14,7 @@ the files it names. Scores, with idf(t) = ln(1 + (N - df + 0.5) / (df + 0.5)) an
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import tempfile
@@ -250,7 +251,9 @@ class Lucene:
         self._index = secrets.token_hex(8)
         weakref.finalize(self, self._process.drop, self._index)
         if self._process.is_running and self._languages:
-            self._open()
+            # The first search starts it again where it has died since.
+            with contextlib.suppress(WorkerDied):
+                self._open()
 
     def search(
         self, query: Query, depth: int, allowed: Mask | None = None, langs: Collection[str] | None = None

@@ -73,8 +73,9 @@ class LuceneProcess:
         with self._lock:
             child = self._started()
             try:
-                reply = self._exchange(child, {"op": op, "dropped": list(self._dropped), **arguments})
-                self._dropped.clear()
+                # One by one: a finalizer may add to them at any time.
+                dropped = [self._dropped.popleft() for _ in range(len(self._dropped))]
+                reply = self._exchange(child, {"op": op, "dropped": dropped, **arguments})
             except BaseException:
                 # An answer that nobody took would be taken for the next one's.
                 self._end()

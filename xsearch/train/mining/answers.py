@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,6 +30,8 @@ GAP_WORDS = 3
 LEFT_PIECES = 6
 """Pieces that say something which a sentence must keep beside its gap."""
 GAP = "…"
+UNSPACED = frozenset({"Hani", "Hira", "Kana", "Thai", "Laoo", "Khmr", "Mymr"})
+"""Scripts in which a word ends at no sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def _asked(
             start, end, projected = found
             text = sentences[here].text
             cloze = f"{text[:start]}{GAP}{text[end:]}"
-            made = _pair(cloze, asking, answering, other, projected, langs)
+            made = _pair(cloze, asking, answering, other, whole_words(other.text, projected), langs)
             gaps += [(-projected.confidence, pair) for pair in made]
     yield from (pair for _, pair in sorted(gaps, key=lambda gap: gap[0])[:MOST_GAPS])
 
@@ -117,6 +120,19 @@ def stretches(encoder: PieceEncoder, pieces: QueryPieces) -> Iterator[tuple[int,
         if run > word:
             yield int(begins[word]), int(ends[run - 1])
         word = max(run, word + 1)
+
+
+def whole_words(text: str, found: Projected) -> Projected:
+    """A projection that ends where a word does: a table may know a word by its first piece alone."""
+    end = found.end
+    while end < len(text) and _goes_on(text[end]):
+        end += 1
+    return replace(found, end=end)
+
+
+def _goes_on(char: str) -> bool:
+    letter = char.isalnum() or unicodedata.category(char).startswith("M")
+    return letter and languages.script_of(char) not in UNSPACED
 
 
 def _sentences(document: StoredDocument) -> list[Sentence]:
