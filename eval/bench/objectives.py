@@ -29,9 +29,10 @@ import torch
 
 from xsearch.train.evaluate_static import XTREME
 from xsearch.train.neural.batches import Side
-from xsearch.train.neural.corpus import Corpus, read_corpus
+from xsearch.train.neural.corpus import Corpus
 from xsearch.train.neural.fresh import fresh_model
 from xsearch.train.neural.measure import Held
+from xsearch.train.neural.reading import read_corpus
 from xsearch.train.neural.recipe import Fresh, Mining, Model, NeuralRecipe, Schedule, Stage
 from xsearch.train.neural.tasks import (
     Comparable,

@@ -18,8 +18,8 @@ from training_data import recipe, write_data
 
 from xsearch.core import BadInput
 from xsearch.encode import Runtime, load_encoder, load_multivector, load_sparse
-from xsearch.train.neural.corpus import read_corpus
 from xsearch.train.neural.fresh import fresh_model, started_vectors
+from xsearch.train.neural.reading import read_corpus
 from xsearch.train.neural.recipe import Fresh, adjusted, load_neural_recipe
 from xsearch.train.neural.training import begin, train_neural
 from xsearch.train.recipe import Source

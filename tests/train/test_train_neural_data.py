@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from xsearch.core import BadInput, UsageError
-from xsearch.train.neural.corpus import read_corpus, read_pairs, shipped_evaluation
+from xsearch.train.neural.pairs import read_pairs, shipped_evaluation
+from xsearch.train.neural.reading import read_corpus
 from xsearch.train.neural.recipe import NeuralRecipe, Schedule, adjusted, load_neural_recipe
 from xsearch.train.recipe import Source
 from xsearch.train.rows import read_records

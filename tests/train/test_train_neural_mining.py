@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from xsearch.core import BadInput
 from xsearch.train.neural.batches import Parallel, Ranked, Side
-from xsearch.train.neural.corpus import read_corpus
 from xsearch.train.neural.mining import mine
+from xsearch.train.neural.reading import read_corpus
 from xsearch.train.neural.recipe import Mining, Transforms
 from xsearch.train.neural.transforms import read_lexicon, romanised, switched, transformed
 from xsearch.train.recipe import Source

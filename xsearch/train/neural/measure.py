@@ -13,7 +13,8 @@ import torch
 from xsearch.core import BadInput
 from xsearch.train.evaluate_static import Collection, ndcg, read_collection
 from xsearch.train.neural.batches import Side
-from xsearch.train.neural.corpus import Corpus, Item, side
+from xsearch.train.neural.corpus import Corpus, side
+from xsearch.train.neural.pairs import Item
 
 TRANSLATIONS, ANSWERS = "translations", "passages"
 BATCH = 32

@@ -12,7 +12,8 @@ import numpy as np
 
 from xsearch.core import BadInput, Document, Topic
 from xsearch.engine import create_index
-from xsearch.train.neural.corpus import Corpus, Item, Pair, read_pairs
+from xsearch.train.neural.corpus import Corpus
+from xsearch.train.neural.pairs import Item, Pair, read_pairs
 from xsearch.train.neural.recipe import Mining
 from xsearch.train.progress import OnProgress, Progress
 

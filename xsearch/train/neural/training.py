@@ -21,9 +21,10 @@ from xsearch.encode import EncoderCard, Runtime
 from xsearch.encode.neural.build import quiet
 from xsearch.encode.neural.checkpoint import locate
 from xsearch.encode.neural.packed import unpacked
-from xsearch.train.neural.corpus import Corpus, read_corpus
+from xsearch.train.neural.corpus import Corpus
 from xsearch.train.neural.fresh import fresh_model
 from xsearch.train.neural.mining import mine
+from xsearch.train.neural.reading import read_corpus
 from xsearch.train.neural.recipe import NeuralRecipe, Stage
 from xsearch.train.neural.transforms import read_lexicon, transformed
 from xsearch.train.progress import OnProgress, Progress
@@ -43,8 +44,8 @@ def train_neural(
     """Train what `recipe` describes from the files of `data`; write `out/NAME.toml` and `out/NAME/`. Returns the card.
 
     base: a checkpoint's folder or name on the hub, in the place of the recipe's. device: as a `Runtime`'s. collections:
-    folders of documents and topics that are searched at every evaluation (`measure.Collections`). A run that
-    was cut short goes on from what it left in `out/NAME.work`, which is removed in the end: on a CPU with as many
+    folders of documents and topics that are searched at every evaluation (`measure.Measures`). A run that was
+    cut short goes on from what it left in `out/NAME.work`, which is removed in the end: on a CPU with as many
     threads to the same weights. `out/NAME.log.jsonl` holds what was measured on the way. Raises `BadInput` for data
     that cannot be used and for a loss that is not finite, `MissingExtra` without torch.
     """

@@ -10,7 +10,7 @@ from xsearch.core import BadInput
 from xsearch.corpora import read_path
 from xsearch.corpora.formats.qrels import read_qrels
 from xsearch.corpora.formats.topics import read_topics
-from xsearch.train.neural.corpus import Pair
+from xsearch.train.neural.pairs import Pair
 
 
 @dataclass(frozen=True)

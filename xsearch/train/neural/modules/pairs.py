@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from xsearch.core import BadInput
-from xsearch.train.neural.corpus import Pair, read_pairs, shipped_evaluation
+from xsearch.train.neural.pairs import Pair, read_pairs, shipped_evaluation
 from xsearch.train.rows import normalised, read_excluded
 
 HELD_SHARE, HELD_MOST = 0.05, 100

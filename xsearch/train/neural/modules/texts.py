@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from xsearch.core import BadInput, IntArray
-from xsearch.train.neural.corpus import shipped_evaluation
+from xsearch.train.neural.pairs import shipped_evaluation
 from xsearch.train.rows import normalised, open_lines, read_excluded, read_records
 
 HELD_SHARE, HELD_MOST = 0.02, 200
