@@ -11,9 +11,11 @@ from xsearch.cli.mining import register as add_mining_command
 from xsearch.cli.neural_training import register as add_neural_commands
 from xsearch.cli.question_training import register as add_question_command
 from xsearch.cli.reranker_training import register as add_reranker_command
+from xsearch.cli.training_small import small_reranker
 
 app = typer.Typer(no_args_is_help=True, help="Train what searches across languages.")
 add_mining_command(app)
+app.command("small-reranker")(small_reranker)
 add_neural_commands(app)
 add_question_command(app)
 add_reranker_command(app)

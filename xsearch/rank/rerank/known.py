@@ -25,9 +25,14 @@ KINDS: Mapping[str, str] = {
     "reranker-decoder": "xsearch.rank.rerank.decoder:load",
     "reranker-listwise": "xsearch.rank.rerank.listwise:load",
     "reranker-late": "xsearch.rank.rerank.late:load",
+    "reranker-small": "xsearch.rank.rerank.small:small_reranker",
     "reranker-modular": "xsearch.rank.rerank.modular:modular_reranker",
 }
 """Kind of a card → the place of its factory. Others come from the entry points ``xsearch.rerankers``."""
+
+
+ALIASES: Mapping[str, str] = {"small": "xsearch-rerank-small"}
+"""Short name → that of the card."""
 
 
 class Factory(Protocol):
@@ -70,7 +75,7 @@ def _described(given: str | Path, runtime: Runtime) -> tuple[RerankerCard, Path]
     folder = data_path("encoders")
     if any(card.name == str(given) and card.kind == "multivector" for card in known_encoders()):
         return RerankerCard(str(given), "reranker-late", model=str(given)), folder
-    return reranker_card(str(given)), folder
+    return reranker_card(ALIASES.get(str(given), str(given))), folder
 
 
 def _of_model(given: str | Path, runtime: Runtime) -> RerankerCard:

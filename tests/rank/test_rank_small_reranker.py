@@ -1,0 +1,212 @@
+"""The small reranker: words compared with words one by one, measurements by their formulas, weights by hand."""
+
+from math import log
+
+import numpy as np
+import pytest
+from doubles.toy_pieces import ToyPieces
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xsearch.core import BadInput, Query, Translations, UsageError
+from xsearch.rank.rerank import RerankCandidate, RerankerCard, load_reranker
+from xsearch.rank.rerank.small import FEATURES, SmallReranker, SmallSettings, measure, small_reranker
+from xsearch.rank.rerank.small.interaction import BLOCK, FLOOR, asked_words, meet
+
+RNG = np.random.default_rng(5)
+WORDS = {f"w{n}": [n] if n % 3 else [n, 40 + n] for n in range(40)}
+ENCODER = ToyPieces(WORDS, RNG.integers(-127, 128, (80, 8)), RNG.uniform(0.005, 0.02, 80))
+TEXTS = st.lists(st.lists(st.sampled_from(sorted(WORDS)), max_size=60).map(" ".join), min_size=1, max_size=5)
+QUESTIONS = st.lists(st.sampled_from(sorted(WORDS)), min_size=1, max_size=6).map(" ".join)
+
+
+def translations_of(question, seed=0):
+    """Up to four translations of every piece of a question, any probabilities."""
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(0, 5, len(ENCODER.query_pieces(question)))
+    tokens = [rng.choice(80, count, replace=False) for count in counts]
+    return Translations(
+        np.concatenate(([0], np.cumsum(counts))),
+        np.concatenate(tokens).astype(np.int32),
+        rng.uniform(0.05, 1, counts.sum()).astype(np.float32),
+    )
+
+
+def vector(piece):
+    return ENCODER.token_vectors([piece])[0].astype(np.float64)
+
+
+def similarity(asked, held):
+    own = sum(vector(piece) for piece in WORDS[asked])
+    length = np.sqrt(sum(vector(piece) @ vector(piece) for piece in WORDS[held]))
+    cosine = min(1.0, sum(own / np.linalg.norm(own) @ vector(piece) for piece in WORDS[held]) / length)
+    return max(0.0, (cosine - FLOOR) / (1 - FLOOR))
+
+
+def translation(question, place, held, translations):
+    """t of the word at a place of a question and a word."""
+    words = question.split()
+    first = sum(len(WORDS[word]) for word in words[:place])
+    total, said = 0.0, 0.0
+    for number, piece in enumerate(WORDS[words[place]], start=first):
+        entries = slice(translations.starts[number], translations.starts[number + 1])
+        found = dict(zip(translations.tokens[entries].tolist(), translations.probabilities[entries], strict=True))
+        total += np.linalg.norm(vector(piece))
+        said += np.linalg.norm(vector(piece)) * max(found.get(other, 0.0) for other in WORDS[held])
+    return said / total
+
+
+@given(question=QUESTIONS, texts=TEXTS, seed=st.integers(0, 9))
+def test_words_meet_as_one_by_one(question, texts, seed):
+    translations = translations_of(question, seed)
+    groups = ["de" if number % 2 else "fr" for number in range(len(texts))]
+    met = meet(ENCODER, asked_words(ENCODER, ENCODER.query_pieces(question)), {"de": translations}, texts, groups)
+    for text, (line, group) in enumerate(zip(texts, groups, strict=True)):
+        words = line.split()
+        assert met.counts[text] == -(-len(words) // BLOCK)
+        for place, word in enumerate(question.split()):
+            similar = [similarity(word, held) for held in words]
+            translated = [translation(question, place, held, translations) * (group == "de") for held in words]
+            assert met.similar[place, text] == pytest.approx(max(similar, default=0), abs=1e-5)
+            assert met.translated[place, text] == pytest.approx(max(translated, default=0), abs=1e-5)
+            either = np.maximum(similar, translated)
+            for window in range(met.counts[text]):
+                inside = either[BLOCK * window : BLOCK * (window + 2)]
+                assert met.windows[place, met.first[text] + window] == pytest.approx(inside.max(), abs=1e-5)
+
+
+def measured(query, passages):
+    return measure(ENCODER, query, passages).features
+
+
+def candidates(texts, scores, langs=()):
+    langs = langs or ["de"] * len(texts)
+    return [
+        RerankCandidate(n, f"d{n}", lang, None, text, score)
+        for n, (text, score, lang) in enumerate(zip(texts, scores, langs, strict=True))
+    ]
+
+
+def test_the_measurements_are_their_formulas():
+    question, texts = "w1 w2 w3", ["w1 w5 w7", "w2 w3 w1 w9", " ".join(["w8"] * 40) + " w1 w2"]
+    pieces, translations = ENCODER.query_pieces(question), translations_of("w1 w2 w3", 3)
+    query = Query(question, (("en", 1.0),), pieces=pieces, translations={"de": translations})
+    found = measured(query, candidates(texts, [0.8, 0.5, 0.2]))
+    weights = [np.linalg.norm(sum(vector(piece) for piece in WORDS[word])) for word in question.split()]
+    s = [[max(similarity(word, held) for held in text.split()) for text in texts] for word in question.split()]
+    t = [
+        [max(translation(question, i, held, translations) for held in text.split()) for text in texts] for i in range(3)
+    ]
+
+    def mean(values, weights):
+        return sum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights)
+
+    def rarity(met):
+        return [w * log(4 / (sum(m * m for m in row) + 0.5)) for w, row in zip(weights, met, strict=True)]
+
+    either = np.maximum(s, t)
+    for n, score in enumerate([0.8, 0.5, 0.2]):
+        own = [row[n] for row in s]
+        expected = {
+            "fused": log(score / (1 - score)),
+            "similar": mean(own, weights),
+            "rare": mean(own, rarity(s)),
+            "translated": mean([row[n] for row in t], weights),
+            "least": min(either[i, n] for i in range(3) if weights[i] >= 0.9 or max(weights) < 0.9),
+        }
+        for name, value in expected.items():
+            assert found[n, FEATURES.index(name)] == pytest.approx(value, abs=1e-5), name
+    # The third text has both words in its last windows alone, the first 32 words have none of them.
+    words = texts[2].split()
+
+    def best(word, place, stretch):
+        return max(max(similarity(word, held), translation(question, place, held, translations)) for held in stretch)
+
+    lead = [best(word, i, words[:32]) for i, word in enumerate(question.split())]
+    assert found[2, FEATURES.index("lead")] == pytest.approx(mean(lead, rarity(either)), abs=1e-5)
+    windows = [
+        mean([best(word, i, words[begin : begin + 32]) for i, word in enumerate(question.split())], weights)
+        for begin in (0, 16, 32)
+    ]
+    assert found[2, FEATURES.index("window")] == pytest.approx(max(windows), abs=1e-5)
+
+
+def reranker(agreement=0.0, **weights):
+    settings = SmallSettings("toy", agreement, **{name: weights.get(name, 0.0) for name in FEATURES})
+    return SmallReranker(RerankerCard("small", "reranker-small"), ENCODER, settings)
+
+
+def test_scores_are_the_weighted_sum():
+    query, passages = Query("w1 w2", (("en", 1.0),)), candidates(["w1", "w2 w1", ""], [0.9, 0.8, 0.7])
+    found = measured(query, passages)
+    expected = 2 * found[:, FEATURES.index("similar")] - 0.5 * found[:, FEATURES.index("fused")]
+    np.testing.assert_allclose(reranker(similar=2, fused=-0.5).score(query, passages), expected, rtol=1e-6)
+    [once] = reranker(similar=2, fused=-0.5).improve(query, passages)
+    np.testing.assert_array_equal(once, reranker(similar=2, fused=-0.5).score(query, passages))
+
+
+def test_passages_of_other_languages_vouch_for_what_is_like_them():
+    texts, langs = ["w1 w2 w2", "w1 w2 w4", "w1 w2", "w9"], ["de", "fr", "de", "sr-Latn"]
+    query, passages = Query("w1", ()), candidates(texts, [0.9, 0.5, 0.4, 0.3], langs)
+    vectors = [sum(vector(piece) for word in text.split() for piece in WORDS[word]) for text in texts]
+    first = reranker(fused=1.5).score(query, passages).astype(np.float64)
+    likely = np.exp(first) / np.exp(first).sum()
+    for n in range(4):
+        expected = first[n]
+        for m in range(4):
+            if langs[n] != langs[m]:
+                cosine = vectors[n] @ vectors[m] / np.linalg.norm(vectors[n]) / np.linalg.norm(vectors[m])
+                expected += 3 * likely[m] * max(0.0, cosine)
+        assert reranker(agreement=3, fused=1.5).score(query, passages)[n] == pytest.approx(expected, abs=1e-4)
+    # Two scripts of a language are one: neither vouches for the other.
+    two = candidates(texts[:2], [0.9, 0.5], ["sr", "sr-Latn"])
+    np.testing.assert_array_equal(reranker(agreement=3, fused=1).score(query, two), reranker(fused=1).score(query, two))
+
+
+@pytest.mark.parametrize("scores", [[0.9, 0.2], [1.7, -0.3], [1.0, 0.0]])
+def test_without_a_known_word_the_fused_order_stays(scores):
+    passages = candidates(["w1 w2", "w3"], scores)
+    found = measured(Query("", ()), passages)
+    assert np.isfinite(found).all()
+    assert not found[:, 1:].any()
+    assert found[0, 0] > found[1, 0]
+    assert len(measured(Query("w1", ()), [])) == 0
+
+
+def test_empty_passages_have_nothing_of_any_word():
+    found = measured(Query("w1", ()), candidates(["", ""], [0.5, 0.4]))
+    assert np.isfinite(found).all()
+    assert not found[:, 1:].any()
+
+
+def test_the_title_is_read_before_the_text():
+    [plain, titled] = candidates(["w5 w7", "w7"], [0.5, 0.5])
+    titled = RerankCandidate(1, "d1", "de", "w5", "w7", 0.5)
+    found = measured(Query("w5", ()), [plain, titled])
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_translations_of_another_vocabulary_are_not_read():
+    own, other = ENCODER.query_pieces("w1 w2"), ENCODER.query_pieces("w2 w1")
+    translations = {"de": translations_of("w1 w2", 3)}
+    passages, column = candidates([" ".join(WORDS)], [0.5]), FEATURES.index("translated")
+    assert measured(Query("w1 w2", (), pieces=own, translations=translations), passages)[0, column] > 0
+    assert measured(Query("w1 w2", (), pieces=other, translations=translations), passages)[0, column] == 0
+
+
+def test_a_card_must_weigh_every_measurement_and_no_other(tmp_path):
+    rows = "".join(f"{name} = 1.0\n" for name in FEATURES)
+    head = 'name = "own"\nkind = "reranker-small"\n[settings]\nencoder = "xsearch-static-v2"\nagreement = 1.0\n'
+    (tmp_path / "own.toml").write_text(head + rows)
+    assert load_reranker(tmp_path / "own.toml").card.name == "own"
+    for wrong in (rows.replace("lead", "leed"), rows.partition("\n")[2], rows.replace("1.0", '"much"')):
+        (tmp_path / "own.toml").write_text(head + wrong)
+        with pytest.raises(BadInput, match="settings"):
+            load_reranker(tmp_path / "own.toml")
+
+
+def test_an_encoder_without_pieces_is_refused(monkeypatch):
+    monkeypatch.setattr("xsearch.rank.rerank.small.model.load_encoder", lambda name: object())
+    settings = {"encoder": "a-neural-one", "agreement": 1.0} | dict.fromkeys(FEATURES, 1.0)
+    with pytest.raises(UsageError, match="no pieces"):
+        small_reranker(RerankerCard("own", "reranker-small", settings=settings), None, None)
