@@ -41,6 +41,8 @@ ROOT = Path(__file__).parents[2]
 MEASURES = ("nDCG@10", "nDCG@20", "RR")
 K = 100
 ROUNDS = 3
+READ_WHOLE = 400
+"""Characters of a passage where speed is measured: longer ones are cut by one and read in windows by the other."""
 
 
 def answered(index: Index, topics: Sequence[Topic], tag: str, **options: Any) -> tuple[Run, dict[str, float]]:
@@ -113,7 +115,9 @@ def speed(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     source = collection(name, arguments.data)
     topics = in_turn(source.topics(), arguments.topics)
     documents = [document for number, document in enumerate(source.documents()) if number % 7 == 0][:K]
-    passages = [RerankCandidate(n, d.id, d.lang or "und", d.title, d.text[:1200], 0.0) for n, d in enumerate(documents)]
+    passages = [
+        RerankCandidate(n, d.id, d.lang or "und", d.title, d.text[:READ_WHOLE], 0.0) for n, d in enumerate(documents)
+    ]
     ours, theirs = load_reranker(arguments.speed, Runtime("cpu")), CrossEncoder(arguments.speed, device="cpu")
     taken: list[list[float]] = []
     for _ in range(ROUNDS):
