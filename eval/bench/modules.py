@@ -6,7 +6,9 @@ Everything is made here: a base of a few thin layers (token vectors begun from t
 of all languages), language modules, a ranking module and a whole cross-encoder from English titles and their sections.
 Each reranks the same first stage, for every pair of languages in the documents of one language. The figures say how the
 ways of composing compare with each other, not how good a real base is: published ones of CLEF stand in
-`eval/results/published.md`. Appends a row to `eval/results/modules.jsonl`.
+`eval/results/published.md`. After some dozens of steps on a CPU no ranker here has learnt to rank, the whole
+cross-encoder no more than the modules: such a row shows that all of it runs, and that the ways of composing differ by
+less than the noise. Appends a row to `eval/results/modules.jsonl`.
 """
 
 from __future__ import annotations
