@@ -18,6 +18,8 @@ from xsearch.lang.spellings import STEPS, alignment_odds, most_odds, most_steps,
 
 COMPARED = 8192
 """Keys compared at once."""
+MANY = 4096
+"""So many keys are worth loading numba, which takes longer than a question to a small index."""
 
 Codes = NDArray[np.uint8]
 Integers = NDArray[np.int64]
@@ -49,7 +51,7 @@ class Keys:
 def odds_above(key: Codes, family: str, keys: Keys, least: Float64Array) -> Float64Array:
     """The log-odds that `key` of `family` and each of `keys` are one name, float64 (n,); -inf for some of those with
     less than `least`, float64 (n,)."""
-    if (compiled := _compiled()) is not None:
+    if len(least) >= MANY and (compiled := _compiled()) is not None:
         found = np.empty(len(least), dtype=np.float32)
         columns = keys.families.astype(np.intp) * STEPS
         compiled.odds_above(
