@@ -45,7 +45,7 @@ def base(tmp_path_factory):
 
 def run_child(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(CHILDREN / script), *map(str, arguments)], capture_output=True, text=True, timeout=240
+        [sys.executable, str(CHILDREN / script), *map(str, arguments)], capture_output=True, text=True, timeout=900
     )
 
 

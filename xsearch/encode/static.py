@@ -69,7 +69,7 @@ class StaticEncoder:
     @cached_property
     def vocabulary(self) -> str:
         """Fingerprint of the subwords: what is made of their numbers fits all encoders of the same vocabulary."""
-        return hashlib.blake2b(_pack(self._pieces), digest_size=16).hexdigest()
+        return _digest(_pack(self._pieces))
 
     def spellings(self, tokens: Iterable[int]) -> list[str]:
         """How tokens are spelled in the vocabulary, with the sign `unigram.START` where one begins a word."""
@@ -226,7 +226,8 @@ def load_static(card: EncoderCard, folder: Path, executor: Executor | None = Non
         codes = np.load(folder / "codes.npy", mmap_mode="r", allow_pickle=False)
         scales = np.load(folder / "scales.npy", allow_pickle=False)
         codebook = np.load(folder / "codebook.npy", allow_pickle=False)
-        pieces = _unpack(zstandard.ZstdDecompressor().decompress((folder / "pieces.zst").read_bytes()))
+        packed = zstandard.ZstdDecompressor().decompress((folder / "pieces.zst").read_bytes())
+        pieces = _unpack(packed)
     except (OSError, ValueError, zstandard.ZstdError, msgspec.MsgspecError) as error:
         raise IndexDamaged(
             f"{folder}: the encoder's files cannot be read ({error}): install or train it again"
@@ -235,7 +236,14 @@ def load_static(card: EncoderCard, folder: Path, executor: Executor | None = Non
         raise IndexDamaged(f"{folder}: {len(pieces)} pieces but {len(codes)} vectors: install or train it again")
     if len(pieces) != card.vocabulary:
         raise EncoderMismatch(f"{folder}: {len(pieces)} pieces, but the card '{card.name}' says {card.vocabulary}")
-    return StaticEncoder(card, pieces, CodedRows(codes, scales, codebook, card.dim), executor)
+    encoder = StaticEncoder(card, pieces, CodedRows(codes, scales, codebook, card.dim), executor)
+    # What `vocabulary` would pack once more, which takes as long as a question.
+    encoder.vocabulary = _digest(packed)
+    return encoder
+
+
+def _digest(packed: bytes) -> str:
+    return hashlib.blake2b(packed, digest_size=16).hexdigest()
 
 
 def _pack(pieces: Pieces) -> bytes:

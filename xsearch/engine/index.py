@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -169,6 +168,8 @@ class Index:
 
     async def asearch(self, text: str, k: int = 10, **options: Any) -> list[Hit]:
         """`search` for asyncio: in a thread, so that the event loop goes on."""
+        import asyncio
+
         return await asyncio.to_thread(self.search, text, k, **options)
 
     def search_many(

@@ -11,6 +11,8 @@ from xsearch.retrieve import Names
 MOST = 3
 LIKELY = 0.6
 """Probability from which on a word is worth suggesting."""
+SLIP = 2
+"""Letters by which what is meant may be longer or shorter: more is another word, or a compound."""
 SHORTEST = 4
 """Letters of a key from which on a word is worth it: short words are like many others."""
 
@@ -40,5 +42,6 @@ def suggest(snapshot: Snapshot, query: Query) -> tuple[Suggestion, ...]:
             continue
         near = names.near(spelling, MOST)
         if near and LIKELY <= near[0].probability < 1.0:
-            found.append(Suggestion(spelling.form, tuple(n.form for n in near if n.probability >= LIKELY)))
+            meant = [n.form for n in near if n.probability >= LIKELY and abs(len(n.form) - len(spelling.form)) <= SLIP]
+            found += [Suggestion(spelling.form, tuple(meant))] if meant else []
     return tuple(found)
