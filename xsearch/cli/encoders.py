@@ -92,7 +92,7 @@ def evaluate(
 
         named = f"{encoder.card.name} {encoder.card.fingerprint}"
         for folder, found in scores.items():
-            append_row(out, {"encoder": named, "collection": folder, "measures": found, **provenance(utc_now())})
+            append_row(out, {"encoder": named, "collection": folder, "scores": found, **provenance(utc_now())})
     if format == "json":
         typer.echo(json.dumps(scores, ensure_ascii=False, indent=1))
         return
