@@ -208,7 +208,12 @@ def test_ctrl_c_ends_with_130_and_keeps_what_was_committed(made, tmp_path):
         "\n".join(json.dumps({"id": str(i), "text": f"river {i} " * 30}) for i in range(60_000))
     )
     running = subprocess.Popen(
-        [sys.executable, "-m", "xsearch", "index", "many.jsonl"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "xsearch", "index", "many.jsonl"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell has what it runs in the background ignore Ctrl-C, and so what that runs.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     lock = tmp_path / ".xsearch" / "LOCK"
     until = time.monotonic() + 30
