@@ -52,6 +52,11 @@ def test_wins_losses_and_the_topics_that_moved_most():
     assert found.difference == pytest.approx(found.other_mean - found.baseline_mean)
 
 
+def test_one_topic_tells_nothing():
+    found = compare_values("nDCG", ("a", "b"), {"1": 0.2}, {"1": 0.7})
+    assert (found.difference, found.t_test, found.randomisation) == (pytest.approx(0.5), 1.0, 1.0)
+
+
 def test_equal_runs_do_not_differ():
     found = compare_values("AP", ("a", "b"), A, A)
     assert (found.t_test, found.randomisation, found.ties, found.moved) == (1.0, 1.0, 6, ())

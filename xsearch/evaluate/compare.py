@@ -160,7 +160,7 @@ def _randomisation(difference: NDArray[np.float64], seed: int, samples: int = 99
     """Two-sided paired randomisation test (Fisher 1935; for retrieval Smucker, Allan and Carterette, CIKM 2007): how
     often the mean difference is at least as large when each topic's sign is drawn at random. Exact where there are no
     more than `samples` sign patterns."""
-    if not difference.any():
+    if len(difference) < 2 or not difference.any():
         return 1.0
     stats = need("scipy.stats", "eval", "significance tests")
     result = stats.permutation_test(
