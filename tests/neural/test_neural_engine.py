@@ -12,6 +12,7 @@ pytest.importorskip("sentence_transformers", reason="pip install 'xsearch-clir[n
 
 import tiny_models as tiny
 import torch
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 import xsearch
@@ -19,6 +20,7 @@ from xsearch.cli.app import app
 from xsearch.core import Document, EncoderMismatch, MissingExtra, UsageError
 from xsearch.encode import Runtime, load_encoder, load_sparse
 from xsearch.encode.neural.dense import DenseEncoder
+from xsearch.encode.neural.fingerprint import content_hash
 from xsearch.engine import workers, writer
 from xsearch.engine.recipe import DenseSettings, Recipe
 
@@ -191,6 +193,29 @@ def test_from_the_command_line(tmp_path, dense):
     assert len(json.loads(asked.stdout)["hits"]) == 2
     told = run(app, ["info", "-i", folder])
     assert dense.name in told.stdout
+    nowhere = run(app, ["compact", "-i", folder, "--device", "cuda:99"])
+    assert nowhere.exit_code != 0
+    assert "no device" in str(nowhere.exception or nowhere.output)
+    assert run(app, ["compact", "-i", folder, "--device", "cpu", "--precision", "bf16"]).exit_code == 0
+    assert xsearch.storage.read_manifest(tmp_path / "i").generation == 2
+
+
+def test_a_trusted_checkpoint_is_trusted_still_when_the_index_is_rebuilt(tmp_path, models, dense):
+    pickled = shutil.copytree(dense, models / "engine-pickled")
+    weights = load_file(pickled / "model.safetensors")
+    (pickled / "model.safetensors").unlink()
+    torch.save(weights, pickled / "pytorch_model.bin")
+    trusting = Runtime("cpu", trust=content_hash(pickled))
+    index = xsearch.create(tmp_path / "i", "dense", pickled, runtime=trusting)
+    with index.writer() as w:
+        for document in documents():
+            w.add(document)
+    compact = CliRunner().invoke(app, ["compact", "-i", str(tmp_path / "i"), "--device", "cpu"])
+    assert compact.exit_code == 0, compact.output
+    assert xsearch.open(tmp_path / "i", CPU).search("bread", k=8)
+    shutil.rmtree(pickled)
+    with pytest.raises(MissingExtra, match="no longer at"):
+        xsearch.engine.compact(tmp_path / "i")
 
 
 def test_devices_and_precisions_nobody_has():

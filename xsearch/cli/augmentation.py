@@ -61,17 +61,18 @@ def augment(
     xsearch augment --langs en,de                                  words, by the tables that ship
     xsearch augment --generator ./qgen --langs en,fa,zh -n 5 --use words,vectors
     """
+    from xsearch.encode import Runtime
     from xsearch.engine import open_index
     from xsearch.engine.augmentation import augment as run
     from xsearch.engine.augmentation import remove_questions
     from xsearch.engine.generators import load_generator
 
-    rebuilding = Progress("passages rebuilt")
+    rebuilding, runtime = Progress("passages rebuilt"), Runtime(device)
     if remove:
-        removed = remove_questions(index, rebuilding.update)
+        removed = remove_questions(index, rebuilding.update, runtime=runtime)
         say(f"{index}: {removed:,} generated questions removed", rebuilding)
         return
-    with open_index(index) as opened:
+    with open_index(index, runtime) as opened:
         before = opened.snapshot.recipe.augment
         given: dict[str, Any] = {
             "generator": generator,
@@ -90,7 +91,7 @@ def augment(
         progress.update(step.done, f" ({step.lang})")
 
     choose = chooser(held_out, qrels)
-    report = run(index, made_by, settings, on_progress, rebuilding.update, choose_alphas=choose)
+    report = run(index, made_by, settings, on_progress, rebuilding.update, choose_alphas=choose, runtime=runtime)
     say(f"{index}: {summary(report)}, {progress.seconds:.1f} s", rebuilding)
 
 

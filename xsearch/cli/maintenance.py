@@ -8,25 +8,28 @@ from typing import Annotated
 
 import typer
 
-from xsearch.cli.options import DEFAULT_INDEX, IndexFolder
+from xsearch.cli.options import DEFAULT_INDEX, Device, IndexFolder, Precision, Trust
 from xsearch.cli.progress import Progress, say
 
 Format = Annotated[str, typer.Option("--format", metavar="NAME", help="table or json.")]
 
 
-def compact(index: IndexFolder = DEFAULT_INDEX) -> None:
+def compact(
+    index: IndexFolder = DEFAULT_INDEX, device: Device = "auto", precision: Precision = "auto", trust: Trust = None
+) -> None:
     """Rebuild an index without what was deleted.
 
     Terms and vectors are made anew, with today's analyzers and encoder.
 
     The new generation is built beside the old one; searches go on meanwhile.
     """
+    from xsearch.encode import Runtime
     from xsearch.engine import compact as run
     from xsearch.storage import read_manifest
 
     progress = Progress("passages")
     before = read_manifest(index)
-    after = run(index, progress.update)
+    after = run(index, progress.update, runtime=Runtime(device, precision, trust=trust))
     progress.clear()
     dead = before.high_water - before.passages
     say(f"{index}: {after.passages:,} passages kept, up to {dead:,} dead ones dropped, {progress.seconds:.1f} s")
@@ -35,8 +38,12 @@ def compact(index: IndexFolder = DEFAULT_INDEX) -> None:
 def check(
     index: IndexFolder = DEFAULT_INDEX,
     repair: Annotated[bool, typer.Option("--repair", help="Rebuild from the store what is damaged.")] = False,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    trust: Trust = None,
 ) -> None:
     """Verify every file of an index and the store in itself."""
+    from xsearch.encode import Runtime
     from xsearch.engine import compact as rebuild
     from xsearch.storage import check_index
 
@@ -46,7 +53,7 @@ def check(
     errors = sum(problem.level == "error" for problem in problems)
     if errors and repair:
         progress = Progress("passages")
-        manifest = rebuild(index, progress.update)
+        manifest = rebuild(index, progress.update, runtime=Runtime(device, precision, trust=trust))
         progress.clear()
         say(f"{index}: rebuilt from the store, {manifest.documents:,} documents, {manifest.passages:,} passages")
         return

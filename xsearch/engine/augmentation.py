@@ -20,6 +20,7 @@ import msgspec
 
 from xsearch import lang as languages
 from xsearch.core import UsageError
+from xsearch.encode import Runtime
 from xsearch.engine.clock import command, utc_now
 from xsearch.engine.compaction import compact
 from xsearch.engine.generation import GenerationWriter
@@ -80,6 +81,7 @@ def augment(
     on_rebuild: Callable[[int], None] = lambda passages: None,
     *,
     choose_alphas: Callable[[Snapshot], dict[str, float]] | None = None,
+    runtime: Runtime | None = None,
     files: Files | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> AugmentReport:
@@ -87,7 +89,7 @@ def augment(
     a generator of its name made with other weights or settings go.
 
     on_progress, on_rebuild: called after each batch. choose_alphas: gives `settings.alphas` once the questions are
-    there (`evaluate.alphas`). Raises `UsageError` for a language the generator does not speak,
+    there (`evaluate.alphas`). runtime: how neural encoders are run. Raises `UsageError` for a language the generator does not speak,
     `IndexLocked` while a writer is open.
     """
     root, files = Path(path), files or DiskFiles()
@@ -101,11 +103,11 @@ def augment(
             done += passages
             on_progress(AugmentProgress(done, total, lang))
     if choose_alphas:
-        with open_index(root) as index:
+        with open_index(root, runtime) as index:
             settings = msgspec.structs.replace(settings, alphas={**settings.alphas, **choose_alphas(index.snapshot)})
     recipe = augmented(parse_stored(read_manifest(root).recipe), settings)
     if _is_behind(root, recipe):
-        compact(root, on_rebuild, recipe=recipe, files=files, clock=clock)
+        compact(root, on_rebuild, recipe=recipe, runtime=runtime, files=files, clock=clock)
         report.rebuilt = True
     return report
 
@@ -114,6 +116,7 @@ def remove_questions(
     path: str | Path,
     on_rebuild: Callable[[int], None] = lambda passages: None,
     *,
+    runtime: Runtime | None = None,
     files: Files | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> int:
@@ -123,7 +126,7 @@ def remove_questions(
         removed = writer.store.questions.remove_all(writer.commit_number)
         _commit(root, writer, files, clock)
     plain = augmented(parse_stored(read_manifest(root).recipe), None)
-    compact(root, on_rebuild, recipe=plain, files=files, clock=clock)
+    compact(root, on_rebuild, recipe=plain, runtime=runtime, files=files, clock=clock)
     return removed
 
 

@@ -15,8 +15,9 @@ import msgspec
 import numpy as np
 
 from xsearch.core import Document
+from xsearch.encode import Runtime
 from xsearch.engine.clock import command, utc_now
-from xsearch.engine.encoder import encoder_record, load_encoders
+from xsearch.engine.encoder import check_place, encoder_record, load_encoders, vouched
 from xsearch.engine.generation import GenerationWriter
 from xsearch.engine.layout import sweep_generations
 from xsearch.engine.prepare import analyze
@@ -49,16 +50,18 @@ def compact(
     on_progress: Callable[[int], None] = lambda passages: None,
     *,
     recipe: Recipe | None = None,
+    runtime: Runtime | None = None,
     files: Files | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Manifest:
     """Build the next generation from the live documents and make it the index. Passage numbers stay.
 
-    recipe: takes the place of the index's.
+    recipe: takes the place of the index's. runtime: how neural encoders are run; a checkpoint that was trusted when the
+    index was made still is.
 
     Readers of the old generation keep it until they refresh. Interrupted at any point, the index is what it was.
     on_progress: called with the number of passages done. Raises `IndexLocked` while a writer is open, `IndexDamaged`
-    when the store itself is damaged.
+    when the store itself is damaged, `MissingExtra` when a model is not where it was.
     """
     root, files = Path(path), files or DiskFiles()
     now = clock().isoformat(timespec="seconds")
@@ -72,8 +75,10 @@ def compact(
         copy_live(source, folder / "store.db", old.commit, old.high_water, files)
         reach("compact.store")
         Liveness.of(np.zeros(old.high_water, dtype=np.bool_)).write(files, folder / live_name(old.commit))
-        recipe = recipe or parse_stored(old.recipe)
-        encoders = load_encoders(recipe)
+        if recipe is None:
+            check_place(old.encoder or {}, root)
+            recipe = parse_stored(old.recipe)
+        encoders = load_encoders(recipe, vouched(old.encoder or {}, runtime))
         start = msgspec.structs.replace(
             old,
             generation=old.generation + 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -119,13 +120,9 @@ def index_encoders(manifest: Manifest, root: Path, runtime: Runtime | None = Non
     """The encoders an index was built with. Raises `EncoderMismatch` when one of that name has changed, `MissingExtra`
     when one is not there."""
     recorded = manifest.encoder or {}
-    runtime = runtime or Runtime()
-    if trusted := recorded.get("trusted"):
-        # The hash of the files as they were when the user vouched for them.
-        runtime = replace(runtime, trust=trusted)
     recipe = parse_stored(manifest.recipe)
-    _check_place(recorded, root)
-    encoders = load_encoders(recipe, runtime)
+    check_place(recorded, root)
+    encoders = load_encoders(recipe, vouched(recorded, runtime))
     first = _first(encoders)
     _check(recorded, first, root)
     if encoders.pieces is not first:
@@ -134,6 +131,13 @@ def index_encoders(manifest: Manifest, root: Path, runtime: Runtime | None = Non
         if encoder is not first:
             _check(recorded.get(name), encoder, root)
     return encoders
+
+
+def vouched(recorded: Mapping[str, Any], runtime: Runtime | None) -> Runtime:
+    """`runtime`, trusting, where it names no checkpoint itself, the one that the user vouched for when the index was
+    made: `recorded` keeps the hash of its files."""
+    runtime = runtime or Runtime()
+    return runtime if runtime.trust else replace(runtime, trust=recorded.get("trusted"))
 
 
 def static_encoders(manifest: Manifest, root: Path) -> Encoders:
@@ -163,7 +167,8 @@ def _first(encoders: Encoders) -> AnyEncoder | None:
     return next(iter(encoders.by_retriever().values()), encoders.pieces)
 
 
-def _check_place(recorded: dict[str, Any], root: Path) -> None:
+def check_place(recorded: Mapping[str, Any], root: Path) -> None:
+    """Raise `MissingExtra` when the model that an index was built with is gone."""
     path = recorded.get("path")
     if path and not Path(path).exists():
         model, revision = recorded.get("model") or recorded.get("name"), recorded.get("revision")
