@@ -89,8 +89,8 @@ def augment(
     a generator of its name made with other weights or settings go.
 
     on_progress, on_rebuild: called after each batch. choose_alphas: gives `settings.alphas` once the questions are
-    there (`evaluate.alphas`). runtime: how neural encoders are run. Raises `UsageError` for a language the generator does not speak,
-    `IndexLocked` while a writer is open.
+    there (`evaluate.alphas`). runtime: how neural encoders are run. Raises `UsageError` for a language the generator
+    does not speak, `IndexLocked` while a writer is open.
     """
     root, files = Path(path), files or DiskFiles()
     langs = tuple(dict.fromkeys(languages.normalize_code(code) for code in settings.langs))
