@@ -66,6 +66,16 @@ class StaticEncoder:
         """What cuts texts into tokens."""
         return self._subwords
 
+    @property
+    def inventory(self) -> Pieces:
+        """The subwords: (spelling, log probability) of every token."""
+        return self._pieces
+
+    @property
+    def table(self) -> CodedRows:
+        """The vectors of all tokens, as they stand on disk."""
+        return self._table
+
     @cached_property
     def vocabulary(self) -> str:
         """Fingerprint of the subwords: what is made of their numbers fits all encoders of the same vocabulary."""

@@ -89,25 +89,38 @@ class Trainer:
         """(loss, touched tokens ascending, d loss / d their vectors, d loss / d their raw weights).
 
         A bag's sum is s = Σ w_t v_t and its vector u = s / |s|, so d/ds = (d/du − (d/du · u) u) / |s|, and with
-        G_t = Σ d/ds over the places of t: d/dv_t = w_t G_t, d/dw_t = v_t · G_t, d/draw_t = σ(raw_t) d/dw_t.
+        G_t = Σ d/ds over the places of t: d/dv_t = w_t G_t, d/dw_t = v_t · G_t, d/draw_t = σ(raw_t) d/dw_t. With
+        `cuts` the loss is the mean over all lengths d of that of the first d numbers of every sum (Kusupati et al.
+        2022, "Matryoshka representation learning", equation 1).
         """
         bags = concatenate([batch.left, batch.right])
         tokens, places = np.unique(bags.tokens, return_inverse=True)
         weights = self.model.weights(tokens)
         vectors = self.model.vectors[tokens]
         sums = sum_bags(vectors * weights[:, None], places, bags.starts, self._executor)
-        units = unit_rows(sums)
-        n = len(batch)
-        loss, by_left, by_right = softmax_loss(
-            units[:n], units[n:], batch.groups, self._objective.scale, self._objective.margin
-        )
-        by_units = np.concatenate([by_left, by_right])
-        by_sums = by_units - np.einsum("nd,nd->n", by_units, units)[:, None] * units
-        by_sums /= np.maximum(np.sqrt(np.einsum("nd,nd->n", sums, sums)), np.float32(EPSILON))[:, None]
+        loss, by_sums = self._by_sums(sums, batch)
         total = self._sum_by_token(by_sums, bags, places, len(tokens))
         by_weights = np.einsum("td,td->t", vectors, total)
         sigmoid = -np.expm1(-weights)
         return loss, tokens, total * weights[:, None], by_weights * sigmoid
+
+    def _by_sums(self, sums: FloatArray, batch: PairBatch) -> tuple[float, FloatArray]:
+        """The loss and its gradient by the sums of the bags, those of all left ones first."""
+        n, lengths = len(batch), (sums.shape[1], *self._objective.cuts)
+        gradient = np.zeros_like(sums)
+        losses = []
+        for length in lengths:
+            part = sums[:, :length]
+            units = unit_rows(part)
+            loss, by_left, by_right = softmax_loss(
+                units[:n], units[n:], batch.groups, self._objective.scale, self._objective.margin
+            )
+            by_units = np.concatenate([by_left, by_right])
+            by_part = by_units - np.einsum("nd,nd->n", by_units, units)[:, None] * units
+            by_part /= np.maximum(np.sqrt(np.einsum("nd,nd->n", part, part)), np.float32(EPSILON))[:, None]
+            gradient[:, :length] += by_part / np.float32(len(lengths))
+            losses.append(loss)
+        return sum(losses) / len(losses), gradient
 
     def _sum_by_token(self, rows: FloatArray, bags: Bags, places: NDArray[np.int64], tokens: int) -> FloatArray:
         """For every token, the sum of `rows` over the bags it stands in, as often as it does."""

@@ -18,6 +18,7 @@ from xsearch.core import BadInput
 from xsearch.encode.subwords import Subwords
 from xsearch.train.progress import OnProgress, Progress
 from xsearch.train.recipe import StaticRecipe
+from xsearch.train.romanised import add_romanised
 from xsearch.train.rows import ParallelText, Texts, excluded_files, read_excluded, read_parallel
 from xsearch.train.tokenrows import TokenRows, tokenise_rows
 from xsearch.train.vocabulary import learn_pieces, sample_texts
@@ -71,6 +72,8 @@ def _prepare(recipe: StaticRecipe, data: Path, seed: int, on_progress: OnProgres
     parallel = read_parallel(data, recipe.sources, read_excluded(excluded_files(recipe.exclude, data)))
     if not len(parallel.rows):
         raise BadInput("no row has texts in two languages", str(data))
+    if recipe.romanised:
+        add_romanised(parallel, recipe.romanised, np.random.default_rng([seed, 1]))
     on_progress(Progress("vocabulary"))
     texts = sample_texts(parallel, recipe.vocabulary, np.random.default_rng(seed))
     pieces = learn_pieces(texts, recipe.vocabulary.size)
@@ -101,7 +104,7 @@ def tokenise(parallel: ParallelText, pieces: list[tuple[str, float]], on_progres
 def _key(recipe: StaticRecipe, data: Path, seed: int) -> str:
     """A digest of all that the preparation depends on: settings, seed, and the files with their sizes and times."""
     settings: dict[str, Any] = msgspec.to_builtins(recipe)
-    used = {name: settings[name] for name in ("sources", "exclude", "vocabulary")}
+    used = {name: settings[name] for name in ("sources", "exclude", "vocabulary", "romanised")}
     files = sorted(
         {path for glob in [s.files for s in recipe.sources] + list(recipe.exclude) for path in data.glob(glob)}
     )

@@ -82,9 +82,13 @@ class Cycle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Vectors and how they are fitted: see `xsearch.train.contrastive` and `xsearch.train.model`."""
+    """Vectors and how they are fitted: see `xsearch.train.contrastive` and `xsearch.train.model`.
+
+    cuts: lengths below `dim` at which the first numbers of a vector are to serve as a vector too.
+    """
 
     dim: int = 256
+    cuts: tuple[int, ...] = ()
     batch: int = 2048
     scale: float = 20.0
     margin: float = 0.15
@@ -94,7 +98,8 @@ class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class StaticRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole recipe. `exclude` lists globs, relative to the data folder, of files whose texts may not be trained on.
 
-    translated: None trains on the pairs of the data alone, from random vectors.
+    translated: None trains on the pairs of the data alone, from random vectors. romanised: of the rows with texts in
+    other scripts than Latin, the share that get a copy of one in Latin letters (`xsearch.train.romanised`).
     group: numbers of a vector that share a byte (`xsearch.encode.codes`). window: tokens of a passage window in use.
     licence: of the encoder. description: for its card.
     """
@@ -107,6 +112,7 @@ class StaticRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 1
     group: int = 3
     window: int = 80
+    romanised: float = 0.0
     vocabulary: Vocabulary = Vocabulary()
     sampling: Sampling = Sampling()
     translated: Translated | None = None
@@ -130,6 +136,10 @@ def _check(recipe: StaticRecipe, path: Path) -> None:
         "no sources": not recipe.sources,
         "group must be at least 1": recipe.group < 1,
         "objective.dim must be a positive multiple of 8": recipe.objective.dim <= 0 or recipe.objective.dim % 8 != 0,
+        "objective.cuts must lie between 0 and objective.dim": not all(
+            0 < cut < recipe.objective.dim for cut in recipe.objective.cuts
+        ),
+        "romanised must lie in [0, 1]": not 0 <= recipe.romanised <= 1,
         "objective.batch must be at least 2": recipe.objective.batch < 2,
         "a cycle's steps must be at least 1": any(cycle.steps < 1 for cycle in recipe.objective.cycles),
         "a cycle's warmup and last must lie in [0, 1]": any(

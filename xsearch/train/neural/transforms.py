@@ -11,14 +11,13 @@ import msgspec
 import numpy as np
 
 from xsearch.core import BadInput
-from xsearch.lang.romanise import romanise
 from xsearch.train.neural.batches import Parallel, Plain, Ranked, Side
+from xsearch.train.romanised import WORD, romanised
 from xsearch.train.rows import SAME_LANGUAGE, read_records
 
 if TYPE_CHECKING:
     from xsearch.train.neural.recipe import Transforms
 
-WORD = re.compile(r"\w+")
 Lexicon = Mapping[tuple[str, str], Sequence[str]]
 """(language, word in lower case) → its translations into any languages."""
 
@@ -62,13 +61,6 @@ def switched(text: str, lang: str, lexicon: Lexicon, share: float, rng: np.rando
         return found[int(choice * len(found))] if found and chance < share else match.group()
 
     return WORD.sub(other, text)
-
-
-def romanised(text: str) -> str:
-    """`text` with every word in Latin letters (`xsearch.lang.romanise`), as TransliCo writes it (Liu et al. 2024,
-    "TransliCo: a contrastive learning framework to address the script barrier in multilingual pretrained language
-    models", with Uroman there)."""
-    return WORD.sub(lambda match: romanise(match.group()), text)
 
 
 def transformed(batch: Any, settings: Transforms, lexicon: Lexicon, rng: np.random.Generator) -> Any:
