@@ -2,11 +2,11 @@
 
     python eval/bench/ablations.py --data ../shared/data [--steps 500] [--only "120,000 pieces;no Tatoeba"]
 
-Twenty languages, at most `--lines` rows a file, from vectors aligned by rough tables, `--steps` steps each with the same
-random numbers; all else as in `encoders/recipes/static-v2.toml`. Measured are the coded vectors (as they would ship):
-accuracy on the first Tatoeba sentences of each language, foreign to English; nDCG@10 by windows alone on half of the
-documents of three parallel collections, across languages and in one language, and for romanised questions (the half of
-the names collection that is there to tune on). Short trainings show what is learnt first: a choice that pays late
+Twenty languages, at most `--lines` rows a file, from vectors aligned by rough tables, `--steps` steps each with the
+same random numbers; all else as in `encoders/recipes/static-v2.toml`. Measured are the coded vectors (as they would
+ship): accuracy on the first Tatoeba sentences of each language, foreign to English; nDCG@10 by windows alone on half of
+the documents of three parallel collections, across languages and in one language, and for romanised questions (the half
+of the names collection that is there to tune on). Short trainings show what is learnt first: a choice that pays late
 (rare pieces, many languages) looks smaller here than it is. Appends a row to `eval/results/ablations.jsonl`.
 """
 
@@ -61,8 +61,8 @@ CUTS = (128, 64, 32)
 @dataclass(frozen=True)
 class Variant:
     """A training. inventory: how many pieces, "cut" from those that ship or "learnt" from the same text. translated,
-    switch: shares, as in the recipe. lexicons: weight of a dictionary's row. tatoeba: with everyday sentences. cuts: the objective's; dims: also measured
-    with so many numbers."""
+    switch: shares, as in the recipe. lexicons: weight of a dictionary's row. tatoeba: with everyday sentences.
+    romanised: share of rows. cuts: the objective's. dims: also measured with so many numbers."""
 
     inventory: tuple[str, int] = ("cut", 120_000)
     translated: float = 0.3

@@ -101,6 +101,27 @@ def test_gradients_by_vectors_and_weights_are_the_slopes():
             assert gradient[place] == pytest.approx((above - below) / (2 * step), rel=1e-2, abs=1e-3)
 
 
+def test_with_cuts_the_loss_is_the_mean_over_lengths_and_its_gradients_the_slopes():
+    rng = np.random.default_rng(6)
+    objective = Objective(dim=8, cuts=(4, 2), scale=4.0, margin=0.1)
+    model = StaticModel(rng.standard_normal((6, 8)).astype(np.float32), rng.standard_normal(6).astype(np.float32))
+    raw = model.raw.astype(float)
+
+    def mean_loss(vectors):
+        return np.mean([model_loss(vectors[:, :length], raw, batch(), objective) for length in (8, 4, 2)])
+
+    loss, _, by_vectors, _ = Trainer(model, objective).gradients(batch())
+    vectors = model.vectors.astype(float)
+    assert loss == pytest.approx(mean_loss(vectors), rel=1e-4)
+    for place in ((0, 0), (1, 3), (4, 7), (5, 1)):
+        kept, around = vectors[place], []
+        for sign in (1, -1):
+            vectors[place] = kept + sign * 1e-5
+            around.append(mean_loss(vectors))
+        vectors[place] = kept
+        assert by_vectors[place] == pytest.approx((around[0] - around[1]) / 2e-5, rel=1e-2, abs=1e-3)
+
+
 def test_adagrad_by_hand_touches_its_rows_only():
     parameters = np.ones((3, 2), dtype=np.float32)
     adagrad = RowAdagrad(np.zeros(3, dtype=np.float32))

@@ -12,6 +12,7 @@ from xsearch.core import BadInput
 from xsearch.encode.subwords import Subwords
 from xsearch.train.bags import Bags, concatenate, from_spans
 from xsearch.train.recipe import Sampling, Source, Vocabulary, load_recipe
+from xsearch.train.romanised import add_romanised
 from xsearch.train.rows import normalised, read_excluded, read_parallel
 from xsearch.train.sampling import PairSampler, RowDrawer
 from xsearch.train.tokenrows import tokenise_rows
@@ -250,6 +251,31 @@ def test_vocabulary_is_learnt_from_folded_words(tmp_path):
     assert any("cafe" in piece for piece in pieces)
     assert not any(c.isupper() or c in "éö" for piece in pieces for c in piece)
     assert all(score == np.float16(score) for score in pieces.values())
+
+
+def test_rows_get_a_copy_in_latin_letters(tmp_path):
+    rows = [{"en": "Chekhov", "ru": "Чехов, писатель", "sr-Cyrl": "Чехов"}, {"en": "tea", "de": "Tee"}]
+    write(tmp_path / "a.jsonl", rows * 50)
+    parallel = read_parallel(tmp_path, (Source("a.jsonl"),))
+    add_romanised(parallel, 0.5, np.random.default_rng(1))
+    names = list(parallel.languages)
+    texts = parallel.rows
+    read = [
+        {names[texts.langs[t]]: texts.texts[t] for t in range(texts.starts[row], texts.starts[row + 1])}
+        for row in range(len(texts))
+    ]
+    copies = [{k: v for k, v in row.items() if k.endswith("-Latn")} for row in read]
+    assert [{k: v for k, v in row.items() if not k.endswith("-Latn")} for row in read] == rows * 50
+    assert {tuple(copy.items()) for copy in copies[::2]} == {
+        (),
+        (("ru-Latn", "chekhov, pisatel'"),),
+        (("sr-Latn", "chekhov"),),
+    }
+    assert sum(map(bool, copies[::2])) == pytest.approx(25, abs=9)
+    assert not any(copies[1::2])
+    for row in range(len(texts)):
+        part = texts.langs[texts.starts[row] : texts.starts[row + 1]]
+        assert part == sorted(part)
 
 
 def test_a_frequent_word_that_is_part_of_no_other_is_a_piece():
