@@ -11,7 +11,7 @@ from xsearch.core import BadInput, FloatArray
 from xsearch.encode import load_encoder
 from xsearch.train.neural.batches import Parallel, Side
 from xsearch.train.neural.tasks.task import Task
-from xsearch.train.neural.transforms import romanised
+from xsearch.train.romanised import romanised
 
 if TYPE_CHECKING:
     from xsearch.train.neural.corpus import Corpus
