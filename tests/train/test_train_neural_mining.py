@@ -13,8 +13,8 @@ from xsearch.train.neural.mining import mine
 from xsearch.train.neural.reading import read_corpus
 from xsearch.train.neural.recipe import Mining, Transforms
 from xsearch.train.neural.transforms import read_lexicon, switched, transformed
-from xsearch.train.romanised import romanised
 from xsearch.train.recipe import Source
+from xsearch.train.romanised import romanised
 
 WORDS = "bread flour oven yeast train ticket platform station river bridge flood boat".split()  # noqa: SIM905
 
