@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from xsearch.core import BadInput, Document, UsageError
+from xsearch.core.data import data_path
 
 pytestmark = pytest.mark.neural
 
@@ -20,7 +21,7 @@ from xsearch.engine.recipe import AugmentSettings, Recipe  # noqa: E402
 from xsearch.generate import SourcePassage  # noqa: E402
 from xsearch.generate.model import SETTINGS_FILE, load_model_generator, read_settings  # noqa: E402
 from xsearch.train.neural.loop import FAILED, STATE  # noqa: E402
-from xsearch.train.neural.qgen import QgenRecipe, Schedule, load_qgen_recipe, train_qgen  # noqa: E402
+from xsearch.train.neural.qgen import QgenRecipe, Schedule, load_qgen_recipe, read_examples, train_qgen  # noqa: E402
 
 CPU = Runtime("cpu", "fp32")
 EXAMPLES = [
@@ -143,6 +144,16 @@ def test_training_refuses_what_it_cannot_learn_from(base, data, tmp_path):
     (data / "topics.jsonl.test").write_text('{"id": "1", "text": "WHAT flooded?"}\n', encoding="utf-8")
     done = train_qgen(recipe(base, 1, exclude=("*.test",)), data, tmp_path / "out", CPU)
     assert (done.excluded, done.examples) == (1, {"de": 2, "en": 1})
+    # A file of its own, by its path; and the collection that ships, named or not.
+    named = recipe(base, 1, exclude=(str((data / "topics.jsonl.test").resolve()),))
+    assert read_examples(named, data)[1] == 1
+    shipped = json.loads((data_path("eval") / "collections" / "demo" / "topics.jsonl").read_text().splitlines()[0])
+    taken = {"passage": "Where it is said.", "query": shipped["text"], "query_lang": shipped["lang"]}
+    (tmp_path / "only.jsonl").write_text(json.dumps(taken))
+    with pytest.raises(BadInput, match="all are evaluation text"):
+        read_examples(recipe(base, sources=("only.jsonl",)), tmp_path)
+    with pytest.raises(BadInput, match=r"no file matches 'eval/\*'.*--exclude FILE"):
+        read_examples(recipe(base, exclude=("eval/*",)), data)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_with_its_batch(base, data, tmp_path):

@@ -94,6 +94,17 @@ def test_evaluation_text_is_left_out_of_rows_and_refused_in_pairs(tmp_path):
         read_corpus(tmp_path, (Source("*.jsonl"),), ("evil/*.jsonl",), 1)
 
 
+def test_files_named_on_the_command_line_take_the_place_of_the_recipes_list(tmp_path):
+    write(tmp_path, a_rows=ROWS)
+    (tmp_path / "elsewhere").mkdir()
+    named = write(tmp_path / "elsewhere", docs=[{"id": "1", "text": "The number 7!"}]) / "docs.jsonl"
+    recipe = adjusted(load_neural_recipe(Path("contrastive")), "dense", True, None, None, [named])
+    assert read_corpus(tmp_path, (Source("*.jsonl"),), recipe.exclude, 1).excluded == 1
+    gone = adjusted(load_neural_recipe(Path("contrastive")), "dense", True, None, None, [tmp_path / "gone.jsonl"])
+    with pytest.raises(BadInput, match=r"no file matches '.*gone\.jsonl'.*--exclude FILE"):
+        read_corpus(tmp_path, (Source("*.jsonl"),), gone.exclude, 1)
+
+
 def test_the_collection_that_ships_is_evaluation_text_without_being_named(tmp_path):
     _, record = next(read_records(shipped_evaluation()[0]))
     with pytest.raises(BadInput, match="this pair is evaluation text"):

@@ -18,6 +18,12 @@ Trust = Annotated[
     str | None,
     typer.Option(metavar="REVISION", help="Let the model's checkpoint, at this revision, run code."),
 ]
+TrainingExclude = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE", help="Evaluation text, not to be learnt, instead of the recipe's list; may be repeated."
+    ),
+]
 DEFAULT_INDEX = Path(".xsearch")
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from xsearch.cli.options import Device
+from xsearch.cli.options import TrainingExclude as Exclude
 
 
 def qgen(
@@ -22,36 +23,33 @@ def qgen(
     steps: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     device: Device = "auto",
+    exclude: Exclude = None,
 ) -> None:
     """Train a generator of questions for `xsearch augment`. What is done stays: the same command again goes on.
 
     \b
-    xsearch train qgen --base google/mt5-base --data ./pairs --out trained
+    xsearch train qgen --base google/mt5-base --data ./pairs --exclude topics.jsonl --out trained
     xsearch augment --generator trained/qgen-mt5 --langs en,fa,zh
     """
     import msgspec
 
     from xsearch.cli.progress import Progress, say
+    from xsearch.cli.training_progress import reporter
     from xsearch.core.extras import need
     from xsearch.encode import Runtime
 
     need("torch", "neural", "training a generator of questions")
     from xsearch.train.neural.qgen import load_qgen_recipe, train_qgen
-    from xsearch.train.progress import Progress as Step
 
     chosen = load_qgen_recipe(Path(recipe))
     schedule = msgspec.structs.replace(chosen.schedule, steps=steps or chosen.schedule.steps)
     chosen = msgspec.structs.replace(
         chosen, schedule=schedule, base=base or chosen.base, seed=chosen.seed if seed is None else seed
     )
+    if exclude is not None:
+        chosen = msgspec.structs.replace(chosen, exclude=tuple(str(path.resolve()) for path in exclude))
     progress = Progress("steps")
-
-    def on_progress(step: Step) -> None:
-        progress.total = step.total
-        if step.stage == "train":
-            progress.update(step.done, f" (loss {step.loss:.3f})")
-
-    trained = train_qgen(chosen, data, out, Runtime(device, precision="fp32"), on_progress)
+    trained = train_qgen(chosen, data, out, Runtime(device, precision="fp32"), reporter(progress))
     spoken = ", ".join(f"{lang} {count:,}" for lang, count in trained.examples.items())
     say(f"{trained.folder}: held-out loss {trained.loss:.3f}, {progress.seconds:,.0f} s; examples: {spoken}", progress)
     if trained.excluded:

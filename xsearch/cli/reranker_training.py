@@ -70,13 +70,13 @@ def reranker(
     xsearch query "presidential elections in Iran" --rerank ours
     """
     from xsearch.cli.progress import Progress, say
+    from xsearch.cli.training_progress import reporter
     from xsearch.core import UsageError
     from xsearch.encode import Runtime
     from xsearch.lang.codes import normalize_code
     from xsearch.train.neural.modules.compose import train_reranker
     from xsearch.train.neural.modules.judgments import Judgments
     from xsearch.train.neural.modules.plan import Plan
-    from xsearch.train.progress import Progress as Step
 
     if judgments is not None and (topics is None or docs is None):
         raise UsageError("--judgments needs --topics and --docs")
@@ -97,15 +97,6 @@ def reranker(
         licence=licence,
     )
     progress = Progress("steps")
-
-    def on_progress(step: Step) -> None:
-        progress.total = step.total
-        if step.measures:
-            say(", ".join(f"{name} {value:.3f}" for name, value in step.measures.items()), progress)
-            return
-        losses = ", ".join(f"{name} {value:.3f}" for name, value in step.parts.items())
-        progress.update(step.done, f" ({losses})")
-
     judged = Judgments(judgments, topics, docs) if judgments and topics and docs else None
     done = train_reranker(
         base,
@@ -117,7 +108,7 @@ def reranker(
         setting,
         exclude or [],
         Runtime(device, "fp32"),
-        on_progress,
+        reporter(progress),
     )
     progress.clear()
     for line in done:

@@ -114,13 +114,16 @@ def read_excluded(files: Collection[Path]) -> frozenset[int]:
 
 
 def excluded_files(globs: Sequence[str], data: Path) -> list[Path]:
-    """The files whose texts must stay out. A glob without files is an error: nothing would be kept out, unnoticed."""
+    """The files whose texts must stay out: what globs of `data` match, and files named by an absolute path. A glob
+    without files is an error: nothing would be kept out, unnoticed."""
     found: list[Path] = []
     for glob in globs:
-        files = sorted(data.glob(glob))
+        files = [Path(glob)] if Path(glob).is_file() else [] if Path(glob).is_absolute() else sorted(data.glob(glob))
         if not files:
             raise BadInput(
-                f"no file matches '{glob}' of `exclude`: without it evaluation text may be learnt", str(data)
+                f"no file matches '{glob}' of `exclude`: without it evaluation text may be learnt. Put yours there, or "
+                "name it with --exclude FILE where the command has that",
+                str(data),
             )
         found += files
     return found

@@ -27,6 +27,7 @@ from xsearch.encode import Runtime
 from xsearch.generate import SourcePassage
 from xsearch.generate.model import SETTINGS_FILE, ModelGenerator, QuestionSettings, load_model_generator
 from xsearch.train.neural.loop import fit
+from xsearch.train.neural.pairs import shipped_evaluation
 from xsearch.train.neural.recipe import Schedule
 from xsearch.train.progress import OnProgress
 from xsearch.train.rows import excluded_files, normalised, read_excluded, read_records
@@ -39,7 +40,8 @@ IGNORED = -100
 
 class QgenRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a generator is trained on. base: a checkpoint that writes. sources: globs of the data folder. exclude: globs
-    of files whose texts may not be learnt. batch: examples of a step. asked: how it is asked, now and later."""
+    of files whose texts may not be learnt, besides the collection that ships. batch: examples of a step. asked: how it
+    is asked, now and later."""
 
     name: str
     schedule: Schedule
@@ -130,10 +132,12 @@ def train_qgen(
 
 
 def read_examples(recipe: QgenRecipe, data: Path) -> tuple[list[Example], int]:
-    """All examples, and how many were left out because `recipe.exclude` has their query or passage. Raises `BadInput`
-    for a line that is none, and where there is not a single one."""
-    excluded = read_excluded(excluded_files(recipe.exclude, data)) if recipe.exclude else frozenset[int]()
-    files = sorted({path for glob in recipe.sources for path in data.glob(glob)})
+    """All examples, and how many were left out because their query or passage is evaluation text: of the files that
+    `recipe.exclude` names, or of the collection that ships. Raises `BadInput` for a line that is none, and where there
+    is not a single one."""
+    evaluation = excluded_files(recipe.exclude, data)
+    excluded = read_excluded([*evaluation, *shipped_evaluation()])
+    files = sorted({path for glob in recipe.sources for path in data.glob(glob)} - set(evaluation))
     examples: list[Example] = []
     left_out = 0
     for path in files:
@@ -146,7 +150,7 @@ def read_examples(recipe: QgenRecipe, data: Path) -> tuple[list[Example], int]:
                 examples.append(example)
     if not examples:
         raise BadInput(
-            f"no examples in {', '.join(recipe.sources)}" + (": all are excluded" if left_out else ""), str(data)
+            f"no examples in {', '.join(recipe.sources)}" + (": all are evaluation text" if left_out else ""), str(data)
         )
     return examples, left_out
 

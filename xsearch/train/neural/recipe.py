@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -236,8 +237,16 @@ def toy(recipe: NeuralRecipe) -> NeuralRecipe:
     return replace(recipe, name=f"{recipe.name}-toy", stages=stages, model=model, most=TOY_LINES)
 
 
-def adjusted(recipe: NeuralRecipe, kind: str, small: bool, steps: int | None, seed: int | None) -> NeuralRecipe:
-    """The recipe with what a command line says. Raises `UsageError` for a recipe of another kind of encoder."""
+def adjusted(
+    recipe: NeuralRecipe,
+    kind: str,
+    small: bool,
+    steps: int | None,
+    seed: int | None,
+    exclude: Sequence[Path] | None = None,
+) -> NeuralRecipe:
+    """The recipe with what a command line says. exclude: files of evaluation text, instead of the recipe's. Raises
+    `UsageError` for a recipe of another kind of encoder."""
     if recipe.model.kind != kind:
         command = {"dense": "encoder", "multivector": "colbert", "sparse": "sparse"}[recipe.model.kind]
         raise UsageError(f"the recipe {recipe.name} makes {recipe.model.kind} vectors: xsearch train {command}")
@@ -247,4 +256,6 @@ def adjusted(recipe: NeuralRecipe, kind: str, small: bool, steps: int | None, se
     if steps is not None:
         stages = tuple(replace(stage, schedule=replace(stage.schedule, steps=steps)) for stage in recipe.stages)
         recipe = replace(recipe, stages=stages)
+    if exclude is not None:
+        recipe = replace(recipe, exclude=tuple(str(path.resolve()) for path in exclude))
     return recipe if seed is None else replace(recipe, seed=seed)

@@ -1,0 +1,104 @@
+"""Every neural recipe that ships, by the commands a person types: trained at toy size, indexed with, and asked.
+
+    python eval/bench/recipes.py --data ../shared/data [--steps 12] [--only dap,c3]
+
+It shows that each recipe runs on real data from end to end; a dozen steps of two thin layers show nothing of how good
+it is. Each recipe appends a row to `eval/results/recipes.jsonl`: what was measured on held-out texts before and after,
+the seconds of the processor, and a question's first documents on the collection that ships. Ends with 1 where one
+failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from xsearch.core.data import data_path
+from xsearch.train.neural.recipe import load_neural_recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = {"dense": "encoder", "multivector": "colbert", "sparse": "sparse"}
+QUESTION = "presidential elections in Iran"
+
+
+def recipes() -> list[str]:
+    """The names of the recipes that stages of objectives make up."""
+    folder = data_path("encoders") / "recipes"
+    return sorted(path.stem for path in folder.glob("*.toml") if "[[stages]]" in path.read_text(encoding="utf-8"))
+
+
+def xsearch(*arguments: str) -> tuple[subprocess.CompletedProcess[str], float]:
+    """A command, and the seconds of the processor that it took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-c", "import sys; from xsearch.cli.app import main; sys.exit(main())", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return done, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def tried(name: str, data: Path, steps: int, folder: Path) -> dict[str, Any]:
+    """Train, index, ask: a row, with "failed" where a command did."""
+    kind = load_neural_recipe(Path(name)).model.kind
+    train = ("train", COMMANDS[kind], "--recipe", name, "--toy", "--steps", str(steps), "--data", str(data))
+    row: dict[str, Any] = {"bench": "recipes", "size": "toy", "recipe": name, "kind": kind, "steps_a_stage": steps}
+    demo = str(ROOT / "eval" / "collections" / "demo" / "docs.jsonl")
+    retriever = {"dense": "dense", "multivector": "colbert", "sparse": "sparse"}[kind]
+    index = str(folder / "index")
+    made, seconds = xsearch(*train, "--out", str(folder / "trained"))
+    row["train_cpu_seconds"] = round(seconds, 1)
+    if made.returncode:
+        return row | {"failed": made.stderr.strip()[-600:]}
+    log = [json.loads(line) for line in next((folder / "trained").glob("*.log.jsonl")).read_text().splitlines()]
+    row["before"], row["after"] = ({k: round(v, 4) for k, v in log[n].items() if isinstance(v, float)} for n in (0, -1))
+    made, seconds = xsearch("index", demo, "-i", index, "--recipe", retriever, "--encoder", str(folder / "trained"))
+    row["index_cpu_seconds"] = round(seconds, 1)
+    if made.returncode:
+        return row | {"failed": made.stderr.strip()[-600:]}
+    asked, _ = xsearch("query", QUESTION, "-i", index, "--retrievers", retriever, "--format", "json", "-k", "3")
+    if asked.returncode:
+        return row | {"failed": asked.stderr.strip()[-600:]}
+    return row | {"found": [hit["id"] for hit in json.loads(asked.stdout)["hits"]]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--steps", type=int, default=12, help="of each stage")
+    parser.add_argument("--only", default="", help="names, with commas")
+    parser.add_argument("--results", type=Path, default=ROOT / "eval" / "results" / "recipes.jsonl")
+    given = parser.parse_args()
+    if not given.data.is_dir():
+        sys.exit(f"no data at {given.data}: point at it with --data")
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    failed = []
+    for name in given.only.split(",") if given.only else recipes():
+        with tempfile.TemporaryDirectory() as folder:
+            row = tried(name, given.data.resolve(), given.steps, Path(folder))
+        failed += [name] if "failed" in row else []
+        row |= {
+            "commit": commit.stdout.strip(),
+            "date": time.strftime("%Y-%m-%d"),
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+            "load": round(os.getloadavg()[0], 1),
+            "command": f"python eval/bench/recipes.py --data ../shared/data --steps {given.steps}",
+        }
+        with given.results.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+        said = row.get("failed") or f"{row['before']} → {row['after']}, found {row['found']}"
+        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {name}, {row['train_cpu_seconds']} s: {said}\n")
+    sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
