@@ -4,6 +4,7 @@ import pytest
 from doubles.engine_model import LANGUAGES, WORDS, apply, expected, observed, problems
 
 import xsearch
+from xsearch.cli.display import met
 from xsearch.core import IndexDamaged
 from xsearch.engine import compact
 from xsearch.storage import check_index
@@ -51,6 +52,24 @@ def test_words_meet_their_translations(tmp_path):
         hits = [index.search(word, k=1, lang="en", to=[lang])[0].id for word in english]
         right = sum(hit == f"{word}.{lang}" for hit, word in zip(hits, WORDS[lang].split(), strict=True))
         assert right >= 8, (lang, hits)
+
+
+def test_a_hit_tells_which_words_met(tmp_path):
+    index = xsearch.create(tmp_path / "idx", recipe="late")
+    with index.writer() as writer:
+        writer.add(xsearch.Document("de", "Die neue Brücke führt über den Fluss.", title="Winter", lang="de"))
+    (hit,) = index.search("bridge in winter", lang="en", explain=True)
+    by_word = {match.query: match for match in hit.met}
+    bridge, winter = by_word["bridge"], by_word["winter"]
+    assert (bridge.retriever, bridge.word, bridge.in_title) == ("late", "Brücke", False)
+    assert hit.text[bridge.start : bridge.end] == "Brücke"
+    assert "bridge in winter"[bridge.asked_start : bridge.asked_end] == "bridge"
+    assert (winter.word, winter.in_title, winter.start, winter.end) == ("Winter", True, 0, 6)
+    assert 0 < bridge.similarity <= 1
+    (line,) = met(hit.met)
+    assert line.startswith("late: Winter ← winter ")
+    assert f"Brücke ← bridge {bridge.similarity:.2f}" in line
+    assert index.search("bridge in winter")[0].met == ()
 
 
 def test_damage_is_found_and_repaired(folder):

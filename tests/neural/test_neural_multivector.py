@@ -12,7 +12,7 @@ pytest.importorskip("sentence_transformers", reason="pip install 'xsearch-clir[n
 
 import tiny_models as tiny
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from sentence_transformers import MultiVectorEncoder
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
@@ -26,26 +26,6 @@ pytestmark = pytest.mark.neural
 CPU = Runtime("cpu", tokens=300)
 CLOSE = {"atol": 3e-6}
 SHORT = [text[:60] for text in tiny.TEXTS]
-
-
-def stanford(folder, base, metadata, extra_rows=0):
-    """A checkpoint as Stanford's code saves it: the base model under its prefix, `linear.weight`, the metadata."""
-    weights = load_file(base / "model.safetensors")
-    config = json.loads((base / "config.json").read_text())
-    prefix = {"bert": "bert", "xlm-roberta": "roberta", "xmod": "roberta"}[config["model_type"]]
-    torch.manual_seed(5)
-    table = "embeddings.word_embeddings.weight"
-    if extra_rows:
-        weights[table] = torch.cat([weights[table], torch.randn(extra_rows, 32) / 6])
-        config["vocab_size"] += extra_rows
-    saved = {f"{prefix}.{name}": weight.contiguous() for name, weight in weights.items()}
-    saved["linear.weight"] = torch.randn(16, 32) / 6
-    folder.mkdir()
-    save_file(saved, folder / "model.safetensors", {"format": "pt"})
-    (folder / "config.json").write_text(json.dumps(config | {"architectures": ["HF_ColBERT"]}))
-    (folder / "artifact.metadata").write_text(json.dumps(metadata))
-    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
-    return folder
 
 
 def by_stanfords_steps(folder, base, text, side, marker, length, attend, lang=None, extra=None):
@@ -77,7 +57,7 @@ def by_stanfords_steps(folder, base, text, side, marker, length, attend, lang=No
 def test_stanford_colbert(models, attend):
     base = tiny.bert(models / f"bert{attend}")
     settings = {"query_maxlen": 24, "doc_maxlen": 60, "attend_to_mask_tokens": attend, "mask_punctuation": True}
-    folder = stanford(models / f"stanford{attend}", base, settings)
+    folder = tiny.stanford(models / f"stanford{attend}", base, settings)
     encoder = load_multivector(folder, CPU)
     vocabulary = AutoTokenizer.from_pretrained(base).get_vocab()
     queries, passages = encoder.encode_queries(["a short one, really", ""]), encoder.encode_passages(SHORT)
@@ -92,7 +72,7 @@ def test_stanford_colbert(models, attend):
 
 def test_markers_that_plaid_x_added_behind_the_vocabulary(models):
     base = tiny.xlmr(models / "plaidbase")
-    folder = stanford(models / "plaid", base, {"query_maxlen": 20, "doc_maxlen": 60}, extra_rows=2)
+    folder = tiny.stanford(models / "plaid", base, {"query_maxlen": 20, "doc_maxlen": 60}, extra_rows=2)
     encoder = load_multivector(folder, CPU)
     size = len(AutoTokenizer.from_pretrained(base))
     np.testing.assert_allclose(
@@ -109,7 +89,7 @@ def test_markers_that_plaid_x_added_behind_the_vocabulary(models):
 
 def test_colbert_xm_reads_each_text_with_its_language(models):
     base = tiny.xmod(models / "xmbase")
-    folder = stanford(models / "xm", base, {"query_maxlen": 20, "doc_maxlen": 60})
+    folder = tiny.stanford(models / "xm", base, {"query_maxlen": 20, "doc_maxlen": 60})
     encoder = load_multivector(folder, CPU)
     unknown = AutoTokenizer.from_pretrained(base).unk_token_id
     found = encoder.encode_passages(SHORT[:3], ["en", "de", "ru"])
@@ -176,7 +156,7 @@ def test_pylate(models):
 
 def test_long_passages_are_joined_windows(models):
     base = tiny.bert(models / "longbase")
-    folder = stanford(models / "long", base, {"query_maxlen": 24, "doc_maxlen": 40, "mask_punctuation": False})
+    folder = tiny.stanford(models / "long", base, {"query_maxlen": 24, "doc_maxlen": 40, "mask_punctuation": False})
     encoder = load_multivector(folder, CPU)
     text = " ".join(tiny.TEXTS[:2])
     found = encoder.encode_passages([text, SHORT[0]])
@@ -193,7 +173,7 @@ def test_a_plain_transformer_has_no_tokens_vectors(models):
     with pytest.raises(UsageError, match="dense vectors, not multivector"):
         load_multivector(folder, CPU)
     with pytest.raises(UsageError, match="multivector vectors, not dense"):
-        load_encoder(stanford(models / "notdense", tiny.bert(models / "b"), {}), CPU)
+        load_encoder(tiny.stanford(models / "notdense", tiny.bert(models / "b"), {}), CPU)
 
 
 def test_an_index_of_token_vectors_scores_by_maxsim(tmp_path, models):
@@ -201,7 +181,9 @@ def test_an_index_of_token_vectors_scores_by_maxsim(tmp_path, models):
     import xsearch
     from xsearch.core import Document, EncoderMismatch
 
-    folder = stanford(models / "indexed", tiny.bert(models / "indexedbase"), {"query_maxlen": 16, "doc_maxlen": 60})
+    folder = tiny.stanford(
+        models / "indexed", tiny.bert(models / "indexedbase"), {"query_maxlen": 16, "doc_maxlen": 60}
+    )
     index = xsearch.create(tmp_path / "i", "colbert", folder, runtime=CPU)
     with index.writer() as w:
         for i, text in enumerate([*SHORT, ""]):

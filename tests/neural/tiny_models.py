@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
+    AutoTokenizer,
     BertConfig,
     BertForMaskedLM,
     BertForSequenceClassification,
@@ -142,6 +144,26 @@ def xmod(folder: Path, languages: tuple[str, ...] = ("en_XX", "de_DE", "ru_RU", 
         **SIZES,
     )
     return save(folder, spread(XmodModel(config, add_pooling_layer=False)), tokenizer)
+
+
+def stanford(folder: Path, base: Path, metadata: dict, extra_rows: int = 0) -> Path:
+    """A checkpoint as Stanford's code saves it: the base model under its prefix, `linear.weight`, the metadata."""
+    weights = load_file(base / "model.safetensors")
+    config = json.loads((base / "config.json").read_text())
+    prefix = {"bert": "bert", "xlm-roberta": "roberta", "xmod": "roberta"}[config["model_type"]]
+    torch.manual_seed(5)
+    table = "embeddings.word_embeddings.weight"
+    if extra_rows:
+        weights[table] = torch.cat([weights[table], torch.randn(extra_rows, 32) / 6])
+        config["vocab_size"] += extra_rows
+    saved = {f"{prefix}.{name}": weight.contiguous() for name, weight in weights.items()}
+    saved["linear.weight"] = torch.randn(16, 32) / 6
+    folder.mkdir()
+    save_file(saved, folder / "model.safetensors", {"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(config | {"architectures": ["HF_ColBERT"]}))
+    (folder / "artifact.metadata").write_text(json.dumps(metadata))
+    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
+    return folder
 
 
 def decoder(folder: Path, seed: int = 0) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Controls could rewrite the screen, bidi overrides could swap what stands where; both are shown as escapes.
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+MET = 8
+"""Pairs of words or tokens that late interaction compared, shown for a hit."""
 _ISOLATE, _POP = "\u2068", "\u2069"
 
 
@@ -110,6 +112,8 @@ def show_hits(hits: Sequence[Hit], explain: bool) -> None:
                 body.append(f"\n{asked(question)}", style="dim")
         if hit.matches:
             body.append(f"\n{matched(hit.matches)}", style="dim")
+        for line in met(hit.met):
+            body.append(f"\n{line}", style="dim")
         made.add_row(str(hit.rank), f"{hit.score:.3f}", hit.lang, name, body)
     out.print(made)
 
@@ -123,6 +127,15 @@ def matched(matches: Sequence[Any]) -> str:
     """Which word of the passage met which word of the query, each pair once."""
     pairs = dict.fromkeys(f"{one_line(match.word)} ← {one_line(match.query)}" for match in matches)
     return ", ".join(pairs)
+
+
+def met(matches: Sequence[Any]) -> Iterator[str]:
+    """What the query's words met in late interaction, a line a retriever: each pair once, the nearest `MET`."""
+    for retriever in dict.fromkeys(match.retriever for match in matches):
+        nearest = sorted((m for m in matches if m.retriever == retriever), key=lambda m: -m.similarity)
+        pairs = {(one_line(m.word), one_line(m.query)): m.similarity for m in reversed(nearest)}
+        shown = list(reversed(pairs.items()))[:MET]
+        yield f"{retriever}: " + ", ".join(f"{word} ← {asked} {value:.2f}" for (word, asked), value in shown)
 
 
 def moved(part: Any) -> str:

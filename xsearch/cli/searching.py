@@ -198,6 +198,8 @@ def hit_record(hit: Hit) -> dict[str, Any]:
     if hit.explain:
         record["explain"] = [asdict(part) for part in hit.explain]
         record["matches"] = [asdict(match) for match in hit.matches]
+    if hit.met:
+        record["met"] = [asdict(match) for match in hit.met]
     if hit.rerank:
         record["rerank"] = asdict(hit.rerank)
     return record

@@ -7,6 +7,7 @@ from xsearch.core.batch import (
     Bags,
     FloatArray,
     IntArray,
+    LocatedTokens,
     Mask,
     PassageBatch,
     QuestionTerms,
@@ -28,7 +29,7 @@ from xsearch.core.errors import (
     WorkerDied,
     XSearchError,
 )
-from xsearch.core.hit import Explanation, Hit, QuestionMatch, Reranking, WordMatch
+from xsearch.core.hit import Explanation, Hit, QuestionMatch, Reranking, TokenMatch, WordMatch
 from xsearch.core.qrels import Judgment, Qrels
 from xsearch.core.query import AnalyzedClause, Clause, Query, QueryPieces, Spelling, Topic, Translations
 from xsearch.core.ranking import Ranking
@@ -50,6 +51,7 @@ __all__ = [
     "IndexLocked",
     "IntArray",
     "Judgment",
+    "LocatedTokens",
     "Mask",
     "MissingExtra",
     "PassageBatch",
@@ -64,6 +66,7 @@ __all__ = [
     "ScoredDoc",
     "SparseVectors",
     "Spelling",
+    "TokenMatch",
     "TokenVectors",
     "Topic",
     "Translations",

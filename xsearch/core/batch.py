@@ -61,6 +61,18 @@ class TokenVectors:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class LocatedTokens:
+    """The vectors of one text's tokens, and where each stands.
+
+    vectors: float32 (m, dim), unit length. spans: int64 (m, 2), start and end in the text, in code points; -1, -1 for a
+    token that spells nothing of it (special tokens, markers, prefixes, what augments a query).
+    """
+
+    vectors: FloatArray
+    spans: IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SparseVectors:
     """Weights of vocabulary entries, a row a text, as compressed sparse rows.
 

@@ -47,6 +47,25 @@ class WordMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenMatch:
+    """A token of the query and the passage's that late interaction found nearest to it; of retriever `late`, words.
+
+    query, word: both as written. asked_start, asked_end: where the one stands in the query's plain text; start, end:
+    where the other stands in `Hit.text`, or, if `in_title`, in `Hit.title`; in code points. similarity: their cosine.
+    """
+
+    retriever: str
+    query: str
+    asked_start: int
+    asked_end: int
+    word: str
+    start: int
+    end: int
+    similarity: float
+    in_title: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class QuestionMatch:
     """A generated question through which a passage was found.
 
@@ -66,8 +85,8 @@ class Hit:
 
     text: the best passage. snippet: a sentence or two of it. spans: character ranges in `snippet` that the query's
     words, or their translations, matched. start, end: where the passage lies in the document's text, in code points.
-    explain, matches: filled when asked for; rerank too, where the documents were reranked. questions: those generated
-    from the passage that the query's words stand in, the best first.
+    explain, matches, met: filled when asked for; rerank too, where the documents were reranked. questions: those
+    generated from the passage that the query's words stand in, the best first.
     """
 
     rank: int
@@ -83,5 +102,6 @@ class Hit:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     explain: tuple[Explanation, ...] = ()
     matches: tuple[WordMatch, ...] = ()
+    met: tuple[TokenMatch, ...] = ()
     rerank: Reranking | None = None
     questions: tuple[QuestionMatch, ...] = ()

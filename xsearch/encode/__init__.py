@@ -7,10 +7,12 @@ from xsearch.encode.neural import Runtime
 from xsearch.encode.protocol import (
     AnyEncoder,
     Encoder,
+    LocatingEncoder,
     MultiVectorEncoder,
     PieceEncoder,
     SparseEncoder,
     has_pieces,
+    locates,
 )
 from xsearch.encode.static import StaticEncoder, Token
 
@@ -18,6 +20,7 @@ __all__ = [
     "AnyEncoder",
     "Encoder",
     "EncoderCard",
+    "LocatingEncoder",
     "MultiVectorEncoder",
     "PieceEncoder",
     "Runtime",
@@ -32,6 +35,7 @@ __all__ = [
     "load_encoder",
     "load_multivector",
     "load_sparse",
+    "locates",
     "read_card",
     "write_card",
 ]

@@ -8,7 +8,7 @@ from typing import Protocol, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from xsearch.core import Bags, FloatArray, QueryPieces, SparseVectors, TokenVectors, Windows
+from xsearch.core import Bags, FloatArray, LocatedTokens, QueryPieces, SparseVectors, TokenVectors, Windows
 from xsearch.encode.card import EncoderCard
 
 
@@ -82,6 +82,21 @@ class MultiVectorEncoder(AnyEncoder, Protocol):
     def encode_passages(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> TokenVectors:
         """Vectors of the passages' tokens that count (punctuation may not). A text longer than the encoder reads at
         once is read in windows, whose tokens are joined."""
+
+
+class LocatingEncoder(MultiVectorEncoder, Protocol):
+    """A multi-vector encoder that can tell which characters each of its vectors stands for."""
+
+    def locate_queries(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> list[LocatedTokens]:
+        """What `encode_queries` makes of each text, located."""
+
+    def locate_passages(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> list[LocatedTokens]:
+        """What `encode_passages` makes of each text, located."""
+
+
+def locates(encoder: MultiVectorEncoder) -> TypeGuard[LocatingEncoder]:
+    """Whether an encoder can tell where its tokens stand."""
+    return hasattr(encoder, "locate_passages")
 
 
 class SparseEncoder(AnyEncoder, Protocol):

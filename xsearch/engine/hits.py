@@ -13,6 +13,7 @@ from xsearch.core import Explanation, FloatArray, Hit, Query, Reranking, WordMat
 from xsearch.engine.question_matches import question_matches
 from xsearch.engine.search import Found
 from xsearch.engine.snapshot import Snapshot
+from xsearch.engine.token_matches import token_matches
 from xsearch.rank import Fused, snippet, word_matches
 from xsearch.storage import StoredPassage
 
@@ -21,11 +22,12 @@ def make_hits(snapshot: Snapshot, found: Found, explain: bool) -> list[Hit]:
     """The hits of a search, best first."""
     passages = snapshot.store.passages(found.passages)
     matches = passage_matches(snapshot, found.query, passages)
+    met = token_matches(snapshot, found, passages) if explain else [()] * len(passages)
     snippets = make_snippets(snapshot, found.query, passages, matches)
     questions = question_matches(snapshot, found)
     hits = []
-    ranked = zip(passages, matches, snippets, questions, found.scores, found.rows, strict=True)
-    for rank, (passage, own, (text, spans), asked, score, row) in enumerate(ranked, start=1):
+    ranked = zip(passages, matches, met, snippets, questions, found.scores, found.rows, strict=True)
+    for rank, (passage, own, tokens, (text, spans), asked, score, row) in enumerate(ranked, start=1):
         hits.append(
             Hit(
                 rank=rank,
@@ -41,6 +43,7 @@ def make_hits(snapshot: Snapshot, found: Found, explain: bool) -> list[Hit]:
                 metadata=passage.metadata,
                 explain=explanations(snapshot, found.fused, int(row)) if explain else (),
                 matches=tuple(own) if explain else (),
+                met=tokens,
                 rerank=reranking(found, rank) if explain else None,
                 questions=asked,
             )

@@ -6,6 +6,7 @@ Terms and arrays are handed in; nothing here knows a language or a model. `names
 from xsearch.retrieve.bm25 import BM25, BM25Writer
 from xsearch.retrieve.colbert import Colbert, ColbertWriter
 from xsearch.retrieve.dense import Dense, DenseWriter
+from xsearch.retrieve.evidence import Met, met_tokens
 from xsearch.retrieve.generated import Generated, GeneratedWriter
 from xsearch.retrieve.impact import Impact, ImpactWriter
 from xsearch.retrieve.lucene import Lucene, LuceneWriter
@@ -30,9 +31,11 @@ __all__ = [
     "Late",
     "Lucene",
     "LuceneWriter",
+    "Met",
     "Names",
     "NamesWriter",
     "Sparse",
     "SparseWriter",
     "TokensWriter",
+    "met_tokens",
 ]

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xsearch.core import FloatArray, IntArray, TokenVectors
+from xsearch.core import FloatArray, IntArray, LocatedTokens, TokenVectors
 from xsearch.encode.card import EncoderCard
 from xsearch.encode.neural.dense import Sides, to_numpy, unit
 from xsearch.encode.neural.languages import Languages
 from xsearch.encode.neural.network import Expansion, Features, Network
-from xsearch.encode.neural.tokens import TextTokens
+from xsearch.encode.neural.tokens import TextTokens, Tokenised
 
 
 class TokenEncoder:
@@ -36,6 +36,14 @@ class TokenEncoder:
         """Vectors of the passages' tokens, those of a long one's windows joined; none for an empty text."""
         return self._encode(self._sides.passage, texts, "document", langs, None)
 
+    def locate_queries(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> list[LocatedTokens]:
+        """As `encode_queries`, each vector with what it stands for."""
+        return self._locate(self._sides.query, texts, "query", langs, self._expansion)
+
+    def locate_passages(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> list[LocatedTokens]:
+        """As `encode_passages`, each vector with what it stands for."""
+        return self._locate(self._sides.passage, texts, "document", langs, None)
+
     def supports(self, lang: str) -> float:
         """How well the encoder knows a language: its card's score."""
         return self._languages.supports(lang)
@@ -49,17 +57,49 @@ class TokenEncoder:
         expansion: Expansion | None,
     ) -> TokenVectors:
         tokens = side.tokenise(texts)
-        found: list[FloatArray] = [np.empty((0, self.card.dim), dtype=np.float32)] * len(tokens.ids)
+        found = [vectors for vectors, _ in self._run(tokens, task, langs, expansion)]
+        return joined(found, tokens.owners, len(texts), self.card.dim)
+
+    def _locate(
+        self,
+        side: TextTokens,
+        texts: Sequence[str],
+        task: str,
+        langs: Sequence[str] | None,
+        expansion: Expansion | None,
+    ) -> list[LocatedTokens]:
+        tokens = side.tokenise(texts)
+        found = self._run(tokens, task, langs, expansion)
+        vectors = joined([vectors for vectors, _ in found], tokens.owners, len(texts), self.card.dim)
+        places = [np.empty((0, 2), dtype=np.int64)]
+        for (_, numbers), spans in zip(found, side.spans(texts, tokens), strict=True):
+            # What augments a query stands behind its last token.
+            longer = np.concatenate([spans, np.full((1, 2), -1, dtype=np.int64)])
+            places.append(longer[np.minimum(numbers, len(spans))])
+        cuts = vectors.starts[1:-1]
+        return [
+            LocatedTokens(*part)
+            for part in zip(np.split(vectors.vectors, cuts), np.split(np.concatenate(places), cuts), strict=True)
+        ]
+
+    def _run(
+        self, tokens: Tokenised, task: str, langs: Sequence[str] | None, expansion: Expansion | None
+    ) -> list[tuple[FloatArray, IntArray]]:
+        """Of each window the vectors that count, float32 (n, dim), and which of its tokens they are of, int64 (n,)."""
+        found = [(np.empty((0, self.card.dim), dtype=np.float32), np.empty(0, np.int64))] * len(tokens.ids)
         for rows, module in self._languages.groups(tokens.owners, langs):
 
             def keep(batch: IntArray, outputs: Features, rows: IntArray = rows) -> None:
                 states, mask = outputs["token_embeddings"], outputs["attention_mask"].bool()
-                vectors, counts = unit(to_numpy(states[mask])), mask.sum(1).cpu().numpy()
-                for row, part in zip(rows[batch], np.split(vectors, np.cumsum(counts)[:-1]), strict=True):
+                vectors = unit(to_numpy(states[mask]))
+                owners, numbers = np.nonzero(mask.cpu().numpy())
+                cuts = np.searchsorted(owners, np.arange(1, len(batch)))
+                parts = zip(np.split(vectors, cuts), np.split(numbers, cuts), strict=True)
+                for row, part in zip(rows[batch], parts, strict=True):
                     found[row] = part
 
             self._network.run([tokens.ids[row] for row in rows], task, keep, expansion, module)
-        return joined(found, tokens.owners, len(texts), self.card.dim)
+        return found
 
 
 def joined(parts: Sequence[FloatArray], owners: IntArray, texts: int, dim: int) -> TokenVectors:

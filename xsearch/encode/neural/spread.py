@@ -42,6 +42,14 @@ class SpreadEncoder:
         made = [self._here.encode_passages(*parts[0]), *(future.result() for future in begun)]
         return joined(made, bounds)
 
+    def locate_queries(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> Any:
+        """As the encoder on the first device."""
+        return self._here.locate_queries(texts, langs)
+
+    def locate_passages(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> Any:
+        """As the encoder on the first device: few passages are looked at so closely."""
+        return self._here.locate_passages(texts, langs)
+
     def supports(self, lang: str) -> float:
         """As the encoder on the first device."""
         return float(self._here.supports(lang))

@@ -19,10 +19,12 @@ from xsearch.core import IntArray
 @dataclass(frozen=True)
 class Tokenised:
     """Windows of texts. ids: token numbers of each window, special tokens and prefix included. owners: int64 (windows,)
-    ascending, the text of each; a text without a character other than white space has none."""
+    ascending, the text of each; a text without a character other than white space has none. windows: what of its text
+    each is made of."""
 
     ids: list[list[int]]
     owners: IntArray
+    windows: list[str]
 
     @property
     def lengths(self) -> IntArray:
@@ -52,17 +54,42 @@ class TextTokens:
 
     def tokenise(self, texts: Sequence[str]) -> Tokenised:
         """The windows of `texts`."""
-        pieces = [(row, text) for row, text in enumerate(texts) if text.strip()]
-        done: list[tuple[int, int, list[int]]] = []
-        order = 0
-        encoded = self._encode([text for _, text in pieces])
-        for (row, text), ids in zip(pieces, encoded, strict=True):
-            for window in [ids] if len(ids) <= self.limit else self._windows(text, ids):
-                done.append((row, order, window))
-                order += 1
-        return Tokenised([ids for _, _, ids in done], np.array([row for row, _, _ in done], dtype=np.int64))
+        spoken = [(row, text) for row, text in enumerate(texts) if text.strip()]
+        encoded = self._encode([text for _, text in spoken])
+        owners: list[int] = []
+        made: list[tuple[str, list[int]]] = []
+        for (row, text), ids in zip(spoken, encoded, strict=True):
+            windows = [(text, ids)] if len(ids) <= self.limit else self._windows(text, ids)
+            owners += [row] * len(windows)
+            made += windows
+        return Tokenised([ids for _, ids in made], np.array(owners, dtype=np.int64), [text for text, _ in made])
 
-    def _windows(self, text: str, ids: list[int]) -> list[list[int]]:
+    def spans(self, texts: Sequence[str], tokens: Tokenised) -> list[IntArray]:
+        """Where the tokens of each window of `texts` stand in their text, int64 (tokens, 2) in code points; -1, -1 for
+        one that spells nothing of it, and for all where the tokenizer cannot tell (only fast ones can)."""
+        if self._fast is None:
+            return [np.full((len(ids), 2), -1, dtype=np.int64) for ids in tokens.ids]
+        whole = [self.prefix + window for window in tokens.windows]
+        found, ends = [], [0] * len(texts)
+        for ids, owner, window, encoded in zip(
+            tokens.ids,
+            tokens.owners.tolist(),
+            tokens.windows,
+            self._fast.encode_batch(whole, add_special_tokens=self._special),
+            strict=True,
+        ):
+            begin = texts[owner].index(window, ends[owner])
+            ends[owner] = begin + len(window)
+            places = [
+                spelled(window, start - len(self.prefix), end - len(self.prefix)) for start, end in encoded.offsets
+            ]
+            if self.marker is not None:
+                places.insert(1, None)
+            rows = [(-1, -1) if place is None else (begin + place[0], begin + place[1]) for place in places[: len(ids)]]
+            found.append(np.array(rows, dtype=np.int64))
+        return found
+
+    def _windows(self, text: str, ids: list[int]) -> list[tuple[str, list[int]]]:
         """Windows of a text that has too many tokens, `ids`."""
         # What every window has in common does not shrink with the text.
         shared = len(self._encode([""])[0])
@@ -71,7 +98,7 @@ class TextTokens:
         windows = []
         for part, encoded in zip(parts, self._encode(parts), strict=True):
             if len(encoded) <= self.limit or len(part) < 2:
-                windows.append(encoded[: self.limit])
+                windows.append((part, encoded[: self.limit]))
             else:
                 windows += self._windows(part, encoded)
         return windows
@@ -86,6 +113,15 @@ class TextTokens:
         else:
             found = self._tokenizer(texts, add_special_tokens=self._special, verbose=False)["input_ids"]
         return [[*ids[:1], self.marker, *ids[1:]] for ids in found] if self.marker is not None else found
+
+
+def spelled(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """The characters of `text` from `start`, which may lie before it, to `end`, without white space around them; None
+    where there are none."""
+    start = max(start, 0)
+    part = text[start : max(end, 0)]
+    start += len(part) - len(part.lstrip())
+    return (start, start + len(part.strip())) if part.strip() else None
 
 
 def cut(text: str, count: int) -> list[str]:
