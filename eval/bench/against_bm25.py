@@ -49,7 +49,7 @@ def scored(
 
 def rows_of(name: str, root: Path, count: int) -> list[dict[str, Any]]:
     """One row for each pool."""
-    source = collection(name, root if name != "demo" else None)
+    source = collection(name, root)
     qrels = source.qrels()
     by_lang: dict[str, list[Topic]] = defaultdict(list)
     for topic in spread(source.topics(), count):

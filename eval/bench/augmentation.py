@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=ROOT / "eval" / "results" / "augmentation.jsonl")
     asked = parser.parse_args()
     langs = tuple(asked.langs.split(","))
-    source = collection(asked.collection, asked.root if asked.collection != "demo" else None)
+    source = collection(asked.collection, asked.root)
     documents = [document for document in source.documents() if document.lang in langs]
     if asked.documents:
         # Translations of a document share the id before the language.

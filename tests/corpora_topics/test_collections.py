@@ -40,11 +40,12 @@ def test_a_folder_is_a_collection(tmp_path, packed):
         found.topics("fr")
 
 
-def test_the_demo_is_what_its_description_says():
-    demo = collection("demo")
-    assert demo.missing() == {}
-    assert len(demo.topics()) >= 100
-    assert {row.document for row in demo.qrels()} <= {d.id for d in demo.documents()}
+@pytest.mark.parametrize("name", ["demo", "everyday"])
+def test_what_ships_is_what_its_description_says(name, tmp_path):
+    found = collection(name, root=tmp_path)  # a root says where other collections are
+    assert found.check() == []
+    assert len(found.topics()) >= 100
+    assert {row.document for row in found.qrels()} <= {d.id for d in found.documents()}
 
 
 def test_every_description_that_ships_is_complete():
@@ -59,7 +60,7 @@ def test_every_description_that_ships_is_complete():
         assert about.licence
         assert about.parts.docs
         assert about.parts.topics
-        assert about.get or name == "demo"
+        assert about.get or name in ("demo", "everyday")
         assert "{" not in repr(about.parts)
 
 

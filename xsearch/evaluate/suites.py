@@ -84,7 +84,7 @@ def run_suite(name: str | Path | Suite, options: SuiteOptions | None = None) -> 
 
 def _complete(names: Sequence[str], options: SuiteOptions) -> list[AnyCollection]:
     """The collections; raises `BadInput` that says all that is missing of them, before any is indexed."""
-    found = [collection(name, options.root if name != "demo" else None, options.on_note) for name in names]
+    found = [collection(name, options.root, options.on_note) for name in names]
     missing = [problem for one in found for problem in one.missing().values()]
     if missing:
         raise BadInput("\n".join(missing))

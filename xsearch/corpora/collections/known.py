@@ -34,7 +34,8 @@ def collection(name: str | Path, root: str | Path | None = None, on_note: Note =
     a folder with a description or with ``docs.jsonl``, ``topics.jsonl`` and ``qrels.txt`` in it (each may be
     compressed), or one of ir_datasets (``irds:hc4/fa/test``).
 
-    root: where its files are, by default beside the description. `on_note` gets remarks and records that cannot be
+    root: where its files are, by default beside the description; files that ship are read from there whatever `root`
+    says. `on_note` gets remarks and records that cannot be
     used. Raises `UsageError` for a name nobody knows; a missing file is an error of whoever reads it.
     """
     if str(name).startswith(PREFIX):
@@ -51,7 +52,9 @@ def collection(name: str | Path, root: str | Path | None = None, on_note: Note =
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
         raise UsageError(f"unknown collection '{name}': {hint} A folder, a .toml file and irds:ID are taken too.")
     about, described = known[str(name)]
-    return make(about, Path(root or described.parent))
+    # A description in a folder of its own has its files beside it; the others describe what may not be passed on.
+    ships = described.parent != data_path(DESCRIPTIONS)
+    return make(about, described.parent if ships or root is None else Path(root))
 
 
 def _only(path: Path) -> Description:

@@ -49,5 +49,6 @@ def read_pairs(path: Path) -> Iterator[tuple[str, Pair]]:
 
 
 def shipped_evaluation() -> list[Path]:
-    """Files of the evaluation collection that ships."""
-    return sorted((data_path("eval") / "collections" / "demo").glob("*.jsonl"))
+    """Files of the evaluation collections that ship with texts of more than names."""
+    collections = data_path("eval") / "collections"
+    return sorted(path for name in ("demo", "everyday") for path in (collections / name).glob("*.jsonl"))
