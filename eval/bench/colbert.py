@@ -6,10 +6,13 @@ FILE holds the vectors of passages and queries; where it is missing, MODEL encod
 passages are sections of documentation in 18 languages, queries the headings of every fifth; the sections of the same
 heading are relevant in all languages. All passages are put into one list, as the peers have them. `recall` counts, of
 the hundred best by exact MaxSim (float32, all passages), those among the hundred that a search returns; `found_10`, of
-the ten best. Times are CPU time of one thread.
+the ten best. `candidates` is the share of those hundred that are scored at all, `codes` the recall where all are:
+which of the two loses. `ndcg_change` is nDCG@10 less exact MaxSim's, over its mean, in per cent, with the half width of
+the 95 % interval of these paired differences. Times are CPU time of one thread.
 
 Appends rows to `eval/results/colbert.jsonl`: for each of `--bits`, of `--probes` and of `--rescored`, for candidates by
-fixed-dimensional encodings (`muvera`), and for fast-plaid in an interpreter of its own (`eval/peers`).
+fixed-dimensional encodings (`muvera`), and for peers in interpreters of their own (`eval/peers`): fast-plaid, and
+sentence-transformers scoring all passages.
 """
 
 from __future__ import annotations
@@ -35,6 +38,11 @@ from muvera import FixedEncoding
 from xsearch.core import PassageBatch, Query, TokenVectors
 from xsearch.retrieve import Colbert, ColbertWriter
 from xsearch.retrieve.colbert import reader
+from xsearch.retrieve.colbert.prepared import Prepared
+from xsearch.retrieve.colbert.probe import probed, promising
+from xsearch.retrieve.colbert.scoring import ask, compiled_loops
+from xsearch.retrieve.colbert.segment import map_segment, segment_name
+from xsearch.retrieve.colbert.writer import open_codebook
 from xsearch.storage import DiskFiles
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,8 +79,11 @@ class Vectors:
     def queries(self) -> list[np.ndarray]:
         return np.split(self.query_vectors, self.query_starts[1:-1])
 
-    def exact(self) -> tuple[np.ndarray, float]:
-        """MaxSim of all passages for all queries, float32 (passages, queries), and CPU milliseconds a query."""
+    def exact(self, keep: Path) -> tuple[np.ndarray, float]:
+        """MaxSim of all passages for all queries, float32 (passages, queries), and CPU milliseconds a query. Kept
+        beside the vectors: of many queries it takes minutes."""
+        if keep.is_file() and (held := np.load(keep))["scores"].shape == (len(self.keys), len(self.query_keys)):
+            return held["scores"], float(held["ms"])
         started = time.process_time()
         scores = np.empty((len(self.keys), len(self.query_keys)), np.float32)
         for first in range(0, len(self.keys), AT_ONCE):
@@ -81,7 +92,9 @@ class Vectors:
             similar = self.vectors[begin:end].astype(np.float32) @ self.query_vectors.T
             best = np.maximum.reduceat(similar, self.starts[first:last] - begin, axis=0)
             scores[first:last] = np.add.reduceat(best, self.query_starts[:-1], axis=1)
-        return scores, 1000 * (time.process_time() - started) / len(self.query_keys)
+        taken = 1000 * (time.process_time() - started) / len(self.query_keys)
+        np.savez(keep, scores=scores, ms=taken)
+        return scores, taken
 
 
 def encode(encoder: str, data: Path, path: Path, passages: int, queries: int) -> None:
@@ -131,10 +144,13 @@ def build(folder: Path, given: Vectors, bits: int) -> tuple[dict[str, Any], dict
     return state, {"build_s": round(taken, 1), "bytes_a_token": round(size / len(given.vectors), 1)}
 
 
-def searched(folder: Path, state: dict[str, Any], given: Vectors) -> tuple[list[np.ndarray], float]:
-    """The best passages of every query, and CPU milliseconds of a search at the median, after one to warm up."""
+def searched(
+    folder: Path, state: dict[str, Any], given: Vectors, exact: bool = False
+) -> tuple[list[np.ndarray], float]:
+    """The best passages of every query, and CPU milliseconds of a search at the median, after one to warm up. exact:
+    score all passages."""
     opened, found, taken = Colbert(folder, state), [], []
-    queries = [Query("", (), vectors={"colbert": vectors}) for vectors in given.queries]
+    queries = [Query("", (), vectors={"colbert": vectors}, exact=exact) for vectors in given.queries]
     opened.search(queries[0], DEPTH)
     for query in queries:
         started = time.thread_time()
@@ -143,17 +159,33 @@ def searched(folder: Path, state: dict[str, Any], given: Vectors) -> tuple[list[
     return found, float(np.median(taken))
 
 
+def candidates_held(folder: Path, state: dict[str, Any], given: Vectors, exact: np.ndarray) -> float:
+    """Of the best by exact MaxSim, the share that centroid probing hands on to be scored."""
+    book = open_codebook(folder, state)
+    segments = {"en": [map_segment(folder / segment_name("en", e), e, book) for e in state["languages"]["en"]]}
+    prepared = Prepared.of(book, segments, compiled_loops(), None)
+    right, shares = np.argsort(-exact, axis=0, kind="stable")[:DEPTH].T, []
+    for vectors, best in zip(given.queries, right, strict=True):
+        near = probed(prepared.similar(ask(vectors)), prepared.cells["en"], reader.PROBES)
+        numbers = promising(segments["en"], near, reader.RESCORED, None, prepared.compiled)
+        shares.append(len(np.intersect1d(numbers, best)) / DEPTH)
+    return round(float(np.mean(shares)), 4)
+
+
 def quality(found: list[np.ndarray], exact: np.ndarray, given: Vectors) -> dict[str, float]:
     """Recall of what exact MaxSim finds, and nDCG@10 beside its own."""
     right = np.argsort(-exact, axis=0, kind="stable")[:DEPTH].T
     shared = [[len(np.intersect1d(a, b[:n])) / n for n in (DEPTH, 10)] for a, b in zip(found, right, strict=True)]
-    own = [ndcg(passages, key, given) for passages, key in zip(found, given.query_keys, strict=True)]
-    ideal = [ndcg(passages, key, given) for passages, key in zip(right, given.query_keys, strict=True)]
+    own = np.array([ndcg(passages, key, given) for passages, key in zip(found, given.query_keys, strict=True)])
+    ideal = np.array([ndcg(passages, key, given) for passages, key in zip(right, given.query_keys, strict=True)])
+    scale = 100 / max(ideal.mean(), 1e-9)
     return {
         "recall": round(float(np.mean([share for share, _ in shared])), 4),
         "found_10": round(float(np.mean([share for _, share in shared])), 4),
         "ndcg_10": round(float(np.mean(own)), 4),
         "exact_ndcg_10": round(float(np.mean(ideal)), 4),
+        "ndcg_change": round(float(np.mean(own - ideal) * scale), 2),
+        "ndcg_change_95": round(float(1.96 * np.std(own - ideal) / len(own) ** 0.5 * scale), 2),
     }
 
 
@@ -196,11 +228,11 @@ def candidates(
         yield row | quality(found, exact, given)
 
 
-def fast_plaid(python: Path, path: Path, given: Vectors, exact: np.ndarray) -> dict[str, Any]:
-    """fast-plaid on the same vectors, in its own interpreter."""
+def peer(name: str, python: Path, path: Path, given: Vectors, exact: np.ndarray) -> dict[str, Any]:
+    """A peer on the same vectors, in its own interpreter."""
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "found.npz"
-        script = ROOT / "eval" / "peers" / "fast_plaid_peer.py"
+        script = ROOT / "eval" / "peers" / f"{name}_peer.py"
         counts = [str(len(given.keys)), str(len(given.query_keys))]
         subprocess.run([python, script, path, *counts, out], check=True, stdout=sys.stderr)
         held = np.load(out)
@@ -220,6 +252,8 @@ def main() -> None:
     parser.add_argument("--rescored", type=int, nargs="*", default=[500, 8000])
     parser.add_argument("--planes", type=int, nargs="*", default=[4, 5])
     parser.add_argument("--fast-plaid", type=Path, help="the interpreter that has fast-plaid")
+    parser.add_argument("--exhaustive", type=Path, help="the interpreter that has sentence-transformers")
+    parser.add_argument("--about", default="", help="what the vectors are of, for the rows")
     parser.add_argument("--results", type=Path, default=ROOT / "eval" / "results" / "colbert.jsonl")
     asked = parser.parse_args()
     if not asked.vectors.is_file():
@@ -227,13 +261,14 @@ def main() -> None:
             sys.exit(f"{asked.vectors} is not there: name a ColBERT-style model with --encoder")
         encode(asked.encoder, asked.data, asked.vectors, asked.passages, asked.queries)
     given = Vectors.load(asked.vectors, asked.passages, asked.queries)
-    exact, exhaustive = given.exact()
+    exact, exhaustive = given.exact(asked.vectors.with_suffix(f".{len(given.keys)}.{len(given.query_keys)}.npz"))
     about = {
         "bench": "colbert",
         "passages": len(given.keys),
         "tokens": len(given.vectors),
         "queries": len(given.query_keys),
         "exhaustive_ms": round(exhaustive, 1),
+        **({"encoder": asked.about} if asked.about else {}),
         **provenance(),
     }
 
@@ -243,7 +278,10 @@ def main() -> None:
         print(json.dumps(row), flush=True)
 
     if asked.fast_plaid:
-        report({"system": "fast-plaid"} | fast_plaid(asked.fast_plaid, asked.vectors, given, exact))
+        report({"system": "fast-plaid"} | peer("fast_plaid", asked.fast_plaid, asked.vectors, given, exact))
+    if asked.exhaustive:
+        found = peer("multivector", asked.exhaustive, asked.vectors, given, exact)
+        report({"system": "sentence-transformers, all passages scored"} | found)
     measure(given, exact, asked, report)
     for planes in asked.planes:
         for row in candidates(given, exact, planes, 20, [reader.RESCORED, *asked.rescored]):
@@ -256,6 +294,8 @@ def measure(given: Vectors, exact: np.ndarray, asked: argparse.Namespace, report
     for bits in asked.bits:
         with tempfile.TemporaryDirectory() as scratch:
             state, costs = build(Path(scratch), given, bits)
+            whole = quality(searched(Path(scratch), state, given, exact=True)[0], exact, given)
+            costs |= {"codes": whole["recall"], "codes_ndcg_change": whole["ndcg_change"]}
             settings = [defaults]
             if bits == 2:
                 settings += [(probes, defaults[1]) for probes in asked.probes]
@@ -266,6 +306,7 @@ def measure(given: Vectors, exact: np.ndarray, asked: argparse.Namespace, report
                     found, taken = searched(Path(scratch), state, given)
                     row = {"system": "xsearch", "bits": bits, "probes": reader.PROBES, "rescored": reader.RESCORED}
                     row |= {"loops": "numpy" if compiled else "numba", "ms": round(taken, 1)}
+                    row |= {"candidates": candidates_held(Path(scratch), state, given, exact)}
                     report(row | costs | quality(found, exact, given))
             reader.PROBES, reader.RESCORED = defaults
 

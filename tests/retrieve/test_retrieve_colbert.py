@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -291,6 +292,21 @@ def test_candidates_hold_the_best(trained, monkeypatch):
         assert np.mean([recall(folder, state, asked, 20, allowed) for asked in queries]) > 0.95
     monkeypatch.setattr(reader, "PROBES", 1)
     assert np.mean([recall(folder, state, asked, 20) for asked in queries]) < 0.95
+
+
+def test_a_query_may_ask_for_every_passage(trained, monkeypatch):
+    folder, state, _ = trained
+    asked = unit(np.random.default_rng(8).standard_normal((4, DIM)))
+    expected = Colbert(folder, state).search(question(asked), 30)
+    monkeypatch.setattr(reader, "PROBES", 1)
+    monkeypatch.setattr(reader, "RESCORED", 1)
+    monkeypatch.setattr(reader, "EXHAUSTIVE", 10)
+    monkeypatch.setattr(reader, "AT_ONCE", 64)
+    few = Colbert(folder, state).search(question(asked), 30)
+    whole = Colbert(folder, state).search(replace(question(asked), exact=True), 30)
+    assert np.array_equal(whole.passages, expected.passages)
+    assert np.array_equal(whole.scores, expected.scores)
+    assert len(np.setdiff1d(expected.passages, few.passages))
 
 
 @pytest.mark.parametrize("share", [0.9, 0.1, 0.01, 0.0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from retrieve_oracles import RecordedFiles, fingerprint, unit, vector_batch, vector_query
 
 from xsearch.core import IndexDamaged
-from xsearch.retrieve import Dense, DenseWriter, windows
+from xsearch.retrieve import Dense, DenseWriter, fastscan, windows
 from xsearch.retrieve import dense as module
 from xsearch.retrieve.fastscan import parts_of
 from xsearch.retrieve.stored import KINDS
@@ -90,6 +91,24 @@ def test_what_exact_search_finds_is_found_with_the_same_scores(collection):
         ours = reader.search(query, 10)
         assert np.array_equal(ours.passages, theirs.passages)
         assert np.array_equal(ours.scores, theirs.scores)
+
+
+def test_a_query_may_ask_for_every_window(collection, monkeypatch):
+    folder, state, exact, _ = collection
+    # A scan that keeps few candidates misses many.
+    monkeypatch.setattr(fastscan, "CANDIDATES", 1)
+    reader = Dense(folder, state)
+    queries = [vector_query(vector) for vector in unit(np.random.default_rng(3).standard_normal((12, DIM)))]
+    asked = [replace(query, exact=row % 3 == 0) for row, query in enumerate(queries)]
+    missed = 0
+    for query, ours in zip(asked, reader.search_many(asked, 20), strict=True):
+        theirs = exact.search(query, 20)
+        if query.exact:
+            assert np.array_equal(ours.passages, theirs.passages)
+            assert np.array_equal(ours.scores, theirs.scores)
+        missed += len(np.setdiff1d(theirs.passages, ours.passages))
+    assert scans(reader) == 2
+    assert missed
 
 
 @pytest.mark.parametrize("share", [0.999, 0.6, 0.3, 0.06, 0.01, 0.0])

@@ -43,7 +43,13 @@ def query(
     rerank_budget: Annotated[
         str | None, typer.Option(metavar="200ms", help="Time for reranking; the best list so far is shown.")
     ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Show each retriever's rank, score and support.")] = False,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Compare all vectors, where else the likely ones suffice."),
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show each retriever's rank, score and support, and what met what.")
+    ] = False,
     format: Annotated[str, typer.Option("--format", metavar="NAME", help="table, json, jsonl, trec.")] = "table",
     topics: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Many questions: JSONL, TSV, CLEF/TREC topics.")
@@ -81,6 +87,7 @@ def query(
         "rerank_depth": rerank_depth,
         "rerank_passages": rerank_passages,
         "rerank_budget": None if rerank_budget is None else seconds(rerank_budget),
+        "exact": exact,
     }
     if topics is not None:
         if output is None:

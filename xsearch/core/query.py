@@ -98,7 +98,7 @@ class Query:
     None where no retriever reads them. translations: by language of the index, those that can be reached; in the
     query's own language each piece is its own translation. spellings: the words, for the retriever of names.
     wordings: by language of the index, the clauses to look up there as they are written, for a retriever that analyzes
-    them itself.
+    them itself. exact: whether retrievers of vectors, where they would score likely passages only, are to score all.
     """
 
     text: str
@@ -111,6 +111,7 @@ class Query:
     translations: Mapping[str, Translations] = field(default_factory=dict)
     spellings: tuple[Spelling, ...] = ()
     wordings: Mapping[str, tuple[Clause, ...]] = field(default_factory=dict)
+    exact: bool = False
 
     @property
     def lang(self) -> str:

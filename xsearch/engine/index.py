@@ -133,6 +133,7 @@ class Index:
         rerank_depth: int | None = None,
         rerank_passages: int | None = None,
         rerank_budget: float | None = None,
+        exact: bool = False,
         explain: bool = False,
     ) -> list[Hit]:
         """The best `k` documents for `text`, whatever their language.
@@ -141,7 +142,8 @@ class Index:
         expression over metadata, e.g. ``year >= 2020 and lang in ["de", "fa"]``. balance: an equal share for every
         language found. rerank: a reranker's name or path, or one of your own (`xsearch.rank.rerank.Reranker`); it
         scores the best `rerank_depth` documents again, of each the `rerank_passages` found first, for at most
-        `rerank_budget` seconds. explain: fill `Hit.explain`, `Hit.rerank`.
+        `rerank_budget` seconds. exact: have `dense` and `colbert` score every passage, however many there are.
+        explain: fill `Hit.explain`, `Hit.matches`, `Hit.met`, `Hit.rerank`.
         Raises `UsageError`, `UnknownLanguage`, `FilterError`.
         """
         options = SearchOptions(
@@ -157,6 +159,7 @@ class Index:
             rerank_depth,
             rerank_passages,
             rerank_budget,
+            exact,
         )
         snapshot = self.snapshot
         return make_hits(snapshot, search(snapshot, text, options), explain)

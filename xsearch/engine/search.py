@@ -32,7 +32,8 @@ class SearchOptions:
     metadata. depth: passages per retriever and language before fusion. balance: an equal share of the answer for
     every language that has documents to show. rerank: a reranker's name, path or the object itself, "none" for none
     although the recipe names one. rerank_depth: documents that it reranks. rerank_passages: of each document.
-    rerank_budget: seconds it may take for a query.
+    rerank_budget: seconds it may take for a query. exact: have `dense` and `colbert` score every passage, however many
+    there are.
     """
 
     k: int = 10
@@ -47,6 +48,7 @@ class SearchOptions:
     rerank_depth: int | None = None
     rerank_passages: int | None = None
     rerank_budget: float | None = None
+    exact: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= MAX_K:
@@ -86,6 +88,7 @@ def search(snapshot: Snapshot, text: str, options: SearchOptions) -> Found:
     names = chosen_retrievers(snapshot, options.retrievers)
     scope = search_scope(snapshot, options)
     query, notes = build_query(snapshot, text, options.lang, names, scope.groups)
+    query = replace(query, exact=options.exact)
     suggestions = suggest(snapshot, query)
     notes += tuple(suggestion.note for suggestion in suggestions)
     scope = _constrained(snapshot, query, scope)

@@ -225,9 +225,10 @@ class Dense:
         """The best `depth` passages of each language (of `langs` alone if given), by cosine, then passage number.
 
         A passage's score is its best window's. allowed: passages that may be returned; `depth` of a language come
-        whenever it has them. The ranking's background is mean and standard deviation of this query's scores over
-        a sample of each language's windows. A query without a vector, or with one that is all zero, finds nothing.
-        Raises `EncoderMismatch` when the vector is of another dimension than the index. Runs in one thread.
+        whenever it has them. `query.exact` has all windows scored, also in large segments. The ranking's background is
+        mean and standard deviation of this query's scores over a sample of each language's windows. A query without a
+        vector, or with one that is all zero, finds nothing. Raises `EncoderMismatch` when the vector is of another
+        dimension than the index. Runs in one thread.
         """
         with one_thread(self._prepared()):
             return self._search([query], depth, allowed, langs)[0]
@@ -294,10 +295,13 @@ class Dense:
         asked = np.flatnonzero(factors)
         spread = dict(zip(held, self._spread(integers[asked]), strict=True))
         wanted = [lang for lang in held if langs is None or lang in langs]
+        exact = np.array([query.exact for query in queries])[asked]
         found = [
             Scored.joined(parts)
             for lang in wanted
-            for parts in zip(*(segment.best(integers[asked], depth, allowed) for segment in held[lang]), strict=True)
+            for parts in zip(
+                *(segment.best(integers[asked], depth, allowed, exact) for segment in held[lang]), strict=True
+            )
         ]
         rankings = [Ranking.of([], []) for _ in queries]
         for i, query in enumerate(asked):

@@ -65,9 +65,10 @@ class Segment:
             except ValueError as error:
                 raise IndexDamaged(f"{self._quantised_path}: {error}: run `xsearch check --repair`") from error
 
-    def best(self, queries: FloatArray, depth: int, allowed: Mask | None) -> list[Scored]:
+    def best(self, queries: FloatArray, depth: int, allowed: Mask | None, exact: Mask) -> list[Scored]:
         """For each query as `Stored.encode_queries` made it, float32 (m, dim), windows among which the best `depth`
-        allowed passages are, each with its best window."""
+        allowed passages are, each with its best window. exact: bool (m,), the queries that all windows are scored for;
+        for the others a scan may say which are worth it."""
         inside = None if allowed is None else allowed[self.owners]
         count = self.rows if inside is None else int(np.count_nonzero(inside))
         if count == 0:
@@ -76,12 +77,16 @@ class Segment:
             inside = None
         if count < SPARSE * self.rows:
             return self._score_all(queries, depth, inside)
-        if self._scan is None:
+        if self._scan is None or exact.all():
             return self._exact(queries, depth, inside)
-        found = self._scanned(self._scan, queries, depth, inside, count / self.rows)
+        found: list[Scored | None] = [None] * len(queries)
+        scanned = np.flatnonzero(~exact)
+        likely = self._scanned(self._scan, queries[scanned], depth, inside, count / self.rows)
+        for query, best in zip(scanned, likely, strict=True):
+            found[query] = best
         missing = [i for i, best in enumerate(found) if best is None]
-        exact = iter(self._exact(queries[missing], depth, inside) if missing else ())
-        return [next(exact) if best is None else best for best in found]
+        scored = iter(self._exact(queries[missing], depth, inside) if missing else ())
+        return [next(scored) if best is None else best for best in found]
 
     def _exact(self, queries: FloatArray, depth: int, inside: Mask | None) -> list[Scored]:
         if self._faiss is None:

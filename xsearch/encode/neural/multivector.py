@@ -13,6 +13,9 @@ from xsearch.encode.neural.languages import Languages
 from xsearch.encode.neural.network import Expansion, Features, Network
 from xsearch.encode.neural.tokens import TextTokens, Tokenised
 
+NOWHERE = 1 << 40
+"""The number of a token that is none of a window's own."""
+
 
 class TokenEncoder:
     """Encodes the tokens of texts with a neural network. Safe to share between threads.
@@ -73,7 +76,7 @@ class TokenEncoder:
         vectors = joined([vectors for vectors, _ in found], tokens.owners, len(texts), self.card.dim)
         places = [np.empty((0, 2), dtype=np.int64)]
         for (_, numbers), spans in zip(found, side.spans(texts, tokens), strict=True):
-            # What augments a query stands behind its last token.
+            # What augments a query has numbers behind its last token's.
             longer = np.concatenate([spans, np.full((1, 2), -1, dtype=np.int64)])
             places.append(longer[np.minimum(numbers, len(spans))])
         cuts = vectors.starts[1:-1]
@@ -85,14 +88,18 @@ class TokenEncoder:
     def _run(
         self, tokens: Tokenised, task: str, langs: Sequence[str] | None, expansion: Expansion | None
     ) -> list[tuple[FloatArray, IntArray]]:
-        """Of each window the vectors that count, float32 (n, dim), and which of its tokens they are of, int64 (n,)."""
+        """Of each window the vectors that count, float32 (n, dim), and which of its tokens they are of, int64 (n,):
+        `NOWHERE` for all of a network that pools tokens."""
         found = [(np.empty((0, self.card.dim), dtype=np.float32), np.empty(0, np.int64))] * len(tokens.ids)
+        floor = expansion.length if expansion else 1
         for rows, module in self._languages.groups(tokens.owners, langs):
 
             def keep(batch: IntArray, outputs: Features, rows: IntArray = rows) -> None:
                 states, mask = outputs["token_embeddings"], outputs["attention_mask"].bool()
                 vectors = unit(to_numpy(states[mask]))
                 owners, numbers = np.nonzero(mask.cpu().numpy())
+                if mask.shape[1] != max(floor, *(len(tokens.ids[row]) for row in rows[batch])):
+                    numbers = np.full_like(numbers, NOWHERE)
                 cuts = np.searchsorted(owners, np.arange(1, len(batch)))
                 parts = zip(np.split(vectors, cuts), np.split(numbers, cuts), strict=True)
                 for row, part in zip(rows[batch], parts, strict=True):

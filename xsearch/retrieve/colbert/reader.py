@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ RESCORED = 2000
 asked for."""
 EXHAUSTIVE = 256
 """Up to so many passages of a language are all scored."""
+AT_ONCE = 4096
+"""Passages scored at once: bounds the memory where all are."""
 COMPILED = 20_000
 """Passages of an index from which on compiled loops pay for being loaded (half a second)."""
 
@@ -72,9 +75,9 @@ class Colbert:
         """The best `depth` passages of each language (of `langs` alone if given), by MaxSim, then passage number.
 
         Scores lie between minus and plus the number of the query's vectors. allowed: passages that may be returned;
-        `depth` of a language come whenever it has them. The ranking's background is mean and standard deviation of this
-        query's scores over a sample of each language's passages. A query without vectors finds nothing. Raises
-        `EncoderMismatch` when the vectors are of another dimension than the index.
+        `depth` of a language come whenever it has them. `query.exact` has all passages scored. The ranking's background
+        is mean and standard deviation of this query's scores over a sample of each language's passages. A query without
+        vectors finds nothing. Raises `EncoderMismatch` when the vectors are of another dimension than the index.
         """
         vectors, book = query.vectors.get(self._name), self._book
         held = [lang for lang in self._segments if langs is None or lang in langs]
@@ -88,7 +91,8 @@ class Colbert:
         integers = ask(vectors)
         if not len(integers):
             return Ranking.of([], [])
-        prepared, share = self._prepare(), max(depth + depth // 2, RESCORED // len(held))
+        prepared = self._prepare()
+        share = sys.maxsize if query.exact else max(depth + depth // 2, RESCORED // len(held))
         asked = Asked(integers, prepared.similar(integers), depth, share, allowed)
         background = {lang: prepared.samples[lang].spread(integers) for lang in held}
         best = Best.merge([self._best(prepared, lang, asked) for lang in held], depth * len(held))
@@ -119,9 +123,9 @@ class Colbert:
     def _best(self, prepared: Prepared, lang: str, asked: Asked) -> Best:
         """The best passages of a language."""
         found = []
-        for part, rows in zip(prepared.tokens(lang), self._rows(prepared, lang, asked), strict=True):
-            if len(rows):
-                loops = prepared.compiled, prepared.device
+        for part, chosen in zip(prepared.tokens(lang), self._rows(prepared, lang, asked), strict=True):
+            for start in range(0, len(chosen), AT_ONCE):
+                rows, loops = chosen[start : start + AT_ONCE], (prepared.compiled, prepared.device)
                 scores = summed(best_tokens(prepared.book, part, rows, asked.vectors, *loops))
                 found.append(Best.of(part.numbers[rows], scores, asked.depth))
         return Best.merge(found, asked.depth)
