@@ -28,6 +28,8 @@ _MARGIN = 1.0 - 1e-6
 """Bounds are sums in another order, and scores are kept as float32: passages so near below the limit stay in."""
 _LOOKUP = 12
 """Postings passed over in the time in which a passage is looked up in the postings of one term."""
+_MANY = 4
+"""Passages looked at in turn in the time in which one that a posting names is remembered and fetched."""
 
 _compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = numba.njit(cache=True, nogil=True)
 
@@ -72,7 +74,13 @@ def _search(
                 if len(candidates) * lists[at:].sum() * _LOOKUP < left:
                     _finish(postings, asked, order[at:], most[at:], curve, limit * _MARGIN, candidates, scores)
                     return True
-        if most[at] > 0.0 and not _add(postings, asked, order[at], curve, sums, touched, scores):
+        if most[at] <= 0.0:
+            continue
+        if work[at] * _MANY > len(scores) and curve[1] > 0.0:
+            known = _add_to_all(postings, asked, order[at], curve, sums, scores)
+        else:
+            known = _add(postings, asked, order[at], curve, sums, touched, scores)
+        if not known:
             return False
     return True
 
@@ -113,7 +121,7 @@ def _depth_th(scores: Any, allowed: Any, depth: int, least: float) -> float:
 
 @_compiled
 def _add(postings: Any, asked: Any, group: int, curve: Any, sums: Any, touched: Any, scores: Any) -> bool:
-    """Add a group to the scores of all passages. sums: zeros, and again so when this returns."""
+    """Add a group to the scores of the passages that have some of it. sums: zeros, and again so when this returns."""
     starts, rows, held, lengths, _, _ = postings
     groups, places, coefficients, weights, rates = asked
     kind, base, slope = curve
@@ -134,6 +142,28 @@ def _add(postings: Any, asked: Any, group: int, curve: Any, sums: Any, touched: 
         row = touched[i]
         scores[row] += _phi(kind, sums[row], base + slope * lengths[row], weights[group], rates[group])
         sums[row] = 0.0
+    return True
+
+
+@_compiled
+def _add_to_all(postings: Any, asked: Any, group: int, curve: Any, sums: Any, scores: Any) -> bool:
+    """The same, looking at every passage. The curve's base must not be 0: of a passage without a term nothing is
+    divided by its length."""
+    starts, rows, held, lengths, _, _ = postings
+    groups, places, coefficients, weights, rates = asked
+    kind, base, slope = curve
+    for term in range(groups[group], groups[group + 1]):
+        place = places[term]
+        if place < 0:
+            continue
+        for posting in range(starts[place], starts[place + 1]):
+            row = np.int64(rows[posting])
+            if row >= len(scores):
+                return False
+            sums[row] += coefficients[term] * held[posting]
+    for each in range(len(scores)):
+        scores[each] += _phi(kind, sums[each], base + slope * lengths[each], weights[group], rates[group])
+        sums[each] = 0.0
     return True
 
 

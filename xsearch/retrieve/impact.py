@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import IndexDamaged, IntArray, Mask, PassageBatch
+from xsearch.core.order import best_first
 from xsearch.retrieve.accumulate import Accumulate, accumulate, compiled
 from xsearch.retrieve.best import Best
 from xsearch.retrieve.dense import merge_from
@@ -36,7 +37,7 @@ from xsearch.retrieve.scorers import Float64Array, Groups, Scorer
 from xsearch.storage.failpoints import reach
 from xsearch.storage.files import Files, durable_write
 
-MAX_SEGMENTS = 8
+MAX_SEGMENTS = 4
 """Segments of a language that are not yet large before a flush merges some."""
 LARGE = ROWS // 2
 """Passages from which on a segment is left as it is."""
@@ -274,7 +275,10 @@ def _better(best: Best, segment: Postings, scores: Float64Array, depth: int, ins
     # What would come after the last of a full list need not be sorted.
     wanted = scores >= best.scores[-1] * (1.0 - 1e-6) if len(best.scores) >= depth else scores > 0
     rows = np.flatnonzero(wanted if inside is None else wanted & inside)
-    found = Best.of(segment.numbers[rows], scores[rows].astype(np.float32), depth)
+    values = scores[rows].astype(np.float32)
+    # Rows ascend, and so do the numbers: the best of them need not be ordered by number first.
+    first = best_first(values, depth)
+    found = Best(segment.numbers[rows[first]], values[first])
     return Best.merge((best, found), depth) if len(best.scores) else found
 
 
