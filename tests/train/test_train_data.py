@@ -1,19 +1,24 @@
 """Reading rows, keeping evaluation text out, and drawing pairs by the stated distributions."""
 
+import contextlib
 import gzip
 import json
 import lzma
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xsearch.core import BadInput
 from xsearch.encode.subwords import Subwords
 from xsearch.train.bags import Bags, concatenate, from_spans
 from xsearch.train.recipe import Sampling, Source, Vocabulary, load_recipe
 from xsearch.train.romanised import add_romanised
-from xsearch.train.rows import normalised, read_excluded, read_parallel
+from xsearch.train.rows import normalised, own_sources, read_excluded, read_parallel
 from xsearch.train.sampling import PairSampler, RowDrawer
 from xsearch.train.tokenrows import tokenise_rows
 from xsearch.train.vocabulary import learn_pieces, sample_texts
@@ -75,6 +80,42 @@ def test_id_is_indonesian_and_one_language_has_one_code(tmp_path):
 def test_compressed_files_read_the_same(tmp_path, name, opener):
     write(tmp_path / name, ROWS, opener)
     assert len(read_parallel(tmp_path, (Source("*"),)).rows) == 3
+
+
+def test_a_table_names_its_languages_first(tmp_path):
+    (tmp_path / "a.tsv").write_text('\ufeffen\tde\tfr\r\none\teins\t\r\n\ntwo "2"\tzwei\tdeux\n')
+    (tmp_path / "notes.txt").write_text("not read")
+    write(tmp_path / "b.jsonl.gz", ROWS[:1], gzip.compress)
+    sources = own_sources(tmp_path)
+    assert [source.files for source in sources] == ["a.tsv", "b.jsonl.gz"]
+    parallel = read_parallel(tmp_path, sources)
+    assert parallel.rows.texts[:5] == ["one", "eins", 'two "2"', "zwei", "deux"]
+    assert len(parallel.rows) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.tsv", b"en\tde\na\tb\tc\n", "a.tsv:2: 3 columns where the first line names 2"),
+        ("a.tsv", b"en\ten\na\tb\n", "a.tsv:1: the first line"),
+        ("a.jsonl", b'{"en": "\xff"}', "a.jsonl: not UTF-8"),
+        ("a.jsonl.gz", b"no gzip", "a.jsonl.gz: cannot be read"),
+        ("a.jsonl.xz", lzma.compress(b'{"en": "a", "de": "b"}' * 9)[:-9], "a.jsonl.xz: cannot be read"),
+        ("a.jsonl.zst", b"no frame", "a.jsonl.zst: cannot be read"),
+    ],
+)
+def test_files_that_cannot_be_read_are_named(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInput, match=message):
+        read_parallel(tmp_path, (Source(name),))
+
+
+@given(content=st.binary(max_size=200), name=st.sampled_from(["a.tsv", "a.jsonl"]))
+def test_any_bytes_are_rows_or_an_error_of_ours(content, name):
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / name).write_bytes(content)
+        with contextlib.suppress(BadInput):
+            read_parallel(Path(folder), (Source(name),))
 
 
 def test_a_file_belongs_to_the_first_source_that_names_it(tmp_path):

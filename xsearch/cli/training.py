@@ -14,6 +14,7 @@ from xsearch.cli.reranker_training import register as add_reranker_command
 from xsearch.cli.training_small import small_reranker
 
 app = typer.Typer(no_args_is_help=True, help="Train what searches across languages.")
+Data = Annotated[Path, typer.Option(metavar="DIR", help="Parallel text: JSON lines of {lang: text}, or TSV.")]
 add_mining_command(app)
 app.command("small-reranker")(small_reranker)
 add_neural_commands(app)
@@ -28,40 +29,65 @@ def _group() -> None:
 
 @app.command()
 def static(
-    recipe: Annotated[Path, typer.Option(metavar="FILE", help="A recipe, as those in encoders/recipes.")],
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Parallel text: JSON lines of {lang: text}.")] = Path("."),
+    recipe: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A recipe, as those in encoders/recipes.", show_default=False)
+    ] = None,
+    base: Annotated[
+        str,
+        typer.Option("--from", metavar="NAME|PATH", help="A static encoder to train on top of: xsearch-static-v2."),
+    ] = "",
+    data: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Parallel text: JSON lines of {lang: text}, TSV under a line of languages."),
+    ] = Path("."),
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where card and weights go.")] = Path("trained"),
+    name: Annotated[str, typer.Option(help="Of the encoder, instead of the recipe's.")] = "",
+    extend: Annotated[
+        list[str] | None,
+        typer.Option(metavar="XX", help="With --from: a language whose words become pieces; else those it lacks."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Of every cycle, instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
 ) -> None:
-    """Train static multilingual vectors: what ships, or your own.
+    """Train static multilingual vectors: what ships, your own, or the shipped ones further on text of yours.
 
     \b
     xsearch train static --recipe encoders/recipes/static-v2.toml --data ./data --out trained
-    xsearch index ./docs --encoder trained/xsearch-static-v2.toml -i own
+    xsearch train static --from xsearch-static-v2 --data ./law --out trained --name law
+    xsearch index ./docs --encoder trained/law.toml -i own
     """
     from xsearch.cli.progress import Progress, say
+    from xsearch.core import UsageError
+    from xsearch.core.data import data_path
     from xsearch.train.progress import Progress as Step
-    from xsearch.train.recipe import load_recipe
+    from xsearch.train.recipe import load_recipe, overridden
     from xsearch.train.static import train_static
 
+    if recipe is None and not base:
+        raise UsageError("name a --recipe to train by, or an encoder to train on top of: --from xsearch-static-v2")
+    loaded = load_recipe(recipe or data_path("encoders/recipes/static-further.toml"))
     progress = Progress("steps")
 
     def on_progress(step: Step) -> None:
+        if step.note:
+            progress.clear()
+            say(step.note)
+            return
         progress.unit, progress.total = ("steps" if step.stage == "train" else "texts"), step.total
         detail = f", loss {step.loss:.3f}, {step.pairs_per_second:,.0f} pairs/s" if step.stage == "train" else ""
         progress.update(step.done, f" ({step.stage}{detail})")
 
-    card = train_static(load_recipe(recipe), data, out, on_progress, seed)
+    card = train_static(overridden(loaded, base, name, tuple(extend or ()), steps), data, out, on_progress, seed)
     progress.clear()
     say(f"{out / card.name}.toml: {card.dim} dimensions, {card.vocabulary:,} subwords, {len(card.languages)} languages")
-    for name, value in card.scores.items():
-        say(f"  {name}: {value:.3f}")
+    for measure, value in card.scores.items():
+        say(f"  {measure}: {value:.3f}")
 
 
 @app.command()
 def align(
     recipe: Annotated[Path, typer.Option(metavar="FILE", help="A recipe, as encoders/recipes/tables-v1.toml.")],
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Parallel text: JSON lines of {lang: text}.")] = Path("."),
+    data: Data = Path("."),
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where card and tables go.")] = Path("trained"),
     encoder: Annotated[
         str | None, typer.Option(metavar="NAME|PATH", help="The static encoder whose pieces are aligned.")

@@ -38,7 +38,8 @@ class EncoderCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hexadecimal: vectors of equal fingerprints can be compared. scores: measured figures by name.
 
     Static: vocabulary: subwords. window: tokens of a passage window. files: folder of the weights, relative to the
-    card.
+    card. base: name and fingerprint of the encoder it was trained on top of. extends: fingerprints of vocabularies that
+    its own begins with, so that translation tables of these fit it too.
 
     Neural: model: its name on the hub, or the path of its folder, relative to the card. revision: the commit it was
     seen at. pooling: how tokens' vectors become one: "mean", "cls", "lasttoken" or what else sentence-transformers
@@ -58,6 +59,8 @@ class EncoderCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window: int = 0
     fingerprint: str = ""
     files: str = ""
+    base: str = ""
+    extends: tuple[str, ...] = ()
     description: str = ""
     model: str = ""
     revision: str = ""

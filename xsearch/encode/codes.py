@@ -102,25 +102,33 @@ def code_rows(table: FloatArray, group: int, rng: np.random.Generator) -> CodedR
     row as long as the row.
     """
     count, dim = table.shape
+    sampled = rng.permutation(count)[: -(-SAMPLE // -(-dim // group))]
+    return code_with(learn_codebook(_tuples(table[sampled], group), rng), table)
+
+
+def code_with(codebook: FloatArray, table: FloatArray) -> CodedRows:
+    """`table` (rows, dim) in codes of a codebook that there is already."""
+    count, dim = table.shape
+    group = codebook.shape[1]
     width = -(-dim // group)
-    norms = np.linalg.norm(table, axis=1)
-    factors = (np.sqrt(dim) / np.maximum(norms, 1e-12)).astype(np.float32)
-
-    def tuples(rows: NDArray[np.intp]) -> FloatArray:
-        padded = np.zeros((len(rows), width * group), dtype=np.float32)
-        padded[:, :dim] = table[rows] * factors[rows, None]
-        return padded.reshape(-1, group)
-
-    sampled = rng.permutation(count)[: -(-SAMPLE // width)]
-    codebook = learn_codebook(tuples(sampled), rng)
     codes = np.empty((count, width), dtype=np.uint8)
     scales = np.empty(count, dtype=np.float16)
     for begin in range(0, count, BLOCK):
-        rows = np.arange(begin, min(begin + BLOCK, count))
-        codes[rows] = nearest(tuples(rows), codebook).reshape(len(rows), width)
-        lengths = np.linalg.norm(codebook[codes[rows]].reshape(len(rows), -1)[:, :dim], axis=1)
-        scales[rows] = norms[rows] / np.maximum(lengths, 1e-12)
+        rows = table[begin : begin + BLOCK]
+        found = nearest(_tuples(rows, group), codebook).reshape(len(rows), width)
+        lengths = np.linalg.norm(codebook[found].reshape(len(rows), -1)[:, :dim], axis=1)
+        codes[begin : begin + BLOCK] = found
+        scales[begin : begin + BLOCK] = np.linalg.norm(rows, axis=1) / np.maximum(lengths, 1e-12)
     return CodedRows(codes, scales, codebook, dim)
+
+
+def _tuples(rows: FloatArray, group: int) -> FloatArray:
+    """The numbers of `rows` (n, dim), each row scaled to length √dim and filled up with zeros, `group` at a time."""
+    count, dim = rows.shape
+    factors = (np.sqrt(dim) / np.maximum(np.linalg.norm(rows, axis=1), 1e-12)).astype(np.float32)
+    padded = np.zeros((count, -(-dim // group) * group), dtype=np.float32)
+    padded[:, :dim] = rows * factors[:, None]
+    return padded.reshape(-1, group)
 
 
 def learn_codebook(tuples: FloatArray, rng: np.random.Generator) -> FloatArray:

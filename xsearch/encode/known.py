@@ -109,6 +109,12 @@ def _registered(name: str) -> AnyEncoder:
     return encoder
 
 
+def card_folder(name_or_path: str | Path | None) -> Path | None:
+    """Where the card of an encoder lies that does not ship; None for one that ships or has no card."""
+    path = None if name_or_path is None else _card_file(name_or_path)
+    return path.parent if path is not None and path not in card_files().values() else None
+
+
 def _card_file(name: str | Path) -> Path | None:
     """Where a name, a file or a folder of one card leads; None for a model's folder and a name that does not ship."""
     path = Path(name)

@@ -75,7 +75,7 @@ class Unigram:
             return known
         spelled = []
         begin = -len(START)
-        for piece in self._segment(word):
+        for piece in self.segment(word):
             end = begin + (len(self.pieces[piece][0]) if piece != UNKNOWN else 1)
             if piece != UNKNOWN and end > 0:
                 spelled.append((piece, max(begin, 0), end))
@@ -89,7 +89,7 @@ class Unigram:
     def _segmented(self, words: Sequence[str]) -> TokenBags:
         self._words_met += len(words)
         if self._words_met < MANY_WORDS or len(words) < FEW_WORDS:
-            found = [self._segment(word) for word in words]
+            found = [self.segment(word) for word in words]
             sizes = np.fromiter(map(len, found), dtype=np.int64, count=len(found))
             pieces = np.fromiter(chain.from_iterable(found), dtype=np.int64, count=int(sizes.sum()))
             return TokenBags(pieces, np.concatenate(([0], np.cumsum(sizes))))
@@ -98,7 +98,8 @@ class Unigram:
             self._lattice = Lattice(spellings, scores, self._unknown, UNKNOWN)
         return self._lattice.segment([START + word for word in words])
 
-    def _segment(self, word: str) -> list[int]:
+    def segment(self, word: str) -> list[int]:
+        """The pieces of `START` + word, those too that mean nothing."""
         text = START + word
         size = len(text)
         numbers, longest, pieces = self._numbers, self._longest, self.pieces

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from xsearch.core import UsageError
-from xsearch.encode import Runtime, StaticEncoder, load_encoder
+from xsearch.encode import Runtime, StaticEncoder, card_folder, load_encoder
 from xsearch.engine.snapshot import Snapshot
 from xsearch.engine.tables import find_tables
 from xsearch.generate import LexicalGenerator, QuestionGenerator
@@ -24,7 +24,8 @@ def load_generator(name: str, snapshot: Snapshot, device: str = "auto") -> Quest
     encoder = snapshot.word_encoder
     if not isinstance(encoder, StaticEncoder):
         encoder = load_encoder()
-    tables = find_tables(snapshot.recipe.tables, encoder) if isinstance(encoder, StaticEncoder) else None
+    folder = card_folder(snapshot.recipe.encoder_of("dense"))
+    tables = find_tables(snapshot.recipe.tables, encoder, folder) if isinstance(encoder, StaticEncoder) else None
     if not isinstance(encoder, StaticEncoder) or tables is None:
         raise UsageError(f"generator '{LEXICAL}' needs translation tables, and there are none: install xsearch again")
     return LexicalGenerator(encoder, tables)

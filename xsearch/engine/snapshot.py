@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from xsearch import lang as languages
 from xsearch.core import EncoderMismatch, IntArray, Mask
-from xsearch.encode import AnyEncoder, Encoder, PieceEncoder, Runtime, has_pieces, load_encoder
+from xsearch.encode import AnyEncoder, Encoder, PieceEncoder, Runtime, card_folder, has_pieces, load_encoder
 from xsearch.engine.encoder import Encoders, index_encoders, is_neural
 from xsearch.engine.parts import Retriever, open_retriever
 from xsearch.engine.recipe import Recipe, parse_stored
@@ -74,7 +74,7 @@ class Snapshot:
     @cached_property
     def tables(self) -> TranslationTables | None:
         """The translation tables for the pieces the index holds, None where there are none."""
-        return find_tables(self.recipe.tables, self.pieces)
+        return find_tables(self.recipe.tables, self.pieces, card_folder(self.recipe.encoder_of("dense")))
 
     def translatable(self, source: str, target: str) -> float:
         """How well pieces of one language are translated into another, 0 to 1."""

@@ -18,19 +18,21 @@ FUNCTION_WORD = 0.9
 """Weight below which the encoder takes a word for an article, a preposition or the like, in any language."""
 
 
-def find_tables(named: str | None, encoder: PieceEncoder) -> TranslationTables | None:
-    """The tables that a recipe names by a path, or the shipped ones of the encoder's vocabulary; None where none of
-    the shipped ones are. Raises `UsageError` when the tables named are of another vocabulary, `IndexDamaged` when a
-    file cannot be read."""
+def find_tables(named: str | None, encoder: PieceEncoder, folder: Path | None = None) -> TranslationTables | None:
+    """The tables that a recipe names by a path, or those of the encoder's vocabulary that lie in `folder`, beside its
+    card, or ship; or such of a vocabulary that the encoder's begins with; None where there are none. Raises
+    `UsageError` when the tables named are of another vocabulary, `IndexDamaged` when a file cannot be read."""
     if named is not None:
         tables = TranslationTables.open(Path(named))
-        if tables.vocabulary != encoder.vocabulary:
+        if tables.vocabulary not in (encoder.vocabulary, *encoder.card.extends):
             raise UsageError(f"{named}: these tables are not of the pieces of encoder {encoder.card.name}")
         return tables
-    for path in sorted(data_path("encoders").glob("**/*.tables")):
-        tables = TranslationTables.open(path)
-        if tables.vocabulary == encoder.vocabulary:
-            return tables
+    shipped = sorted(data_path("encoders").glob("**/*.tables"))
+    there = [TranslationTables.open(path) for path in [*(sorted(folder.glob("*.tables")) if folder else ()), *shipped]]
+    for vocabulary in (encoder.vocabulary, *reversed(encoder.card.extends)):
+        for tables in there:
+            if tables.vocabulary == vocabulary:
+                return tables
     return None
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
+import zipfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +14,8 @@ from typing import Protocol
 
 import numpy as np
 
-from xsearch.core import BadInput
-from xsearch.train.model import StaticModel, Trainer
+from xsearch.core import BadInput, FloatArray
+from xsearch.train.model import Squares, StaticModel, Trainer
 from xsearch.train.progress import OnProgress, Progress
 from xsearch.train.recipe import Objective
 from xsearch.train.sampling import PairBatch
@@ -29,6 +31,14 @@ class Sampler(Protocol):
         """At most `size` pairs."""
 
 
+@dataclass(frozen=True)
+class Saved:
+    """Where the state of a training is kept, and a key of all that its result depends on."""
+
+    path: Path
+    key: str
+
+
 @dataclass(eq=False)
 class State:
     """Where a fit stands: before step `step` of cycle `cycle`."""
@@ -38,10 +48,13 @@ class State:
     cycle: int = 0
     step: int = 0
 
-    def save(self, path: Path) -> None:
-        """Replace `path` by this state, whole."""
+    def save(self, saved: Saved) -> None:
+        """Replace the file by this state, whole."""
+        path = saved.path
         model, (vectors, weights) = self.trainer.model, self.trainer.squares
-        counters = json.dumps({"cycle": self.cycle, "step": self.step, "rng": self.rng.bit_generator.state})
+        counters = json.dumps(
+            {"key": saved.key, "cycle": self.cycle, "step": self.step, "rng": self.rng.bit_generator.state}
+        )
         part = path.with_suffix(".part")
         with part.open("wb") as file:
             np.savez(
@@ -51,18 +64,23 @@ class State:
         os.replace(part, path)
 
     @staticmethod
-    def load(path: Path, objective: Objective, executor: ThreadPoolExecutor) -> State:
-        """The state in `path`. Raises `BadInput` for a file that is none."""
+    def load(saved: Saved, begin: Callable[[StaticModel, Squares | None], Trainer]) -> State | None:
+        """The state in the file; None where there is none or one of another training. Raises `BadInput` for a file that
+        is no state."""
+        if not saved.path.is_file():
+            return None
         try:
-            with np.load(path) as saved:
-                model = StaticModel(saved["vectors"], saved["raw"])
-                trainer = Trainer(model, objective, executor, (saved["vector_squares"], saved["weight_squares"]))
-                counters = json.loads(str(saved["counters"]))
+            with np.load(saved.path) as file:
+                counters = json.loads(str(file["counters"]))
+                if counters["key"] != saved.key:
+                    return None
+                model = StaticModel(file["vectors"], file["raw"])
+                trainer = begin(model, (file["vector_squares"], file["weight_squares"]))
             rng = np.random.default_rng()
             rng.bit_generator.state = counters["rng"]
             return State(trainer, rng, counters["cycle"], counters["step"])
-        except (OSError, ValueError, KeyError) as error:
-            raise BadInput(f"not a state of training: {error}; delete it to begin anew", str(path)) from error
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise BadInput(f"not a state of training: {error}; delete it to begin anew", str(saved.path)) from error
 
 
 def fit(
@@ -71,19 +89,23 @@ def fit(
     objective: Objective,
     seed: int,
     on_progress: OnProgress,
-    saved: Path | None = None,
+    saved: Saved | None = None,
+    rates: FloatArray | None = None,
 ) -> StaticModel:
     """`start` after all steps of all cycles; changed in place.
 
     Each cycle has accumulators and random numbers of its own. With `saved`, the state is kept there every two
-    minutes, and a run that finds one goes on from it with the same result as one that was never cut short.
+    minutes, and a run that finds one of its own goes on from it with the same result as one that was never cut short.
+    rates: see `Trainer`.
     """
     cycles = objective.cycles
     with ThreadPoolExecutor(os.cpu_count()) as executor:
-        if saved is not None and saved.is_file():
-            state = State.load(saved, objective, executor)
-        else:
-            state = State(Trainer(start, objective, executor), np.random.default_rng([seed, 0]))
+
+        def begin(model: StaticModel, squares: Squares | None = None) -> Trainer:
+            return Trainer(model, objective, executor, squares, rates)
+
+        state = State.load(saved, begin) if saved else None
+        state = state or State(begin(start), np.random.default_rng([seed, 0]))
         done = sum(cycle.steps for cycle in cycles[: state.cycle]) + state.step
         meter = _Meter(done, sum(cycle.steps for cycle in cycles), on_progress)
         kept = time.monotonic()
@@ -98,7 +120,7 @@ def fit(
                     kept = time.monotonic()
             state.cycle, state.step = state.cycle + 1, 0
             state.rng = np.random.default_rng([seed, state.cycle])
-            state.trainer = Trainer(state.trainer.model, objective, executor)
+            state.trainer = begin(state.trainer.model)
         return state.trainer.model
 
 

@@ -19,6 +19,9 @@ EPSILON = 1e-10
 SIF = 1e-3
 """Weights start at a / (a + p(token)), the smooth inverse frequency of Arora et al. 2017."""
 
+LEAST_WEIGHT = 1e-4
+Squares = tuple[FloatArray, FloatArray]
+
 
 @dataclass(eq=False)
 class StaticModel:
@@ -34,6 +37,16 @@ class StaticModel:
         weights = np.maximum(SIF / (SIF + counts / max(counts.sum(), 1)), 0.02)
         return StaticModel(vectors, np.log(np.expm1(weights)).astype(np.float32))
 
+    @staticmethod
+    def of_rows(rows: FloatArray) -> StaticModel:
+        """The model of weighted vectors (tokens, dim): a row's length is the token's weight."""
+        weights = np.maximum(np.linalg.norm(rows, axis=1), LEAST_WEIGHT)
+        return StaticModel(unit_rows(rows), np.log(np.expm1(weights)).astype(np.float32))
+
+    def rows(self) -> FloatArray:
+        """The weighted vectors, float32 (tokens, dim)."""
+        return self.vectors * self.weights()[:, None]
+
     def weights(self, tokens: NDArray[np.int64] | None = None) -> FloatArray:
         """softplus of the raw weights, of all tokens or of some."""
         raw = self.raw if tokens is None else self.raw[tokens]
@@ -46,18 +59,22 @@ class RowAdagrad:
 
     squares: FloatArray
 
-    def update(self, parameters: FloatArray, rows: NDArray[np.int64], gradient: FloatArray, rate: float) -> None:
-        """Move `rows` of `parameters` (n,) or (n, dim) against `gradient` (len(rows), …), in place."""
+    def update(
+        self, parameters: FloatArray, rows: NDArray[np.int64], gradient: FloatArray, rate: float | FloatArray
+    ) -> None:
+        """Move `rows` of `parameters` (n,) or (n, dim) against `gradient` (len(rows), …), in place. rate: of all or of
+        each."""
         square = gradient * gradient
         self.squares[rows] += square.mean(axis=1) if gradient.ndim == 2 else square
-        step = np.float32(rate) / (np.sqrt(self.squares[rows]) + np.float32(EPSILON))
+        step = np.asarray(rate, dtype=np.float32) / (np.sqrt(self.squares[rows]) + np.float32(EPSILON))
         parameters[rows] -= gradient * (step[:, None] if gradient.ndim == 2 else step)
 
 
 class Trainer:
     """Takes steps on a model. Only rows that a batch touches are read and written.
 
-    squares: the accumulators of vectors and weights, float32 (tokens,) each, of a trainer to go on from.
+    squares: the accumulators of vectors and weights, float32 (tokens,) each, of a trainer to go on from. rates: float32
+    (tokens,), what each token's learning rate is multiplied with; None for 1.
     """
 
     def __init__(
@@ -65,24 +82,27 @@ class Trainer:
         model: StaticModel,
         objective: Objective,
         executor: Executor | None = None,
-        squares: tuple[FloatArray, FloatArray] | None = None,
+        squares: Squares | None = None,
+        rates: FloatArray | None = None,
     ) -> None:
         self.model = model
+        self._rates = rates
         self._objective = objective
         self._executor = executor
         empty = np.zeros((2, len(model.raw)), dtype=np.float32)
         self._vectors, self._weights = (RowAdagrad(kept) for kept in (squares or (empty[0], empty[1])))
 
     @property
-    def squares(self) -> tuple[FloatArray, FloatArray]:
+    def squares(self) -> Squares:
         """What the accumulators hold."""
         return self._vectors.squares, self._weights.squares
 
     def step(self, batch: PairBatch, rate: float) -> float:
         """Fit one batch at a learning rate. Returns the loss."""
         loss, tokens, vector_gradient, raw_gradient = self.gradients(batch)
-        self._vectors.update(self.model.vectors, tokens, vector_gradient, rate)
-        self._weights.update(self.model.raw, tokens, raw_gradient, rate)
+        rates = rate if self._rates is None else np.float32(rate) * self._rates[tokens]
+        self._vectors.update(self.model.vectors, tokens, vector_gradient, rates)
+        self._weights.update(self.model.raw, tokens, raw_gradient, rates)
         return loss
 
     def gradients(self, batch: PairBatch) -> tuple[float, NDArray[np.int64], FloatArray, FloatArray]:

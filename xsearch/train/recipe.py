@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from xsearch.core import BadInput
+from xsearch.core import BadInput, UsageError
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,6 +66,32 @@ class Translated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lexicon_pairs: int = 60_000
 
 
+class Extension(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Pieces added to a known vocabulary (`xsearch.train.extension`).
+
+    languages: whose words are looked at; none stands for those that the base does not know. pieces: at most so many
+    words, and so many pieces with new letters. least: a word counts when it occurs so often.
+    """
+
+    languages: tuple[str, ...] = ()
+    pieces: int = 10_000
+    least: int = 5
+
+
+class Further(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Training on top of an encoder (`xsearch.train.further`).
+
+    base: its name, or the path of its card. known_rate: the learning rate of the pieces it has, relative to that of
+    new ones. spelling: how much of a new word's first vector is that of its parts, the rest being that of its
+    translations.
+    """
+
+    base: str = ""
+    known_rate: float = 0.1
+    spelling: float = 0.3
+    extension: Extension = Extension()
+
+
 class Cycle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A run of steps with accumulators of its own. The learning rate rises linearly over the first `warmup` of the
     steps and falls linearly over all, to `last` of it."""
@@ -98,6 +124,8 @@ class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class StaticRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole recipe. `exclude` lists globs, relative to the data folder, of files whose texts may not be trained on.
 
+    further: None trains from scratch; else `sources` may be left out, for all files of the data folder, and
+    `vocabulary`, `group`, `window`, `licence` and `objective.dim` are the base's.
     translated: None trains on the pairs of the data alone, from random vectors. romanised: of the rows with texts in
     other scripts than Latin, the share that get a copy of one in Latin letters (`xsearch.train.romanised`).
     group: numbers of a vector that share a byte (`xsearch.encode.codes`). window: tokens of a passage window in use.
@@ -105,7 +133,7 @@ class StaticRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     name: str
-    sources: tuple[Source, ...]
+    sources: tuple[Source, ...] = ()
     exclude: tuple[str, ...] = ()
     licence: str = "Apache-2.0"
     description: str = ""
@@ -116,6 +144,7 @@ class StaticRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vocabulary: Vocabulary = Vocabulary()
     sampling: Sampling = Sampling()
     translated: Translated | None = None
+    further: Further | None = None
     objective: Objective = Objective()
 
 
@@ -131,9 +160,31 @@ def load_recipe(path: Path) -> StaticRecipe:
     return recipe
 
 
+def overridden(
+    recipe: StaticRecipe, base: str = "", name: str = "", extend: tuple[str, ...] = (), steps: int | None = None
+) -> StaticRecipe:
+    """The recipe with what a user has said instead, where it is not empty: the encoder to train on top of, the name,
+    the languages whose words become pieces, the steps of every cycle. Raises `UsageError` for `extend` without base."""
+    further = recipe.further
+    if base:
+        further = msgspec.structs.replace(further or Further(), base=base)
+    if extend:
+        if further is None:
+            raise UsageError("--extend belongs to --from: a vocabulary that is learnt anew has all languages' words")
+        extension = msgspec.structs.replace(further.extension, languages=extend)
+        further = msgspec.structs.replace(further, extension=extension)
+    cycles = recipe.objective.cycles
+    if steps:
+        cycles = tuple(msgspec.structs.replace(cycle, steps=steps) for cycle in cycles)
+    objective = msgspec.structs.replace(recipe.objective, cycles=cycles)
+    return msgspec.structs.replace(recipe, further=further, name=name or recipe.name, objective=objective)
+
+
 def _check(recipe: StaticRecipe, path: Path) -> None:
     problems = {
-        "no sources": not recipe.sources,
+        "no sources": not recipe.sources and recipe.further is None,
+        "further.known_rate and spelling must lie in [0, 1]": recipe.further is not None
+        and not (0 <= recipe.further.known_rate <= 1 and 0 <= recipe.further.spelling <= 1),
         "group must be at least 1": recipe.group < 1,
         "objective.dim must be a positive multiple of 8": recipe.objective.dim <= 0 or recipe.objective.dim % 8 != 0,
         "objective.cuts must lie between 0 and objective.dim": not all(

@@ -1,17 +1,20 @@
-"""Parallel text: multi-way rows from JSONL files, as columns.
+"""Parallel text: multi-way rows from JSONL and TSV files, as columns.
 
 A row is a line ``{"_id"?: …, "en": "…" or ["…", …], "de": "…", …}`` with at least two texts. A section is a line
-``{"title": {"en": "…", …}, "text": {"en": "…", …}}``. Files may be compressed (.xz, .gz, .zst).
+``{"title": {"en": "…", …}, "text": {"en": "…", …}}``. In a TSV file the first line names the languages, and a row is a
+line with a text, or nothing, in each; nothing is quoted. Files may be compressed (.xz, .gz, .zst).
 """
 
 from __future__ import annotations
 
+import glob
 import gzip
 import io
 import lzma
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -19,6 +22,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import zstandard
 from numpy.typing import NDArray
 
 from xsearch.core import BadInput
@@ -27,6 +31,7 @@ from xsearch.train.recipe import Source
 IDENTIFIER = "_id"
 """The one key of a row that is no language: `id` is Indonesian."""
 SAME_LANGUAGE = {"no": "nb"}
+FORMS = (".jsonl", ".tsv")
 NO_WORD = re.compile(r"[\W_]+")
 
 
@@ -37,24 +42,58 @@ def open_lines(path: Path) -> io.TextIOBase:
     if path.suffix == ".gz":
         return io.TextIOWrapper(gzip.open(path), encoding="utf-8")
     if path.suffix == ".zst":
-        import zstandard
-
         return io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(path.open("rb")), encoding="utf-8")
     return path.open(encoding="utf-8")
 
 
 def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(``file:line``, object) of every non-empty line. Raises `BadInput` for a line that is no JSON object."""
+    """(``file:line``, object) of every non-empty line. Raises `BadInput` for a line that is no JSON object, or of TSV
+    has not as many columns as the first, and for a file that cannot be read."""
+    try:
+        with open_lines(path) as lines:
+            yield from (_table if ".tsv" in path.suffixes else _objects)(lines, path)
+    except UnicodeDecodeError as error:
+        raise BadInput(f"not UTF-8: {error.reason}", str(path)) from error
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
+        raise BadInput(f"cannot be read: {getattr(error, 'strerror', None) or error}", str(path)) from error
+
+
+def _objects(lines: Iterable[str], path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     decode = msgspec.json.Decoder(dict[str, Any]).decode
-    with open_lines(path) as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            where = f"{path}:{number}"
-            try:
-                yield where, decode(line)
-            except msgspec.MsgspecError as error:
-                raise BadInput(f"not a JSON object: {error}", where) from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        try:
+            yield where, decode(line)
+        except (msgspec.MsgspecError, UnicodeEncodeError) as error:
+            raise BadInput(f"not a JSON object: {error}", where) from error
+
+
+def _table(lines: Iterable[str], path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    languages: list[str] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        cells = line.rstrip("\r\n").removeprefix("\ufeff").split("\t")
+        if not languages:
+            languages = [cell.strip() for cell in cells]
+            if len(set(languages)) < len(languages) or "" in languages:
+                raise BadInput("the first line must name the columns' languages, each once: en⇥sw", where)
+        elif len(cells) != len(languages):
+            raise BadInput(f"{len(cells)} columns where the first line names {len(languages)}", where)
+        else:
+            yield where, dict(zip(languages, cells, strict=True))
+
+
+def own_sources(data: Path) -> tuple[Source, ...]:
+    """A source of equal weight for every JSONL and TSV file of a folder and those below it, compressed or not. Raises
+    `BadInput` where there is none."""
+    files = sorted(path for path in data.rglob("*") if path.is_file() and set(FORMS) & set(path.suffixes[-2:]))
+    if not files:
+        raise BadInput('no parallel text: neither *.jsonl (lines of {"en": "…", "sw": "…"}) nor *.tsv', str(data))
+    return tuple(Source(glob.escape(path.relative_to(data).as_posix())) for path in files)
 
 
 @dataclass
@@ -117,16 +156,23 @@ def excluded_files(globs: Sequence[str], data: Path) -> list[Path]:
     """The files whose texts must stay out: what globs of `data` match, and files named by an absolute path. A glob
     without files is an error: nothing would be kept out, unnoticed."""
     found: list[Path] = []
-    for glob in globs:
-        files = [Path(glob)] if Path(glob).is_file() else [] if Path(glob).is_absolute() else sorted(data.glob(glob))
+    for pattern in globs:
+        named = Path(pattern)
+        files = [named] if named.is_file() else [] if named.is_absolute() else sorted(data.glob(pattern))
         if not files:
             raise BadInput(
-                f"no file matches '{glob}' of `exclude`: without it evaluation text may be learnt. Put yours there, or "
+                f"no file matches '{pattern}' of `exclude`: without it evaluation text may be learnt. Put yours there, or "
                 "name it with --exclude FILE where the command has that",
                 str(data),
             )
         found += files
     return found
+
+
+def file_stats(data: Path, sources: Sequence[Source], exclude: Sequence[str]) -> list[tuple[str, int, int]]:
+    """Path, size and time of every file that `sources` and `exclude` lead to: another state of them is another text."""
+    files = {path for source in sources for path in data.glob(source.files)} | set(excluded_files(exclude, data))
+    return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(files)]
 
 
 def read_parallel(

@@ -6,6 +6,7 @@ texts that mean the same. The result is coded in few bits and written with its c
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -17,16 +18,16 @@ from xsearch.core import BadInput
 from xsearch.encode import EncoderCard, SourceNote, write_card
 from xsearch.encode.codes import CodedRows, code_rows
 from xsearch.encode.static import fingerprint, save_static
-from xsearch.train.fitting import Sampler, fit
-from xsearch.train.heldout import heldout_accuracy, hold_out
+from xsearch.train.fitting import Saved, fit
+from xsearch.train.further import completed, fit_further, known_encoder, on_top_of
+from xsearch.train.heldout import hold_out, language_accuracy
 from xsearch.train.model import StaticModel
 from xsearch.train.piecetables import piece_tables
 from xsearch.train.preparation import Prepared, prepare
 from xsearch.train.progress import OnProgress
 from xsearch.train.recipe import Source, StaticRecipe
-from xsearch.train.sampling import PairSampler
+from xsearch.train.samplers import recipe_sampler
 from xsearch.train.start import aligned_start
-from xsearch.train.translated import TranslatingSampler, Translator
 
 
 def train_static(
@@ -40,13 +41,17 @@ def train_static(
     """
     seed = recipe.seed if seed is None else seed
     work = out / f"{recipe.name}.work"
-    prepared = prepare(recipe, data, seed, work, on_progress)
+    base = known_encoder(recipe.further) if recipe.further else None
+    recipe = completed(recipe, base, data) if base else recipe
+    prepared = prepare(recipe, data, seed, work, on_progress, base)
     held = hold_out(prepared.rows, np.random.default_rng(seed))
-    model = _fit(recipe, prepared, held, seed, work, on_progress)
-    table = code_vectors(model, recipe.group, seed)
-    names = prepared.languages
-    english = names.index("en") if "en" in names else -1
-    accuracy = heldout_accuracy(model, prepared.rows, held, english)
+    saved = Saved(work / "state.npz", _key(recipe, prepared, seed))
+    if base is None:
+        model = _fit(recipe, prepared, held, seed, saved, on_progress)
+        table = code_vectors(model, recipe.group, seed)
+        scores: dict[str, float] = {}
+    else:
+        model, table, scores = fit_further(recipe, base, prepared, held, seed, saved, on_progress)
     card = EncoderCard(
         name=recipe.name,
         kind="static",
@@ -57,19 +62,26 @@ def train_static(
         fingerprint=fingerprint(prepared.pieces, table, recipe.window),
         files=recipe.name,
         description=recipe.description,
-        languages={names[lang]: round(score, 3) for lang, score in sorted(accuracy.items(), key=lambda i: names[i[0]])},
+        languages=language_accuracy(model, prepared.rows, held, prepared.languages),
+        scores=scores,
         recipe=recipe.name,
         sources=source_notes(data, prepared.files, recipe.sources),
     )
+    card = on_top_of(base, card, recipe) if base else card
     save_static(out / recipe.name, prepared.pieces, table)
     write_card(card, out / f"{recipe.name}.toml")
     shutil.rmtree(work)
     return card
 
 
+def _key(recipe: StaticRecipe, prepared: Prepared, seed: int) -> str:
+    settings = msgspec.json.encode([msgspec.to_builtins(recipe), prepared.key, seed])
+    return hashlib.blake2b(settings, digest_size=16).hexdigest()
+
+
 def code_vectors(model: StaticModel, group: int, seed: int) -> CodedRows:
     """The model's weighted vectors in codes of `group` numbers a byte."""
-    return code_rows(model.vectors * model.weights()[:, None], group, np.random.default_rng(seed))
+    return code_rows(model.rows(), group, np.random.default_rng(seed))
 
 
 def source_notes(data: Path, files: list[str], sources: tuple[Source, ...]) -> tuple[SourceNote, ...]:
@@ -89,22 +101,23 @@ def source_notes(data: Path, files: list[str], sources: tuple[Source, ...]) -> t
 
 
 def _fit(
-    recipe: StaticRecipe, prepared: Prepared, held: NDArray[np.bool_], seed: int, work: Path, on_progress: OnProgress
+    recipe: StaticRecipe,
+    prepared: Prepared,
+    held: NDArray[np.bool_],
+    seed: int,
+    saved: Saved,
+    on_progress: OnProgress,
 ) -> StaticModel:
     """A model after all steps, from vectors that translation tables have aligned if the recipe translates."""
     rng = np.random.default_rng(seed)
-    sampler: Sampler
-    sampler = pairs = PairSampler(
-        prepared.rows, prepared.titles, prepared.bodies, recipe.sources, recipe.sampling, prepared.language_counts, held
-    )
     dim, counts = recipe.objective.dim, prepared.counts
     if recipe.translated is None:
         model = StaticModel.initial(counts, dim, rng)
-    else:
-        if recipe.translated.source not in prepared.languages:
-            raise BadInput(f"no text is in '{recipe.translated.source}', which `translated.source` names", recipe.name)
-        source = prepared.languages.index(recipe.translated.source)
-        tables = piece_tables(prepared.rows, held, source, recipe.translated, seed, on_progress)
-        sampler = TranslatingSampler(pairs, Translator(tables, len(prepared.pieces)), source, recipe.translated)
-        model = aligned_start(counts, dim, tables.values(), rng)
-    return fit(model, sampler, recipe.objective, seed, on_progress, work / "state.npz")
+        return fit(model, recipe_sampler(recipe, prepared, held, {}, 0), recipe.objective, seed, on_progress, saved)
+    if recipe.translated.source not in prepared.languages:
+        raise BadInput(f"no text is in '{recipe.translated.source}', which `translated.source` names", recipe.name)
+    source = prepared.languages.index(recipe.translated.source)
+    tables = piece_tables(prepared.rows, held, source, recipe.translated, seed, on_progress)
+    model = aligned_start(counts, dim, tables.values(), rng)
+    sampler = recipe_sampler(recipe, prepared, held, tables, source)
+    return fit(model, sampler, recipe.objective, seed, on_progress, saved)

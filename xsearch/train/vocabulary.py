@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -44,9 +45,13 @@ def learn_pieces(texts: list[str], size: int) -> list[tuple[str, float]]:
     The trainer's candidates are what two different words have in common, so a word that is part of no other, as most
     words of Vietnamese and function words everywhere are, would only come in parts: 18 % of a multilingual text.
     """
+    return pieces_of_words(Counter(word.text for text in texts for word in fold(text)), size)
+
+
+def pieces_of_words(counts: Mapping[str, int], size: int) -> list[tuple[str, float]]:
+    """What `learn_pieces` gives for texts that hold folded words so often."""
     from tokenizers import trainers
 
-    counts = Counter(word.text for text in texts for word in fold(text))
     characters: Counter[str] = Counter()
     for word, count in counts.items():
         characters.update(dict.fromkeys(word, count))

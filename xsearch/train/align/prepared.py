@@ -19,7 +19,7 @@ from xsearch.core import BadInput
 from xsearch.encode import StaticEncoder
 from xsearch.train.align.recipe import TablesRecipe
 from xsearch.train.heldout import hold_out
-from xsearch.train.rows import excluded_files, read_excluded, read_parallel
+from xsearch.train.rows import excluded_files, file_stats, read_excluded, read_parallel
 from xsearch.train.tokenrows import TokenRows, tokenise_rows
 
 ARRAYS = ("tokens", "offsets", "langs", "starts", "sources", "row_of")
@@ -91,8 +91,6 @@ def _replace(path: Path, data: bytes) -> None:
 
 def _key(recipe: TablesRecipe, encoder: StaticEncoder, data: Path) -> str:
     """A digest of all that the arrays and the alignments depend on: recipe, pieces, and the files as they stand."""
-    globs = [source.files for source in recipe.sources] + list(recipe.exclude)
-    files = sorted({path for glob in globs for path in data.glob(glob)})
-    stats = [(path.relative_to(data).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    stats = file_stats(data, recipe.sources, recipe.exclude)
     told = msgspec.json.encode([msgspec.to_builtins(recipe), encoder.vocabulary, stats])
     return hashlib.blake2b(told, digest_size=16).hexdigest()
