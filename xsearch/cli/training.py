@@ -9,6 +9,7 @@ import typer
 
 from xsearch.cli.mining import register as add_mining_command
 from xsearch.cli.neural_training import register as add_neural_commands
+from xsearch.cli.options import TrainingExclude
 from xsearch.cli.question_training import register as add_question_command
 from xsearch.cli.reranker_training import register as add_reranker_command
 from xsearch.cli.training_small import small_reranker
@@ -46,6 +47,7 @@ def static(
         list[str] | None,
         typer.Option(metavar="XX", help="With --from: a language whose words become pieces; else those it lacks."),
     ] = None,
+    exclude: TrainingExclude = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Of every cycle, instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
 ) -> None:
@@ -77,7 +79,8 @@ def static(
         detail = f", loss {step.loss:.3f}, {step.pairs_per_second:,.0f} pairs/s" if step.stage == "train" else ""
         progress.update(step.done, f" ({step.stage}{detail})")
 
-    card = train_static(overridden(loaded, base, name, tuple(extend or ()), steps), data, out, on_progress, seed)
+    chosen = overridden(loaded, base, name, tuple(extend or ()), tuple(exclude or ()), steps)
+    card = train_static(chosen, data, out, on_progress, seed)
     progress.clear()
     say(f"{out / card.name}.toml: {card.dim} dimensions, {card.vocabulary:,} subwords, {len(card.languages)} languages")
     for measure, value in card.scores.items():

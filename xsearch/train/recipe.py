@@ -161,10 +161,16 @@ def load_recipe(path: Path) -> StaticRecipe:
 
 
 def overridden(
-    recipe: StaticRecipe, base: str = "", name: str = "", extend: tuple[str, ...] = (), steps: int | None = None
+    recipe: StaticRecipe,
+    base: str = "",
+    name: str = "",
+    extend: tuple[str, ...] = (),
+    exclude: tuple[Path, ...] = (),
+    steps: int | None = None,
 ) -> StaticRecipe:
     """The recipe with what a user has said instead, where it is not empty: the encoder to train on top of, the name,
-    the languages whose words become pieces, the steps of every cycle. Raises `UsageError` for `extend` without base."""
+    the languages whose words become pieces, further files to exclude, the steps of every cycle. Raises `UsageError` for
+    `extend` without base."""
     further = recipe.further
     if base:
         further = msgspec.structs.replace(further or Further(), base=base)
@@ -177,7 +183,10 @@ def overridden(
     if steps:
         cycles = tuple(msgspec.structs.replace(cycle, steps=steps) for cycle in cycles)
     objective = msgspec.structs.replace(recipe.objective, cycles=cycles)
-    return msgspec.structs.replace(recipe, further=further, name=name or recipe.name, objective=objective)
+    excluded = (*recipe.exclude, *(str(path.resolve()) for path in exclude))
+    return msgspec.structs.replace(
+        recipe, further=further, name=name or recipe.name, exclude=excluded, objective=objective
+    )
 
 
 def _check(recipe: StaticRecipe, path: Path) -> None:

@@ -161,8 +161,8 @@ def excluded_files(globs: Sequence[str], data: Path) -> list[Path]:
         files = [named] if named.is_file() else [] if named.is_absolute() else sorted(data.glob(pattern))
         if not files:
             raise BadInput(
-                f"no file matches '{pattern}' of `exclude`: without it evaluation text may be learnt. Put yours there, or "
-                "name it with --exclude FILE where the command has that",
+                f"no file matches '{pattern}' of `exclude`: without it evaluation text may be learnt. Put yours there, "
+                "or name it with --exclude FILE where the command has that",
                 str(data),
             )
         found += files
