@@ -205,6 +205,18 @@ def test_segmenters_cut_words_or_say_what_to_install(lang, variant, module, text
     assert [text[t.start : t.end] for t in tokens if t.terms == (term,)] == [term]
 
 
+@given(
+    st.text(alphabet=st.sampled_from("aAbs é\u0301.-'東京都ทำกก\u200cпять１1"), max_size=60),
+    st.sampled_from(["en", "de", "zh", "th", "xq", "ru"]),
+    st.data(),
+)
+def test_finding_terms_gives_the_tokens_that_have_them(text, lang, data):
+    made = analyzer(lang)
+    terms = data.draw(st.sets(st.sampled_from([*made.terms(text), "absent"])))
+    assert made.find(text, terms) == [token for token in made.tokens(text) if terms & set(token.terms)]
+    assert made.joined_terms([text, "", text]) == [" ".join(made.terms(text)), "", " ".join(made.terms(text))]
+
+
 def test_a_full_cache_changes_nothing(monkeypatch):
     monkeypatch.setattr("xsearch.lang.analyzers._CACHE_SIZE", 3)
     text = "one two three four five six one two three"

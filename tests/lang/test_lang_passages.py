@@ -78,3 +78,11 @@ def test_a_long_line_of_anything_is_cut(unit):
     spans = split_passages(text, "th", 50)
     assert sum(b - a for a, b in spans) >= len("".join(text.split()))
     assert max(b - a for a, b in spans) <= 50 * 16 + 32
+
+
+def test_no_character_of_a_script_without_spaces_is_passed_over():
+    from xsearch.lang.passages import _MAYBE_UNSPACED, _unspaced
+
+    every = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x110000))))
+    for unspaced, _ in _unspaced():
+        assert all(_MAYBE_UNSPACED.fullmatch(char) for char in set("".join(unspaced.findall(every))))

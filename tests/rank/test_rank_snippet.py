@@ -17,13 +17,17 @@ def tokens(text):
     return [((match.group().lower(),), match.start(), match.end()) for match in re.finditer(r"\w+", text)]
 
 
+def spans(text):
+    return [(start, end) for _, start, end in tokens(text)]
+
+
 def sentences(text):
     return [match.span() for match in re.finditer(r"[^.。]+[.。]?\s*", text)]
 
 
 def made(text, *terms, width=240, **options):
     weights = dict.fromkeys(terms, 1.0)
-    return snippet(text, sentences(text), tokens(text), weights, width=width, **options)
+    return snippet(text, sentences(text), tokens(text), weights, width=width, words=lambda: spans(text), **options)
 
 
 def marked(result):
@@ -100,7 +104,7 @@ def test_matches_at_the_edges_of_the_window_are_kept():
 def test_text_without_spaces_is_cut_between_tokens():
     long = "太陽光発電" * 100
     cut = [(("太陽光",), i, i + 3) if i % 5 == 0 else (("発電",), i, i + 2) for i in range(500) if i % 5 in (0, 3)]
-    text, spans = snippet(long, [(0, 500)], cut, {"発電": 1.0}, width=23)
+    text, spans = snippet(long, [(0, 500)], cut, {"発電": 1.0}, width=23, words=lambda: [(a, b) for _, a, b in cut])
     assert text.endswith("…")
     assert re.fullmatch("…?(太陽光|発電)+…", text)
     assert set(marked((text, spans))) == {"発電"}

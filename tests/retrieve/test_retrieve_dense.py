@@ -134,7 +134,8 @@ def test_faiss_and_numpy_agree_to_the_bit_in_a_large_segment(tmp_path, monkeypat
     rng = np.random.default_rng(2)
     # 64 divides the dimension: FAISS takes the 8-bit products of the processor where it has them.
     batches = random_batches(rng, 9000, 1, dim=128, langs=("en",))
-    by_numpy, by_faiss = readers(monkeypatch, tmp_path, build(tmp_path, batches))
+    # Exact: a scan of quantised vectors may miss a neighbour, and among random vectors it does.
+    by_numpy, by_faiss = readers(monkeypatch, tmp_path, build(tmp_path, batches, {"search": "exact"}))
     queries = [vector_query(vector) for vector in unit(rng.standard_normal((12, 128)))]
     for allowed in (None, rng.random(9000) < 0.7, rng.random(9000) < 0.1):
         for depth in (1, 100, 1000):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from xsearch.engine.question_matches import question_matches
 from xsearch.engine.search import Found
 from xsearch.engine.snapshot import Snapshot
 from xsearch.engine.token_matches import token_matches
-from xsearch.rank import Fused, snippet, word_matches
+from xsearch.rank import WIDTH, Fused, snippet, word_matches
 from xsearch.storage import StoredPassage
 
 
@@ -89,30 +89,36 @@ def make_snippets(
     views = [_view(snapshot, query, passage, own) for passage, own in zip(passages, matches, strict=True)]
     nearness = _nearness(snapshot, query, views) if snapshot.has_encoder else [None] * len(views)
     return [
-        snippet(view.text, view.sentences, view.tokens, view.terms, near)
+        snippet(view.text, view.sentences, view.tokens, view.terms, near, words=partial(_words, view))
         for view, near in zip(views, nearness, strict=True)
     ]
 
 
 class _View(NamedTuple):
-    """A passage as `snippet` takes it. matched: whether a word of the query stands in it."""
+    """A passage as `snippet` takes it. sentences: none where all of it is shown. tokens: those that matched."""
 
     text: str
     lang: str
     sentences: list[tuple[int, int]]
     tokens: Sequence[languages.Token]
     terms: dict[str, float]
-    matched: bool
 
 
 def _view(snapshot: Snapshot, query: Query, passage: StoredPassage, matches: Sequence[WordMatch]) -> _View:
     text = passage.text or passage.title or ""
     terms = query_terms(snapshot, query, passage.lang)
-    for match in matches:
-        terms[_translated(match)] = max(match.strength, terms.get(_translated(match), 0.0))
-    tokens = _with_matches(languages.analyzer(passage.lang).tokens(text), matches) if terms else []
-    matched = not terms.keys().isdisjoint(chain.from_iterable(token.terms for token in tokens))
-    return _View(text, passage.lang, languages.sentences(text, passage.lang), tokens, terms, matched)
+    tokens = languages.analyzer(passage.lang).find(text, terms) if terms else []
+    if matches:
+        tokens = _with_translated(tokens, matches)
+        for match in matches:
+            terms[_translated(match)] = max(match.strength, terms.get(_translated(match), 0.0))
+    sentences = languages.sentences(text, passage.lang) if len(text) > WIDTH else []
+    return _View(text, passage.lang, sentences, tokens, terms)
+
+
+def _words(view: _View) -> list[tuple[int, int]]:
+    """Where the words of a passage stand."""
+    return [(start, end) for _, start, end in languages.analyzer(view.lang).tokens(view.text)]
 
 
 def _translated(match: WordMatch) -> str:
@@ -120,17 +126,15 @@ def _translated(match: WordMatch) -> str:
     return f"← {match.query}"
 
 
-def _with_matches(tokens: Sequence[languages.Token], matches: Sequence[WordMatch]) -> Sequence[languages.Token]:
-    """Tokens, ascending by start, with the terms of the matches that they overlap."""
-    if not matches:
-        return tokens
-    made, at = [], 0
-    for token in tokens:
-        while at < len(matches) and matches[at].end <= token.start:
-            at += 1
-        met = tuple(_translated(m) for m in matches[at : at + 2] if m.start < token.end and token.start < m.end)
-        made.append(languages.Token((*token.terms, *met), token.start, token.end))
-    return made
+def _with_translated(tokens: Sequence[languages.Token], matches: Sequence[WordMatch]) -> list[languages.Token]:
+    """The tokens and, where none of them stands, the translated words, ascending by start."""
+    taken = {place for token in tokens for place in range(token.start, token.end)}
+    added = [
+        languages.Token((_translated(match),), match.start, match.end)
+        for match in matches
+        if taken.isdisjoint(range(match.start, match.end))
+    ]
+    return sorted([*tokens, *added], key=lambda token: token.start)
 
 
 def query_terms(snapshot: Snapshot, query: Query, lang: str) -> dict[str, float]:
@@ -144,7 +148,7 @@ def query_terms(snapshot: Snapshot, query: Query, lang: str) -> dict[str, float]
 
 def _nearness(snapshot: Snapshot, query: Query, views: Sequence[_View]) -> list[FloatArray | None]:
     """Cosines of each view's sentences with the query, None where words say more or there is one sentence alone."""
-    asked = [len(view.sentences) if len(view.sentences) > 1 and not view.matched else 0 for view in views]
+    asked = [len(view.sentences) if len(view.sentences) > 1 and not view.tokens else 0 for view in views]
     # All sentences at once: the encoder takes as long for one as for ten.
     chosen = [(view, span) for view, count in zip(views, asked, strict=True) if count for span in view.sentences]
     if not chosen:

@@ -119,6 +119,7 @@ class _Run:
         key = source_key(source)
         old = set(writer.ids_of_source(key)) if key in self.documented else set()
         self.report.files += 1
+        writer.expect(source.size)
         documents = read(source, self.read_options, self._bad, self._note)
         self._documents(writer, documents, key, old)
         # Records that the changed file no longer holds; the ones it still holds are replaced, not removed.

@@ -72,9 +72,8 @@ def _terms(texts: Sequence[str], langs: Sequence[str]) -> list[str]:
             places.setdefault(lang, []).append(place)
     found = [""] * len(texts)
     for lang, own in places.items():
-        analyzed = languages.analyzer(lang).terms_of_all([texts[place] for place in own])
-        for place, terms in zip(own, analyzed, strict=True):
-            found[place] = " ".join(terms)
+        for place, terms in zip(own, languages.analyzer(lang).joined_terms([texts[at] for at in own]), strict=True):
+            found[place] = terms
     return found
 
 

@@ -39,8 +39,8 @@ def question_terms(questions: Sequence[Question]) -> QuestionTerms:
     analyzed = [""] * len(terms)
     for lang in sorted(set(langs)):
         rows = [row for row, own in enumerate(langs) if own == lang]
-        for row, found in zip(rows, languages.analyzer(lang).terms_of_all([terms[row] for row in rows]), strict=True):
-            analyzed[row] = " ".join(found)
+        for row, found in zip(rows, languages.analyzer(lang).joined_terms([terms[row] for row in rows]), strict=True):
+            analyzed[row] = found
     return QuestionTerms(np.array(owners, dtype=np.int64), langs, analyzed)
 
 

@@ -199,7 +199,7 @@ def retrieve(snapshot: Snapshot, name: str, query: Query, depth: int, scope: Sco
         # The query tells, not the languages: of words that the index has, other retrievers know more.
         support = np.full(len(groups), retriever.unknown(query), dtype=np.float32)
     else:
-        support = np.array([_support(snapshot, name, query, group) for group in groups], dtype=np.float32)
+        support = _supports(snapshot, name, query)
     background = np.full((len(groups), 2), np.nan, dtype=np.float32)
     for row, group in enumerate(groups):
         if group in ranking.background:
@@ -216,18 +216,13 @@ def retrieve(snapshot: Snapshot, name: str, query: Query, depth: int, scope: Sco
     )
 
 
-def _support(snapshot: Snapshot, name: str, query: Query, group: str) -> float:
-    """Expected support over the languages the query may be in."""
-    retriever = snapshot.retrievers[name]
-    pairs = sum(weight * retriever.support(languages.base_language(code), group) for code, weight in query.langs)
-    kind = RETRIEVERS[name]
-    if kind.translates:
-        return sum(weight * snapshot.translatable(code, group) for code, weight in query.langs) * pairs
-    if not kind.encoder or not pairs:
-        return pairs
-    encoder = snapshot.encoder_for(kind.encoder)
-    seen = sum(weight * encoder.supports(code) for code, weight in query.langs)
-    return pairs * seen * encoder.supports(group)
+def _supports(snapshot: Snapshot, name: str, query: Query) -> FloatArray:
+    """For each group of languages, how well a retriever could see a relevant passage of it: expected over the languages
+    the query may be in, float32 (groups,)."""
+    each = [snapshot.supports(name, code) for code, _ in query.langs]
+    weights = np.array([weight for _, weight in query.langs])
+    compared, known = (np.tensordot(weights, np.stack(parts), 1) for parts in zip(*each, strict=True))
+    return (compared * known).astype(np.float32)
 
 
 def _cut(candidates: Candidates, depth: int) -> bool:

@@ -14,7 +14,7 @@ from xsearch import lang as languages
 from xsearch.core import EncoderMismatch, IntArray, Mask
 from xsearch.encode import AnyEncoder, Encoder, PieceEncoder, Runtime, card_folder, has_pieces, load_encoder
 from xsearch.engine.encoder import Encoders, index_encoders, is_neural
-from xsearch.engine.parts import Retriever, open_retriever
+from xsearch.engine.parts import RETRIEVERS, Retriever, open_retriever
 from xsearch.engine.recipe import Recipe, parse_stored
 from xsearch.engine.rerank import Rerankers
 from xsearch.engine.tables import find_tables
@@ -50,6 +50,7 @@ class Snapshot:
             for name in self.recipe.retrievers
         }
         self.groups, self.group_of_language = _groups(manifest.languages)
+        self._supports: dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
         self._masks: dict[tuple[str, tuple[Any, ...]], Mask] = {}
         self.rerankers = rerankers or Rerankers(runtime)
 
@@ -79,6 +80,24 @@ class Snapshot:
     def translatable(self, source: str, target: str) -> float:
         """How well pieces of one language are translated into another, 0 to 1."""
         return self.tables.supports(source, target) if self.tables else 0.0
+
+    def supports(self, name: str, code: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """For each of `groups`, float64 (groups,): whether a retriever can compare a query in a language with passages
+        of the group, 0 to 1, and how well what it compares them by (an encoder, tables) knows both. Remembered."""
+        key = name, code
+        found = self._supports.get(key)
+        if found is None:
+            kind, retriever = RETRIEVERS[name], self.retrievers[name]
+            base = languages.base_language(code)
+            compared = np.array([retriever.support(base, group) for group in self.groups], dtype=np.float64)
+            known = np.ones(len(self.groups))
+            if kind.translates:
+                known = np.array([self.translatable(code, group) for group in self.groups], dtype=np.float64)
+            elif kind.encoder and compared.any():
+                encoder = self.encoder_for(kind.encoder)
+                known = encoder.supports(code) * np.array([encoder.supports(group) for group in self.groups])
+            found = self._supports[key] = compared, known
+        return found
 
     def encoder_for(self, field: str) -> AnyEncoder:
         """The encoder in a field of `Encoders`. Raises `EncoderMismatch` where the index has none."""

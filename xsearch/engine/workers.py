@@ -5,17 +5,19 @@ Identification and analysis are Python and hold its lock, so more threads would 
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from xsearch.core import Document
 from xsearch.engine.encoder import Encoded, Encoders
 from xsearch.engine.prepare import Prepared, prepare
 from xsearch.engine.resume import EncodedBatches
+from xsearch.storage import NewDocument, NewPassage
 from xsearch.storage.failpoints import reach
 
 Batch = tuple[Sequence[Document], Sequence[str | None]]
@@ -69,9 +71,19 @@ class InProcesses:
         """Hand `batch` to a process. A process that starts now inherits that Ctrl-C is not for it."""
         held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            return self._pool.submit(_work, batch)
+            worked = self._pool.submit(_work, batch)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        ready: Future[Ready] = Future()
+
+        def finish(worked: Future[tuple[Prepared, Encoded, list[_Cut]]]) -> None:
+            try:
+                ready.set_result(_together(batch, *worked.result()))
+            except BaseException as error:
+                ready.set_exception(error)
+
+        worked.add_done_callback(finish)
+        return ready
 
     def close(self) -> None:
         """Wait for the batches at work."""
@@ -127,12 +139,34 @@ def _start(max_words: int, load: Callable[[], Encoders], keep_texts: bool) -> No
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _Worker.max_words, _Worker.keep_texts = max_words, keep_texts
     _Worker.encoders = load()
+    # A vocabulary of some hundred thousand strings is no garbage and need not be gone through again and again.
+    gc.freeze()
 
 
-def _work(batch: Batch) -> Ready:
+def _work(batch: Batch) -> tuple[Prepared, Encoded, list[_Cut]]:
     prepared = prepare(*batch, _Worker.max_words)
     encoded = encode(_Worker.encoders, prepared)
     if not _Worker.keep_texts:
         # The texts have done their service; they would only travel back.
         prepared.texts.clear()
-    return prepared, encoded
+    # So would documents that are as they came.
+    cut = [
+        _Cut(None if new.document is came else new.document, new.spans)
+        for new, came in zip(prepared.documents, batch[0], strict=True)
+    ]
+    return replace(prepared, documents=[]), encoded, cut
+
+
+class _Cut(NamedTuple):
+    """What a process found out about a document; the document itself where it is not as it came."""
+
+    changed: Document | None
+    spans: Sequence[NewPassage]
+
+
+def _together(batch: Batch, prepared: Prepared, encoded: Encoded, cut: Sequence[_Cut]) -> Ready:
+    documents = [
+        NewDocument(own.changed or document, own.spans, source)
+        for document, source, own in zip(*batch, cut, strict=True)
+    ]
+    return replace(prepared, documents=documents), encoded

@@ -31,6 +31,8 @@ BATCH_CHARACTERS = 1 << 20
 """Text that makes a batch of fewer documents: several batches are in memory."""
 MANY = 4096
 """Documents from which on processes of their own pay for their start (about a second)."""
+MANY_BYTES = 8 << 20
+"""A file of so many bytes has that much text to prepare, however many documents it is."""
 
 
 class IndexWriter:
@@ -71,6 +73,7 @@ class IndexWriter:
             self._held = held.pop_all()
         self._workers = workers
         self._submitted = 0
+        self._many = False
         self._buffer: list[Document] = []
         self._characters = 0
         self._sources: list[str | None] = []
@@ -101,6 +104,11 @@ class IndexWriter:
         self._characters += len(document.text)
         if len(self._buffer) >= BATCH or self._characters >= BATCH_CHARACTERS:
             self._submit()
+
+    def expect(self, size: int) -> None:
+        """Be told of `size` bytes of documents to come: many are not waited for before processes are started."""
+        if size >= MANY_BYTES:
+            self._many = True
 
     def delete(self, ids: Sequence[str]) -> list[str]:
         """Remove documents by id. Returns the ids that the index does not hold."""
@@ -174,7 +182,8 @@ class IndexWriter:
         try:
             reach("add.prepare")
             self._submitted += len(batch)
-            if self._workers > 1 and self._submitted >= MANY and isinstance(self._preparation, InThisProcess):
+            self._many |= self._submitted >= MANY
+            if self._workers > 1 and self._many and isinstance(self._preparation, InThisProcess):
                 self._to_processes()
             ready = self._preparation.submit((batch, sources))
             self._pending.append(self._store_thread.submit(self._store, ready))

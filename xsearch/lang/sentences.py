@@ -18,6 +18,7 @@ from xsearch.lang.codes import base_language
 from xsearch.lang.tables import rows
 
 _SURE = "。！？｡؟۔।॥။។៕៖።፧፨։།༎༏᙮᠃᠉⸮꓿꘎꛳꩝꩞꩟᱾᱿"
+_ENDS_ANYWHERE = frozenset(_SURE + "፡")
 _CLOSERS = "\"'”’»›)\\]}」』）】》〉］＂＇"
 _OPENERS = "\"'“‘„«‹([{¿¡「『（"
 _LIST_ITEM = re.compile(r"[-*•·‣▪◦–—#>+]+\s|\(?\d{1,3}[.)]\s")
@@ -53,7 +54,7 @@ def sentences(text: str, lang: str) -> list[tuple[int, int]]:
     Spans neither begin nor end with white space. `lang` chooses abbreviations and the Greek question mark; any code is
     good.
     """
-    return [(start, end) for start, end, _ in iter_sentences(text, lang)]
+    return [found[:2] for found in iter_sentences(text, lang)]
 
 
 def iter_sentences(text: str, lang: str) -> Iterator[Sentence]:
@@ -80,18 +81,21 @@ def _candidates(language: str) -> re.Pattern[str]:
 
 
 def _boundary(text: str, match: re.Match[str], start: int, lang: str) -> Break:
-    marks = match[1] or ""
-    gap = text[match.start() + len(marks) : match.end()]
-    after = text[match.end() : match.end() + 1]
-    if gap.count("\n") > 1 or not after:
+    marks, after = match[1] or "", match.end()
+    if after == len(text):
         return Break.PARAGRAPH
-    if "\n" in gap and _LIST_ITEM.match(text, match.end()):
-        return Break.SENTENCE
+    gap = text[match.start() + len(marks) : after]
+    # Most candidates are a full stop before one space, or within a number or an address.
+    if "\n" in gap:
+        if gap.count("\n") > 1:
+            return Break.PARAGRAPH
+        if _LIST_ITEM.match(text, after):
+            return Break.SENTENCE
     if not marks:
         return Break.SENTENCE if "\n" not in gap and match.start() - start >= _STRETCH else Break.NONE
-    if any(mark in _SURE or mark == "፡" for mark in marks):
+    if not _ENDS_ANYWHERE.isdisjoint(marks):
         return Break.SENTENCE
-    if not gap or after.islower():
+    if not gap or text[after].islower():
         return Break.NONE
     if marks == "." and _goes_on(text, match.start(), lang):
         return Break.NONE
@@ -104,7 +108,9 @@ def _goes_on(text: str, stop: int, lang: str) -> bool:
     word = before[-1].lstrip(_OPENERS).casefold() if before else ""
     if word.isdecimal():
         return len(word) <= 2 and base_language(lang) in _ORDINAL_LANGUAGES
-    return (len(word) == 1 and word.isalpha()) or word in _abbreviations(lang) or bool(_DOTTED.fullmatch(word))
+    if len(word) == 1 and word.isalpha():
+        return True
+    return word in _abbreviations(lang) or ("." in word and _DOTTED.fullmatch(word) is not None)
 
 
 @cache
@@ -118,7 +124,8 @@ def _abbreviations(lang: str) -> frozenset[str]:
 
 
 def _stripped(text: str, start: int, end: int, boundary: Break) -> Iterator[Sentence]:
-    stretch = text[start:end]
-    left = len(stretch) - len(stretch.lstrip())
-    if left < len(stretch):
-        yield Sentence(start + left, start + len(stretch.rstrip()), boundary)
+    if start < end and (text[start].isspace() or text[end - 1].isspace()):
+        stretch = text[start:end]
+        start, end = start + len(stretch) - len(stretch.lstrip()), start + len(stretch.rstrip())
+    if start < end:
+        yield Sentence(start, end, boundary)

@@ -8,6 +8,6 @@ from xsearch.rank.balance import balance
 from xsearch.rank.evidence import word_matches
 from xsearch.rank.fusion import Candidates, Fused, Part, fuse
 from xsearch.rank.maxp import max_passage
-from xsearch.rank.snippet import snippet
+from xsearch.rank.snippet import WIDTH, snippet
 
-__all__ = ["Candidates", "Fused", "Part", "balance", "fuse", "max_passage", "snippet", "word_matches"]
+__all__ = ["WIDTH", "Candidates", "Fused", "Part", "balance", "fuse", "max_passage", "snippet", "word_matches"]

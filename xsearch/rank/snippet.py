@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from unicodedata import category
 
 import numpy as np
 
@@ -16,6 +17,8 @@ Token = tuple[Sequence[str], int, int]
 """A word as its language's analyzer sees it: the terms it is indexed as, and where it stands."""
 
 ELLIPSIS = "…"
+WIDTH = 240
+"""Characters of a snippet; a text of no more is shown whole."""
 _LONGEST_WORD = 40
 """Characters within which a word's bound is looked for; longer runs are cut."""
 
@@ -36,15 +39,17 @@ def snippet(
     tokens: Sequence[Token],
     weights: Mapping[str, float],
     sentence_scores: FloatArray | None = None,
-    width: int = 240,
+    width: int = WIDTH,
+    words: Callable[[], Sequence[Span]] = list,
 ) -> tuple[str, list[Span]]:
     """About `width` characters of `text` around the sentence that says most of the query, and the spans in it that
     the query's words matched (ascending, apart).
 
     sentences: ascending spans of `text`; none means that the text is one. tokens: (terms, start, end), ascending by
-    start, by the analyzer that the query's terms are from. weights: what each term of the query is worth, above 0.
-    sentence_scores: float32 (sentences,), how near each sentence is to the query's meaning (a cosine), for hits in
-    which no word matches.
+    start, by the analyzer that the query's terms are from; those without a term of `weights` make no difference.
+    weights: what each term of the query is worth, above 0. sentence_scores: float32 (sentences,), how near each
+    sentence is to the query's meaning (a cosine), for hits in which no word matches. words: gives the spans of the
+    text's words, ascending; asked where a cut falls into text without spaces.
 
     A sentence's worth is the share of the query's weight whose terms it holds, each once, plus that score; the
     first of the best is taken. It is filled up with what follows, at the end of the text with what precedes, or, if
@@ -56,11 +61,11 @@ def snippet(
     best = _best_sentence(sentences, matches, weights, sentence_scores)
     if sentences[best][1] - sentences[best][0] > width:
         start, end = _densest(sentences[best], matches, width)
-        start = _later_bound(text, start, sentences[best], tokens)
+        start = _later_bound(text, start, sentences[best], words)
     else:
         start, end = _filled(sentences, best, width)
     start = cut_before(text, start)
-    end = _earlier_bound(text, start, min(end, start + width), tokens)
+    end = _earlier_bound(text, start, min(end, start + width), words)
     return _on_one_line(text, start, end, sentences, [(match.start, match.end) for match in matches])
 
 
@@ -125,31 +130,40 @@ def _filled(sentences: Sequence[Span], best: int, width: int) -> Span:
     return start, min(end, start + width)
 
 
-def _later_bound(text: str, start: int, sentence: Span, tokens: Sequence[Token]) -> int:
-    """Where to begin at or soon after `start`, at the start of a word; before the word at `start` if that is long."""
-    for place in range(start, min(start + _LONGEST_WORD, sentence[1])):
-        if place == sentence[0] or text[place - 1].isspace() or _word_at(tokens, place + 1)[0] == place:
+def _later_bound(text: str, start: int, sentence: Span, words: Callable[[], Sequence[Span]]) -> int:
+    """Where to begin at or soon after `start`: behind a space or sign, else at the start of a word; before the word at
+    `start` if that is long."""
+    last = min(start + _LONGEST_WORD, sentence[1])
+    for place in range(start, last):
+        if place == sentence[0] or (_parts(text[place - 1]) and not _parts(text[place])):
             return place
-    return _outside_word(tokens, start)
+    spans = words()
+    starts = {first for first, _ in spans}
+    return next((place for place in range(start, last) if place in starts), _outside_word(spans, start))
 
 
-def _earlier_bound(text: str, start: int, end: int, tokens: Sequence[Token]) -> int:
-    """Where to stop at or before `end`, in the last third of the stretch, at the end of a word."""
-    for place in range(end, start + (end - start) * 2 // 3, -1):
-        if place == len(text) or text[place].isspace() or _word_at(tokens, place)[1] == place:
+def _earlier_bound(text: str, start: int, end: int, words: Callable[[], Sequence[Span]]) -> int:
+    """Where to stop at or before `end`, in the last third of the stretch: before a space or sign, else at the end of a
+    word."""
+    places = range(end, start + (end - start) * 2 // 3, -1)
+    for place in places:
+        if place == len(text) or _parts(text[place]):
             return max(cut_before(text, place), start)
-    return max(cut_before(text, _outside_word(tokens, end)), start)
+    spans = words()
+    ends = {last for _, last in spans}
+    place = next((place for place in places if place in ends), _outside_word(spans, end))
+    return max(cut_before(text, place), start)
 
 
-def _word_at(tokens: Sequence[Token], at: int) -> Span:
-    """The last token that begins before `at`; an empty span at -1 if there is none."""
-    index = bisect_left(tokens, at, key=lambda token: token[1]) - 1
-    return (tokens[index][1], tokens[index][2]) if index >= 0 else (-1, -1)
+def _parts(character: str) -> bool:
+    """Whether words end before a character: white space and signs, but for those within words (don't, e-mail)."""
+    return character.isspace() or (category(character)[0] in "PS" and character not in "'’-")
 
 
-def _outside_word(tokens: Sequence[Token], at: int) -> int:
-    """The start of the token that `at` lies within, `at` itself if in none or in a longer one than any word."""
-    start, end = _word_at(tokens, at)
+def _outside_word(words: Sequence[Span], at: int) -> int:
+    """The start of the word that `at` lies within, `at` itself if in none or in a longer one than any word."""
+    index = bisect_left(words, at, key=lambda word: word[0]) - 1
+    start, end = words[index] if index >= 0 else (-1, -1)
     return start if start < at < end and at - start <= _LONGEST_WORD else at
 
 

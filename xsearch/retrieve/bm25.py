@@ -24,10 +24,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import secrets
 import tempfile
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,7 @@ import numpy as np
 import tantivy
 
 from xsearch.core import FloatArray, IntArray, Mask, PassageBatch, Query, Ranking
-from xsearch.retrieve.clauses import idf_sum, tantivy_query
+from xsearch.retrieve.clauses import asks, idf_sum, tantivy_query
 from xsearch.retrieve.numbers import next_number
 from xsearch.retrieve.views import (
     damage,
@@ -112,9 +114,13 @@ class BM25Writer:
         """
         reach("retrieve.bm25.flush.before")
         state = self._state
-        for lang in sorted(self._touched | set(self._pending)):
+        touched = sorted(self._touched | set(self._pending))
+        # All first, then several at rest at a time: tantivy works in threads of its own meanwhile.
+        for lang in touched:
             self._hand_over(lang)
-            self._settle(lang)
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            list(threads.map(self._settle, touched))
+        for lang in touched:
             state = self._publish(lang, state)
             reach("retrieve.bm25.flush.language")
         self._state = state
@@ -235,13 +241,12 @@ class BM25:
             if langs is not None and lang not in langs:
                 continue
             clauses = query.analyzed.get(lang, ())
-            wanted = tantivy_query(self._schema, clauses)
-            if wanted is None:
+            if not asks(clauses):
                 continue
             worth, is_known = idf_sum(searcher, clauses)
             background[lang] = (0.0, worth)
             # Of a question's words most are in one language's index: where none is, nothing needs to be searched.
-            if not is_known:
+            if not is_known or (wanted := tantivy_query(self._schema, clauses)) is None:
                 continue
             found = search_language(searcher, wanted, depth, among)
             passages.append(found[0])

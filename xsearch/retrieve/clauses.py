@@ -33,6 +33,11 @@ def tantivy_query(schema: tantivy.Schema, clauses: Sequence[AnalyzedClause]) -> 
     return tantivy.Query.boolean_query(parts)
 
 
+def asks(clauses: Sequence[AnalyzedClause]) -> bool:
+    """Whether the clauses could match anything: whether `tantivy_query` makes a query of them."""
+    return any(clause.terms and clause.occur != "must_not" for clause in clauses)
+
+
 def idf_sum(searcher: tantivy.Searcher, clauses: Sequence[AnalyzedClause]) -> tuple[float, bool]:
     """Σ ln(1 + (N - df + 0.5) / (df + 0.5)) over the distinct terms of wanted and required clauses, and whether the
     index holds any of them.

@@ -10,8 +10,10 @@ vectors first and scores what that finds (`retrieve.fastscan`), unless the recip
 from __future__ import annotations
 
 import io
+import os
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -168,18 +170,28 @@ class DenseWriter:
         return entry
 
     def _quantise(self) -> None:
-        """Give segments that have become large what finds candidates in them (`retrieve.fastscan`)."""
+        """Give segments that have become large what finds candidates in them (`retrieve.fastscan`), a thread each."""
         stored, parts = self._stored, parts_of(self._dim)
         if self._exact or stored is None or not parts or not have("faiss"):
             return
-        for lang, entries in self._segments.items():
-            for place, entry in enumerate(entries):
-                if entry["windows"] >= FROM_WINDOWS and "parts" not in entry:
-                    rows = stored.map(self._folder / codes_name(lang, entry, stored.suffix), entry["windows"])[1]
-                    content = quantise(stored, rows, parts)
-                    durable_write(self._files, self._folder / quantised_name(lang, entry), content)
-                    reach("retrieve.dense.flush.quantised")
-                    entries[place] = {**entry, "parts": parts}
+        large = [
+            (lang, place, entry)
+            for lang, entries in self._segments.items()
+            for place, entry in enumerate(entries)
+            if entry["windows"] >= FROM_WINDOWS and "parts" not in entry
+        ]
+
+        def quantised(lang: str, entry: Entry) -> bytes:
+            rows = stored.map(self._folder / codes_name(lang, entry, stored.suffix), entry["windows"])[1]
+            return quantise(stored, rows, parts)
+
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            for (lang, place, entry), content in zip(
+                large, threads.map(quantised, [lang for lang, _, _ in large], [e for _, _, e in large]), strict=True
+            ):
+                durable_write(self._files, self._folder / quantised_name(lang, entry), content)
+                reach("retrieve.dense.flush.quantised")
+                self._segments[lang][place] = {**entry, "parts": parts}
 
     def _merge(self, lang: str, entries: Sequence[Entry]) -> Entry:
         stored = self._stored_for(self._dim)

@@ -28,10 +28,11 @@ FROM_WINDOWS = 8_000
 tenths at 150,000 and at a million (`eval/results/ann.jsonl`)."""
 MOST_PARTS = 512
 """More would leave a part too few of the 16 bits in which the scan adds up."""
-LEARNT_FROM = 4096
-"""Vectors, evenly spread, that centroids are learnt from: 256 for each."""
-ROUNDS = 6
-"""Of k-means; more change less than one neighbour in a thousand."""
+LEARNT_FROM = 2048
+"""Vectors, evenly spread, that centroids are learnt from, 128 for each: twice as many, and more rounds, find one
+neighbour in a thousand more and take three times as long, most of what a commit of a large index waits for."""
+ROUNDS = 4
+"""Of k-means."""
 CANDIDATES = 3
 """Rows scored, of those a scan puts first, for each that is wanted."""
 BLOCK = 16_384
