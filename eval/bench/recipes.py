@@ -1,6 +1,6 @@
 """Every neural recipe that ships, by the commands a person types: trained at toy size, indexed with, and asked.
 
-    python eval/bench/recipes.py --data ../shared/data [--steps 12] [--only dap,c3]
+    python eval/bench/recipes.py --data ../shared/data [--steps 12] [--only dap,c3] [--ask dap] [--files udhr,un_sdg]
 
 It shows that each recipe runs on real data from end to end; a dozen steps of two thin layers show nothing of how good
 it is. Each recipe appends a row to `eval/results/recipes.jsonl`: what was measured on held-out texts before and after,
@@ -47,8 +47,19 @@ def xsearch(*arguments: str) -> tuple[subprocess.CompletedProcess[str], float]:
     return done, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def tried(name: str, data: Path, steps: int, folder: Path) -> dict[str, Any]:
-    """Train, index, ask: a row, with "failed" where a command did."""
+def some_of(data: Path, files: list[str], folder: Path) -> Path:
+    """A data folder with these files of parallel text and lexicons only, and all of evaluation."""
+    (folder / "eval").symlink_to(data / "eval")
+    for kind in ("parallel", "lexicons"):
+        (folder / kind).mkdir()
+        for path in data.glob(f"{kind}/*.jsonl*"):
+            if path.name.partition(".jsonl")[0] in files:
+                (folder / kind / path.name).symlink_to(path)
+    return folder
+
+
+def tried(name: str, data: Path, steps: int, folder: Path, asks: bool) -> dict[str, Any]:
+    """Train, and index and ask if `asks`: a row, with "failed" where a command did."""
     kind = load_neural_recipe(Path(name)).model.kind
     train = ("train", COMMANDS[kind], "--recipe", name, "--toy", "--steps", str(steps), "--data", str(data))
     row: dict[str, Any] = {"bench": "recipes", "size": "toy", "recipe": name, "kind": kind, "steps_a_stage": steps}
@@ -61,6 +72,8 @@ def tried(name: str, data: Path, steps: int, folder: Path) -> dict[str, Any]:
         return row | {"failed": made.stderr.strip()[-600:]}
     log = [json.loads(line) for line in next((folder / "trained").glob("*.log.jsonl")).read_text().splitlines()]
     row["before"], row["after"] = ({k: round(v, 4) for k, v in log[n].items() if isinstance(v, float)} for n in (0, -1))
+    if not asks:
+        return row
     made, seconds = xsearch("index", demo, "-i", index, "--recipe", retriever, "--encoder", str(folder / "trained"))
     row["index_cpu_seconds"] = round(seconds, 1)
     if made.returncode:
@@ -76,26 +89,33 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--steps", type=int, default=12, help="of each stage")
     parser.add_argument("--only", default="", help="names, with commas")
+    parser.add_argument("--ask", default="", help="names of those to index with and to ask; all where none is named")
+    parser.add_argument("--files", default="", help="of training text, without .jsonl; all where none is named")
     parser.add_argument("--results", type=Path, default=ROOT / "eval" / "results" / "recipes.jsonl")
     given = parser.parse_args()
     if not given.data.is_dir():
         sys.exit(f"no data at {given.data}: point at it with --data")
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     failed = []
+    scratch = tempfile.TemporaryDirectory()
+    data = given.data.resolve()
+    if given.files:
+        data = some_of(data, given.files.split(","), Path(scratch.name))
     for name in given.only.split(",") if given.only else recipes():
         with tempfile.TemporaryDirectory() as folder:
-            row = tried(name, given.data.resolve(), given.steps, Path(folder))
+            row = tried(name, data, given.steps, Path(folder), not given.ask or name in given.ask.split(","))
         failed += [name] if "failed" in row else []
         row |= {
             "commit": commit.stdout.strip(),
             "date": time.strftime("%Y-%m-%d"),
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
             "load": round(os.getloadavg()[0], 1),
-            "command": f"python eval/bench/recipes.py --data ../shared/data --steps {given.steps}",
+            "files": given.files or "all",
+            "command": f"python eval/bench/recipes.py --data ../shared/data --steps {given.steps} --only {name}",
         }
         with given.results.open("a", encoding="utf-8") as out:
             out.write(json.dumps(row, ensure_ascii=False) + "\n")
-        said = row.get("failed") or f"{row['before']} → {row['after']}, found {row['found']}"
+        said = row.get("failed") or f"{row['before']} → {row['after']}, found {row.get('found')}"
         sys.stderr.write(f"{time.strftime('%H:%M:%S')} {name}, {row['train_cpu_seconds']} s: {said}\n")
     sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
 
