@@ -81,7 +81,7 @@ def whole(folder):
 def test_a_passage_is_found_by_words_of_a_language_that_no_document_is_in(folder):
     assert found(folder, "shipping lane", retrievers=["bm25"]) == []
     report = augment(folder, Known(), settings())
-    assert (report.passages, report.questions, report.rebuilt) == (3, 4, True)
+    assert (report.passages, report.questions, report.appended, report.rebuilt) == (3, 4, True, False)
     assert found(folder, "shipping lanes", retrievers=["generated"]) == ["canal"]
     assert found(folder, "orchards in spring", k=1) == ["bees"]
     assert found(folder, "shipping", to=["fa"], retrievers=["generated"]) == []
@@ -97,19 +97,20 @@ def test_nothing_is_made_twice_and_what_comes_later_is_made_up_for(folder):
     augment(folder, first, settings())
     again = Known()
     report = augment(folder, again, settings())
-    assert (again.given, report.questions, report.resumed, report.rebuilt) == ([], 0, 3, False)
+    assert (again.given, report.questions, report.resumed) == ([], 0, 3)
+    assert (report.appended, report.rebuilt) == (False, False)
     generation = read_manifest(folder).generation
     with open_index(folder) as index, index.writer() as writer:
         writer.add(Document("canal", TEXTS["canal"], title="Neu", lang="de"))
     # Its passage is another one now: the old one's questions are gone, those of the new one to come.
     assert found(folder, "shipping lane", retrievers=["generated"]) == []
-    augment(folder, again, settings())
-    assert (again.given, read_manifest(folder).generation) == ([("en", 3)], generation + 1)
+    report = augment(folder, again, settings())
+    assert (again.given, report.appended, read_manifest(folder).generation) == ([("en", 3)], True, generation)
     assert found(folder, "shipping lane", retrievers=["generated"]) == ["canal"]
     # Other settings make other questions, which take the place of the former ones.
     other = Known()
-    augment(folder, other, settings(count=1))
-    assert len(other.given) == 3
+    assert augment(folder, other, settings(count=1)).rebuilt
+    assert (len(other.given), read_manifest(folder).generation) == (3, generation + 1)
     with open_index(folder) as index:
         (count,) = index.snapshot.store.questions.counts()
         assert (count.questions, len(index.snapshot.store.questions.between(0, 9))) == (3, 3)
@@ -127,6 +128,71 @@ def test_questions_live_through_compaction_and_go_with_their_document(folder):
         (count,) = index.snapshot.store.questions.counts()
     assert (count.generator.lang, count.questions, count.passages) == ("en", 2, 2)
     assert whole(folder)
+
+
+def test_appended_questions_score_as_those_of_an_index_built_anew(folder):
+    german = {"bees": ["Obst im Garten", "Biene"], "iran": ["Wahl im Iran", "Präsident"]}
+    known = Known({"en": ASKED, "de": german})
+
+    def scores():
+        asked = [("spring orchards lane", "en"), ("who stood for president", "en"), ("Wahl und Biene im Garten", "de")]
+        with open_index(folder) as index:
+            return [
+                [(hit.id, hit.score) for hit in index.search(text, lang=lang, retrievers=names)]
+                for text, lang in asked
+                for names in (["generated"], None)
+            ]
+
+    assert augment(folder, known, settings()).appended
+    with open_index(folder) as index, index.writer() as writer:
+        writer.add(Document("new", TEXTS["bees"], lang="de"))
+    # Another language for all, and a passage that came later; then the rest of what was there.
+    assert augment(folder, known, settings(langs=("de",))).appended
+    assert augment(folder, known, settings(langs=("de", "en"))).appended
+    assert known.given == [("en", 0), ("en", 1), ("en", 2)] + [("de", n) for n in range(4)] + [("en", 3)]
+    assert found(folder, "orchards", retrievers=["generated"]) == ["bees", "new"]
+    before, support = scores(), _supports(folder)
+    assert all(before)
+    assert whole(folder)
+    compact(folder)
+    assert (scores(), _supports(folder)) == (before, support)
+    assert not augment(folder, known, settings(langs=("de", "en"))).rebuilt
+
+
+def _supports(folder):
+    with open_index(folder) as index:
+        state = index.manifest.retrievers["generated"]
+    return state["passages"], state["asked"]
+
+
+def test_what_cannot_be_appended_builds_the_index_anew(folder):
+    assert augment(folder, Known(), settings()).appended
+    # A second generator asks in the same language: a passage has one row there.
+    second = Known({"en": {"canal": ["sea route"]}})
+    second.name = "second"
+    report = augment(folder, second, settings())
+    assert (report.appended, report.rebuilt) == (False, True)
+    assert found(folder, "sea route", retrievers=["generated"]) == ["canal"]
+    assert found(folder, "shipping lane", retrievers=["generated"]) == ["canal"]
+    # From words to vectors and back.
+    assert augment(folder, second, settings("words", "vectors")).rebuilt
+    assert augment(folder, second, settings()).rebuilt
+
+
+def test_questions_that_an_index_was_compacted_without_are_appended_all(folder):
+    class Stops(Known):
+        def generate(self, passages, lang, count, seed):
+            if passages[0].number == 2:
+                raise KeyboardInterrupt
+            return super().generate(passages, lang, count, seed)
+
+    with pytest.raises(KeyboardInterrupt):
+        augment(folder, Stops(), settings())
+    compact(folder)
+    assert "generated" not in read_manifest(folder).retrievers
+    assert augment(folder, Known(), settings()).appended
+    assert found(folder, "orchards", retrievers=["generated"]) == ["bees"]
+    assert found(folder, "shipping lane", retrievers=["generated"]) == ["canal"]
 
 
 def test_all_questions_can_be_taken_out_again(folder):
@@ -194,28 +260,31 @@ def die():
         failpoints.kill()
 
 failpoints.arm({point!r}, die)
-augment(Path({folder!r}), Known(), settings())
+augment(Path({folder!r}), Known(), settings(*{use!r}))
 """
 
 
 @pytest.mark.parametrize(
-    ("point", "times", "left"),
+    ("point", "times", "left", "use"),
     [
-        ("augment.stored", 2, 2),
-        ("storage.commit.after", 2, 2),
-        ("augment.committed", 2, 1),
-        ("compact.before_manifest", 1, 0),
+        ("augment.stored", 2, 2, ("words",)),
+        ("storage.commit.after", 2, 2, ("words",)),
+        ("augment.committed", 2, 1, ("words",)),
+        ("augment.appended", 1, 0, ("words",)),
+        ("augment.before_manifest", 1, 0, ("words",)),
+        ("compact.before_manifest", 1, 0, ("words", "windows")),
     ],
 )
-def test_killed_at_any_point_a_run_goes_on_where_it_was(folder, point, times, left):
-    script = KILLED.format(tests=str(Path(__file__).parent.parent), point=point, times=times, folder=str(folder))
+def test_killed_at_any_point_a_run_goes_on_where_it_was(folder, point, times, left, use):
+    tests = str(Path(__file__).parent.parent)
+    script = KILLED.format(tests=tests, point=point, times=times, folder=str(folder), use=use)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=os.environ, timeout=120)
     assert done.returncode == -9, done.stderr
     assert whole(folder)
     assert found(folder, "Kanal", retrievers=["bm25"]) == ["canal"]
     rest = Known()
-    report = augment(folder, rest, settings())
-    assert (len(rest.given), report.rebuilt) == (left, True)
+    report = augment(folder, rest, settings(*use))
+    assert (len(rest.given), report.appended, report.rebuilt) == (left, "windows" not in use, "windows" in use)
     with open_index(folder) as index:
         texts = [q.text for q in index.snapshot.store.questions.between(0, 9)]
     assert sorted(texts) == sorted(text for own in ASKED.values() for text in own)

@@ -98,15 +98,24 @@ def test_questions_go_with_their_document_and_compaction_keeps_the_others(store,
     (count,) = copied.questions.counts()
     assert (count.generator, count.questions, count.passages) == (LEXICAL, 1, 1)
     assert (count.dropped, count.through) == ({"loop": 3, "language": 1}, 4)
-    assert not copied.questions.newer_than_parts(3)
+    assert copied.questions.built() == 3
+    assert copied.questions.after(3) == (frozenset({(number, "en")}), frozenset(), 0, False)
     copied.close()
     assert store_problems(tmp_path / "copy.db", 3) == []
     again = Store.open(tmp_path / "copy.db")
     again.questions.add(number, [NewQuestion(4, "new")], 5, {}, 4)
     again.commit(4)
-    again.close()
     copied = StoreReader(tmp_path / "copy.db", 4)
-    assert copied.questions.newer_than_parts(4)
+    assert copied.questions.after(3) == (frozenset({(number, "en")}), frozenset({(number, "en")}), 4, False)
+    assert [question.text for question in copied.questions.between(0, 9, after=3)] == ["new"]
+    copied.close()
+    other = again.questions.number_of(LEXICAL._replace(settings="{}"))
+    again.questions.supersede(other, 5)
+    again.commit(5)
+    again.close()
+    copied = StoreReader(tmp_path / "copy.db", 5)
+    assert copied.questions.after(3) == (frozenset(), frozenset(), 0, True)
+    assert copied.questions.after(0).lost is False
     copied.close()
 
 

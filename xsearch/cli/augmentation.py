@@ -67,7 +67,7 @@ def augment(
     from xsearch.engine.augmentation import remove_questions
     from xsearch.engine.generators import load_generator
 
-    rebuilding, runtime = Progress("passages rebuilt"), Runtime(device)
+    rebuilding, runtime = Progress("passages put in"), Runtime(device)
     if remove:
         removed = remove_questions(index, rebuilding.update, runtime=runtime)
         say(f"{index}: {removed:,} generated questions removed", rebuilding)
@@ -139,7 +139,7 @@ def summary(report: AugmentReport) -> str:
         text += f", {report.dropped.total():,} dropped ({reasons})"
     if report.resumed:
         text += f", {report.resumed:,} done before"
-    return text + ("" if report.rebuilt else ", nothing new")
+    return text + ("" if report.rebuilt or report.appended else ", nothing new")
 
 
 def register(app: typer.Typer) -> None:

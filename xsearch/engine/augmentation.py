@@ -1,8 +1,9 @@
 """Augmenting an index: questions are generated from its passages, stored, and made part of it.
 
 Two steps, each of which may be interrupted: questions go into the store batch by batch, each batch a commit, so that
-whoever begins again goes on behind the last one; then the generation is built anew with them (`engine.compaction`).
-Until that is done searches see the index as it was. Documents that come later have questions after the next run.
+whoever begins again goes on behind the last one; then they become part of what is searched: words alone are appended
+(`engine.appended_questions`), for all else the generation is built anew (`engine.compaction`). Until that is done
+searches see the index as it was. Documents that come later have questions after the next run.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import msgspec
 from xsearch import lang as languages
 from xsearch.core import UsageError
 from xsearch.encode import Runtime
+from xsearch.engine.appended_questions import append_questions, can_append, is_behind
 from xsearch.engine.clock import command, utc_now
 from xsearch.engine.compaction import compact
 from xsearch.engine.generation import GenerationWriter
@@ -37,7 +39,6 @@ from xsearch.storage import (
     Generator,
     NewQuestion,
     StoreReader,
-    generation_folder,
     read_manifest,
     write_lock,
     write_manifest,
@@ -55,12 +56,14 @@ more: what they add is little, and more of it would do harm."""
 @dataclass(slots=True)
 class AugmentReport:
     """What a run did. passages: looked at, once for each language. questions: stored. dropped: by reason. resumed:
-    passages that an earlier run had done. rebuilt: whether the index was built anew."""
+    passages that an earlier run had done. appended: whether words were added to the index; rebuilt: whether it was
+    built anew."""
 
     passages: int = 0
     questions: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     resumed: int = 0
+    appended: bool = False
     rebuilt: bool = False
 
 
@@ -88,9 +91,9 @@ def augment(
     """Generate questions of all passages that have none of this generator yet, and make the index use them. Those that
     a generator of its name made with other weights or settings go.
 
-    on_progress, on_rebuild: called after each batch. choose_alphas: gives `settings.alphas` once the questions are
-    there (`evaluate.alphas`). runtime: how neural encoders are run. Raises `UsageError` for a language the generator
-    does not speak, `IndexLocked` while a writer is open.
+    on_progress, on_rebuild: called after each batch, of making questions and of putting them in. choose_alphas: gives
+    `settings.alphas` once the questions are there (`evaluate.alphas`). runtime: how neural encoders are run. Raises
+    `UsageError` for a language the generator does not speak, `IndexLocked` while a writer is open.
     """
     root, files = Path(path), files or DiskFiles()
     langs = tuple(dict.fromkeys(languages.normalize_code(code) for code in settings.langs))
@@ -106,9 +109,13 @@ def augment(
         with open_index(root, runtime) as index:
             settings = msgspec.structs.replace(settings, alphas={**settings.alphas, **choose_alphas(index.snapshot)})
     recipe = augmented(parse_stored(read_manifest(root).recipe), settings)
-    if _is_behind(root, recipe):
-        compact(root, on_rebuild, recipe=recipe, runtime=runtime, files=files, clock=clock)
-        report.rebuilt = True
+    if is_behind(root, recipe):
+        report.appended = can_append(root, recipe)
+        if report.appended:
+            append_questions(root, recipe, on_rebuild, files, clock)
+        else:
+            compact(root, on_rebuild, recipe=recipe, runtime=runtime, files=files, clock=clock)
+            report.rebuilt = True
     return report
 
 
@@ -251,15 +258,3 @@ def _commit(root: Path, writer: GenerationWriter, files: Files, clock: Callable[
     write_manifest(files, root, manifest)
     writer.advance(manifest)
     sweep_files(files, root, (before, manifest))
-
-
-def _is_behind(root: Path, recipe: Recipe) -> bool:
-    """Whether the generation was built with other settings than `recipe`, or before some of its questions."""
-    manifest = read_manifest(root)
-    if parse_stored(manifest.recipe) != recipe:
-        return True
-    reader = StoreReader(generation_folder(root, manifest.generation) / "store.db", manifest.commit)
-    try:
-        return reader.questions.newer_than_parts(manifest.commit)
-    finally:
-        reader.close()

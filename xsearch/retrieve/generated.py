@@ -8,13 +8,13 @@ of the passages: frequencies and lengths are those of the questions in that lang
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from xsearch.core import FloatArray, IntArray, Mask, PassageBatch, Query, Ranking
+from xsearch.core import FloatArray, IntArray, Mask, PassageBatch, Query, QuestionTerms, Ranking
 from xsearch.retrieve.bm25 import Among, BM25Writer, open_languages, search_language
 from xsearch.retrieve.clauses import idf_sum, tantivy_query
 from xsearch.retrieve.numbers import next_number
@@ -30,15 +30,24 @@ class GeneratedWriter:
         self._words = BM25Writer(folder, state, high_water=high_water, files=files)
         self._passages = Counter[str](state.get("passages", {}))
         self._asked = {lang: Counter[str](held) for lang, held in state.get("asked", {}).items()}
+        self.through = int(state.get("through", 0))
+        """Questions stored up to this commit are in, besides those that the generation was made with."""
 
     def add(self, batch: PassageBatch) -> None:
         """Append the questions of `batch`; passages without any are counted too."""
-        self._next = next_number(self._next, batch.numbers)
-        self._passages.update(batch.langs)
-        if batch.questions is None:
-            return
-        asked = batch.questions
-        spoken = [batch.langs[row] for row in np.searchsorted(batch.numbers, asked.owners).tolist()]
+        self.count(batch.numbers, batch.langs)
+        if batch.questions is not None:
+            self.append(batch.numbers, batch.langs, batch.questions)
+
+    def count(self, numbers: IntArray, langs: Sequence[str]) -> None:
+        """Count passages, whether they will have questions or not. numbers: int64 (n,), ascending."""
+        self._next = next_number(self._next, numbers)
+        self._passages.update(langs)
+
+    def append(self, numbers: IntArray, langs: Sequence[str], asked: QuestionTerms) -> None:
+        """Append questions of passages that were counted, none of which has a row in the questions' languages.
+        numbers, langs: of these passages, and perhaps others."""
+        spoken = [langs[row] for row in np.searchsorted(numbers, asked.owners).tolist()]
         for lang, passage_lang in zip(asked.langs, spoken, strict=True):
             self._asked.setdefault(lang, Counter())[passage_lang] += 1
         self._words.append(
@@ -48,10 +57,11 @@ class GeneratedWriter:
 
     def flush(self) -> dict[str, Any]:
         """Make everything added durable and return the state that a manifest must name to have it: that of BM25 with
-        "passages", how many there are of each language, and "asked", by the questions' language how many passages of
-        each language have some. Raises `CannotWrite`."""
+        "passages", how many there are of each language, "asked", by the questions' language how many passages of
+        each language have some, and "through". Raises `CannotWrite`."""
         asked = {lang: dict(sorted(counts.items())) for lang, counts in sorted(self._asked.items())}
-        return {**self._words.flush(), "passages": dict(sorted(self._passages.items())), "asked": asked}
+        counted = {"passages": dict(sorted(self._passages.items())), "asked": asked, "through": self.through}
+        return {**self._words.flush(), **counted}
 
     def close(self) -> None:
         """Let go of everything; what was not flushed is dropped."""

@@ -27,6 +27,8 @@ POINTS: tuple[str, ...] = (
     "augment.generated",
     "augment.stored",
     "augment.committed",
+    "augment.appended",
+    "augment.before_manifest",
     # The retrievers' segments.
     "retrieve.bm25.flush.before",
     "retrieve.bm25.flush.language",

@@ -66,6 +66,17 @@ class GeneratorCount(NamedTuple):
     through: int
 
 
+class Changes(NamedTuple):
+    """What became of the questions after a commit. before, new: (number, language) of the generators whose live
+    questions were stored up to it and since. first: the lowest passage with a new one. lost: whether some that were
+    there were taken out."""
+
+    before: frozenset[tuple[int, str]]
+    new: frozenset[tuple[int, str]]
+    first: int
+    lost: bool
+
+
 class QuestionWriter:
     """The questions of a store being written. `writing`: the store's transaction."""
 
@@ -145,7 +156,7 @@ class QuestionReader:
     """The questions of live passages as a reader at `commit` sees them."""
 
     def __init__(self, db: ReadOnlyDatabase, commit: int) -> None:
-        self._db = db
+        self._db, self._commit = db, commit
         # A question lives as long as its passage's document does.
         self._from = (
             "FROM generated JOIN generators g ON g.number = generated.generator "
@@ -158,9 +169,12 @@ class QuestionReader:
     def _there(self) -> bool:
         return has_questions(self._db.rows)
 
-    def between(self, first: int, end: int) -> list[Question]:
-        """Those of the passages ``first <= number < end``, by passage, then in the order they were stored."""
-        return self._select("generated.passage >= ? AND generated.passage < ?", (first, end))
+    def between(self, first: int, end: int, after: int = 0) -> list[Question]:
+        """Those of the passages ``first <= number < end``, stored after the commit `after`, by passage, then in the
+        order they were stored."""
+        return self._select(
+            "generated.passage >= ? AND generated.passage < ? AND generated.added > ?", (first, end, after)
+        )
 
     def of(self, passages: Sequence[int]) -> list[Question]:
         """Those of these passages, likewise ordered."""
@@ -192,16 +206,27 @@ class QuestionReader:
                 found.append(GeneratorCount(Generator(*described), *made.get(number, (0, 0)), dropped, through))
         return found
 
-    def newer_than_parts(self, commit: int) -> bool:
-        """Whether questions, as of `commit`, came or went after the generation's parts were made."""
+    def built(self) -> int:
+        """The commit whose questions the parts had when this generation was made."""
+        return dict(self._db.rows("SELECT name, value FROM counters")).get(BUILT, 0) if self._there else 0
+
+    def after(self, commit: int) -> Changes:
+        """What became of the questions after `commit`."""
         if not self._there:
-            return False
-        built = dict(self._db.rows("SELECT name, value FROM counters")).get(BUILT, 0)
-        ((changed,),) = self._db.rows(
-            "SELECT EXISTS (SELECT 1 FROM generated WHERE added BETWEEN ? AND ? OR removed BETWEEN ? AND ?)",
-            (built + 1, commit, built + 1, commit),
+            return Changes(frozenset(), frozenset(), 0, False)
+        rows = self._db.rows(
+            f"SELECT g.number, g.lang, generated.added > ?, min(generated.passage) {self._from} "
+            "GROUP BY g.number, generated.added > ?",
+            (commit, commit),
         )
-        return bool(changed)
+        ((lost,),) = self._db.rows(
+            "SELECT EXISTS (SELECT 1 FROM generated WHERE added <= ? AND removed > ? AND removed <= ?)",
+            (commit, commit, self._commit),
+        )
+        made = {
+            is_new: frozenset((number, lang) for number, lang, new, _ in rows if new == is_new) for is_new in (0, 1)
+        }
+        return Changes(made[0], made[1], min((first for *_, new, first in rows if new), default=0), bool(lost))
 
     def _select(self, condition: str, parameters: Sequence[Any]) -> list[Question]:
         if not self._there:
