@@ -7,6 +7,7 @@ a language runs out, its sentences are drawn again. A query is 3 to 6 words in a
 translations are those of the tables (--tables, or the shipped ones; of the 20 languages those that the tables have),
 or with --drawn twelve a piece, taken from running text of the language (so that frequent ones come often, which costs
 most), with probabilities 1/2, 1/4, …
+With --index-time English is translated when passages are indexed (`retrieve.expected`).
 What is timed is `PSQ.search` over all languages at depth 100, as the engine calls it. Appends rows to
 `eval/results/psq.jsonl`; `cpu_ms` is what a busy machine does not change much.
 """
@@ -30,9 +31,10 @@ import numpy as np
 
 from xsearch.core import Bags, PassageBatch, Query, Translations
 from xsearch.encode import StaticEncoder, load_encoder
+from xsearch.engine.expected import ExpectedCounts
 from xsearch.engine.tables import find_tables, translate
 from xsearch.lang.translation import TranslationTables
-from xsearch.retrieve import PSQ, ImpactWriter
+from xsearch.retrieve import PSQ, ExpectedWriter, ImpactWriter
 from xsearch.retrieve import impact as impact_module
 from xsearch.storage import DiskFiles
 
@@ -65,11 +67,22 @@ def sentences(data: Path, languages: list[str]) -> dict[str, list[str]]:
     return {lang: list(texts) for lang, texts in found.items()}
 
 
-def build(texts: dict[str, list[str]], passages: int, encoder: StaticEncoder, folder: Path) -> dict[str, object]:
-    """Write the postings; the state. Passages of the languages alternate, as documents come."""
+def build(
+    texts: dict[str, list[str]],
+    passages: int,
+    encoder: StaticEncoder,
+    folder: Path,
+    expected: ExpectedCounts | None = None,
+) -> dict[str, object]:
+    """Write the postings, of pieces or of `expected` counts; the state. Passages of the languages alternate, as they
+    come in."""
     rng = np.random.default_rng(SEED)
     own = {lang: encoder.pieces(pool) for lang, pool in texts.items()}
-    writer = ImpactWriter(folder, {}, high_water=0, files=DiskFiles())
+    writer: ImpactWriter | ExpectedWriter
+    if expected:
+        writer = ExpectedWriter(folder, {"langs": ["en"]}, high_water=0, files=DiskFiles())
+    else:
+        writer = ImpactWriter(folder, {}, high_water=0, files=DiskFiles())
     each = 500
     batch = each * len(texts)
     for start in range(0, passages, batch):
@@ -78,7 +91,9 @@ def build(texts: dict[str, list[str]], passages: int, encoder: StaticEncoder, fo
         starts = np.arange(batch + 1, dtype=np.int64) * PIECES
         langs = [lang for lang in texts for _ in range(each)]
         numbers = np.arange(start, start + batch, dtype=np.int64)
-        writer.add(PassageBatch(numbers, langs, (), (), None, Bags(tokens.astype(np.int32), starts)))
+        pieces = Bags(tokens.astype(np.int32), starts)
+        counts = expected.of(pieces, langs) if expected else None
+        writer.add(PassageBatch(numbers, langs, (), (), None, pieces, expected=counts))
     return writer.flush()
 
 
@@ -145,7 +160,10 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=ROOT / "eval" / "results" / "psq.jsonl")
     parser.add_argument("--tables", metavar="FILE")
     parser.add_argument("--drawn", action="store_true")
+    parser.add_argument("--index-time", action="store_true")
     given = parser.parse_args()
+    if given.drawn and given.index_time:
+        sys.exit("--index-time needs tables: leave --drawn out")
     if not given.data.is_dir():
         sys.exit(f"no parallel text at {given.data}: point at it with --data")
     encoder = load_encoder()
@@ -159,12 +177,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         load, began, began_cpu = os.getloadavg()[0], time.perf_counter(), time.process_time()
-        state = build(texts, given.passages, encoder, folder)
+        expected = ExpectedCounts(tables, ["en"]) if given.index_time and tables else None
+        state = build(texts, given.passages, encoder, folder, expected)
         built = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - began_cpu}
         size = sum(path.stat().st_size for path in folder.rglob("*.postings"))
         asked = queries(texts, encoder, tables)
         row: dict[str, object] = {
-            "bench": "psq",
+            "bench": "psq, passages translated" if given.index_time else "psq",
             "passages": given.passages,
             "languages": len(texts),
             "translations": f"tables {tables.fingerprint}" if tables else "drawn",
@@ -179,7 +198,9 @@ def main() -> None:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "load": round(load, 1),
         "date": time.strftime("%Y-%m-%d"),
-        "command": f"python eval/bench/psq.py --passages {given.passages}" + " --drawn" * given.drawn,
+        "command": f"python eval/bench/psq.py --passages {given.passages}"
+        + " --drawn" * given.drawn
+        + " --index-time" * given.index_time,
     }
     with given.results.open("a", encoding="utf-8") as out:
         out.write(json.dumps(row) + "\n")

@@ -11,11 +11,11 @@ from doubles.word_tables import write_word_tables
 from msgspec.structs import replace
 
 import xsearch
-from xsearch.core import Document, EncoderMismatch, IndexDamaged, QueryPieces, Translations, UsageError
+from xsearch.core import BadInput, Document, EncoderMismatch, IndexDamaged, QueryPieces, Translations, UsageError
 from xsearch.encode import load_encoder
 from xsearch.engine import compact
 from xsearch.engine.encoder import index_encoders
-from xsearch.engine.recipe import Recipe
+from xsearch.engine.recipe import PsqSettings, Recipe, load_recipe, parse_recipe
 from xsearch.engine.tables import chosen, function_pieces, mixed, translate
 from xsearch.lang.translation import TranslationTables
 
@@ -37,8 +37,8 @@ def tables(tmp_path_factory):
     return write_word_tables(tmp_path_factory.mktemp("tables") / "words.tables", WORDS)
 
 
-def make(folder, tables, retrievers=("bm25", "psq"), documents=DOCUMENTS):
-    index = xsearch.create(folder, Recipe("words", retrievers=retrievers, tables=str(tables)))
+def make(folder, tables, retrievers=("bm25", "psq"), documents=DOCUMENTS, **settings):
+    index = xsearch.create(folder, Recipe("words", retrievers=retrievers, tables=str(tables), **settings))
     with index.writer() as writer:
         for document in documents:
             writer.add(document)
@@ -203,3 +203,58 @@ def test_function_words_stay_in_the_querys_own_language(tables):
     assert np.diff(found["en"].starts).tolist() == [1, 1]
     assert np.diff(found["de"].starts).tolist()[0] == 0
     assert np.diff(found["de"].starts).tolist()[1] > 0
+
+
+def test_passages_translated_when_they_are_indexed_are_found_alike(tmp_path, tables):
+    late = make(tmp_path / "late", tables)
+    early = make(tmp_path / "early", tables, psq=PsqSettings(langs=("eng",)))
+    assert set(early.manifest.retrievers) == {"bm25", "expected"}
+    assert early.manifest.retrievers["expected"]["langs"] == ["en"]
+    for text, lang in [("the election", "en"), ("river school", "en"), ("Wahlen", "de"), ("река", "ru")]:
+        hits = [index.search(text, retrievers=["psq"], lang=lang) for index in (late, early)]
+        assert [hit.id for hit in hits[0]] == [hit.id for hit in hits[1]] != []
+        assert [hit.score for hit in hits[1]] == pytest.approx([hit.score for hit in hits[0]], rel=0.02)
+    with xsearch.open(tmp_path / "early").writer() as writer:
+        writer.delete(["de-2"])
+        writer.add(Document("de-3", "Am Fluss steht eine Schule.", lang="de"))
+    assert early.refresh()
+    assert set(asked(early, "river")) == {"de-3", "ru-2", "en-1"}
+    compact(tmp_path / "early")
+    early.refresh()
+    assert set(asked(early, "river")) == {"de-3", "ru-2", "en-1"}
+
+
+def test_beside_late_interaction_both_kinds_of_postings_are_kept(tmp_path, tables):
+    index = make(tmp_path / "idx", tables, ("psq", "late"), psq=PsqSettings(langs=("en",)))
+    assert set(index.manifest.retrievers) == {"expected", "pieces", "tokens"}
+    assert set(asked(index, "election", to=["de", "ru"])) == {"de-1", "ru-1"}
+    assert len(index.search("river", retrievers=["late"], lang="en")) > 0
+
+
+def test_other_tables_than_passages_were_translated_with_are_refused(tmp_path, tables):
+    own = tmp_path / "own.tables"
+    own.write_bytes(tables.read_bytes())
+    make(tmp_path / "idx", own, psq=PsqSettings(langs=("en",))).close()
+    write_word_tables(own, {"de": [("river", "Fluss")]})
+    with pytest.raises(EncoderMismatch, match=r"translation tables .* compact"):
+        xsearch.open(tmp_path / "idx").search("river", retrievers=["psq"], lang="en")
+    compact(tmp_path / "idx")
+    assert asked(xsearch.open(tmp_path / "idx"), "river", to=["de"]) == ["de-2"]
+
+
+def test_a_recipe_chooses_the_model_and_the_languages_asked_in(tmp_path, tables):
+    scores = [
+        [hit.score for hit in make(tmp_path / model, tables, psq=PsqSettings(model=model)).search("river", lang="en")]
+        for model in ("bm25", "hmm")
+    ]
+    assert len(scores[0]) == len(scores[1])
+    assert scores[0] != scores[1]
+    assert load_recipe("psq-index-time").psq.langs == ("en",)
+    with pytest.raises(BadInput, match=r"psq\.langs.*xyzzy"):
+        parse_recipe('name = "a"\nretrievers = ["psq"]\n[psq]\nlangs = ["xyzzy"]', "a.toml")
+
+
+def test_without_tables_passages_cannot_be_translated(tmp_path, monkeypatch):
+    monkeypatch.setattr("xsearch.engine.encoder.find_tables", lambda *_: None)
+    with pytest.raises(UsageError, match="translates passages"):
+        xsearch.create(tmp_path / "idx", load_recipe("psq-index-time"))

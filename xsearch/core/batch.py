@@ -112,7 +112,8 @@ class PassageBatch:
     each once (`lang.wordforms`), joined by single spaces, or None for an index without names. weights, token_vectors:
     what neural encoders of the kinds "sparse" and "multivector" make of each passage, None likewise. texts: each
     passage as it is written, its title before it, or None for an index none of whose retrievers analyzes it itself.
-    questions: those generated from the passages, None where there are none.
+    questions: those generated from the passages, None where there are none. expected: counts of query pieces
+    (`retrieve.expected`), or None for an index that translates queries when they are asked.
     """
 
     numbers: IntArray
@@ -126,6 +127,7 @@ class PassageBatch:
     token_vectors: TokenVectors | None = None
     texts: Sequence[str] | None = None
     questions: QuestionTerms | None = None
+    expected: SparseVectors | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)

@@ -23,8 +23,10 @@ from xsearch.encode import (
     load_multivector,
     load_sparse,
 )
-from xsearch.engine.parts import FORMS, PIECES, TOKEN_VECTORS, VECTORS, WEIGHTS, parts_of
-from xsearch.engine.recipe import Recipe, parse_stored
+from xsearch.engine.expected import ExpectedCounts
+from xsearch.engine.parts import FORMS, PIECES, TOKEN_VECTORS, VECTORS, WEIGHTS
+from xsearch.engine.recipe import Recipe, languages_asked, parse_stored, recipe_parts
+from xsearch.engine.tables import find_tables
 from xsearch.storage import Manifest
 
 NEURAL_RETRIEVERS = frozenset({"sparse", "colbert"})
@@ -40,19 +42,22 @@ class Encoded:
     forms: list[str] | None = None
     weights: SparseVectors | None = None
     token_vectors: TokenVectors | None = None
+    expected: SparseVectors | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoders:
     """vectors: makes the windows of the dense retriever. pieces: cuts texts into the pieces of one vocabulary, the
     same encoder where it can. weights, tokens: neural encoders of the kinds "sparse" and "multivector". None for what
-    no part of the index is made of. forms: whether word forms are wanted."""
+    no part of the index is made of. forms: whether word forms are wanted. expected: translates passages as they are
+    indexed."""
 
     vectors: Encoder | None = None
     pieces: PieceEncoder | None = None
     weights: SparseEncoder | None = None
     tokens: MultiVectorEncoder | None = None
     forms: bool = False
+    expected: ExpectedCounts | None = None
 
     def encode(self, texts: list[str], langs: list[str]) -> Encoded:
         """What the parts of an index are made of; a text is cut into pieces once."""
@@ -67,15 +72,17 @@ class Encoders:
             [" ".join(languages.word_forms(text)) for text in texts] if self.forms else None,
             self.weights.encode_passages(texts, langs) if self.weights else None,
             self.tokens.encode_passages(texts, langs) if self.tokens else None,
+            self.expected.of(pieces, langs) if self.expected and pieces is not None else None,
         )
 
     def neural(self) -> Encoders:
         """Those that torch runs: one process drives a device."""
-        return replace(self, vectors=None if self._has_static_vectors else self.vectors, pieces=None, forms=False)
+        vectors = None if self._has_static_vectors else self.vectors
+        return replace(self, vectors=vectors, pieces=None, forms=False, expected=None)
 
     def static(self) -> Encoders:
         """The others."""
-        return Encoders(self.vectors if self._has_static_vectors else None, self.pieces, forms=self.forms)
+        return replace(self, vectors=self.vectors if self._has_static_vectors else None, weights=None, tokens=None)
 
     @property
     def _has_static_vectors(self) -> bool:
@@ -90,12 +97,23 @@ class Encoders:
 def load_encoders(recipe: Recipe, runtime: Runtime | None = None) -> Encoders:
     """The encoders a recipe needs. Where none it names has pieces, those of the encoder that ships are indexed.
     Raises what `load_encoder` raises, `UsageError` for a retriever that has no encoder unless one is named."""
-    parts = set(parts_of(recipe.retrievers))
+    parts = set(recipe_parts(recipe))
     vectors = load_encoder(recipe.encoder_of("dense"), runtime, recipe.dense.dim) if parts & VECTORS else None
     weights = load_sparse(_named(recipe, "sparse"), runtime) if parts & WEIGHTS else None
     tokens = load_multivector(_named(recipe, "colbert"), runtime) if parts & TOKEN_VECTORS else None
     pieces = _piece_encoder(recipe, vectors) if parts & PIECES else None
-    return Encoders(vectors, pieces, weights, tokens, forms=parts >= FORMS)
+    expected = _expected(recipe, pieces) if pieces and "expected" in parts else None
+    return Encoders(vectors, pieces, weights, tokens, parts >= FORMS, expected)
+
+
+def _expected(recipe: Recipe, pieces: PieceEncoder) -> ExpectedCounts:
+    tables = find_tables(recipe.tables, pieces)
+    if tables is None:
+        raise UsageError(
+            f"recipe '{recipe.name}' translates passages, and there are no translation tables for the pieces of "
+            f"encoder {pieces.card.name}: install xsearch again, or name some in the recipe"
+        )
+    return ExpectedCounts(tables, languages_asked(recipe))
 
 
 def _named(recipe: Recipe, retriever: str) -> str:
@@ -130,6 +148,12 @@ def index_encoders(manifest: Manifest, root: Path, runtime: Runtime | None = Non
     for name, encoder in encoders.by_retriever().items():
         if encoder is not first:
             _check(recorded.get(name), encoder, root)
+    made_by = recorded.get("tables")
+    if encoders.expected and made_by != encoders.expected.fingerprint:
+        raise EncoderMismatch(
+            f"{root} was built with translation tables {made_by}; those here are {encoders.expected.fingerprint}: "
+            f"rebuild with `xsearch compact -i {root}`"
+        )
     return encoders
 
 
@@ -197,6 +221,8 @@ def encoder_record(encoders: Encoders) -> dict[str, Any] | None:
     for name, encoder in encoders.by_retriever().items():
         if encoder is not first:
             record[name] = _record(encoder)
+    if encoders.expected:
+        record["tables"] = encoders.expected.fingerprint
     return record
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from xsearch import lang as languages
 from xsearch.core import IntArray, PassageBatch, QuestionTerms, Windows
 from xsearch.engine.encoder import Encoded
-from xsearch.engine.parts import PARTS, parts_of
+from xsearch.engine.parts import PARTS
 from xsearch.engine.prepare import Prepared
-from xsearch.engine.recipe import first_state, parse_stored
+from xsearch.engine.recipe import first_state, parse_stored, recipe_parts
 from xsearch.storage import (
     Files,
     Liveness,
@@ -51,7 +51,7 @@ class GenerationWriter:
                 high_water=manifest.high_water if name in manifest.retrievers else 0,
                 files=files,
             )
-            for name in parts_of(recipe.retrievers)
+            for name in recipe_parts(recipe)
         }
         self.advance(manifest)
 
@@ -107,6 +107,7 @@ class GenerationWriter:
             encoded.token_vectors,
             prepared.texts or None,
             questions,
+            encoded.expected,
         )
         for part in self.parts.values():
             part.add(batch)

@@ -21,6 +21,7 @@ from xsearch.retrieve import (
     ColbertWriter,
     Dense,
     DenseWriter,
+    ExpectedWriter,
     Generated,
     GeneratedWriter,
     Impact,
@@ -35,6 +36,7 @@ from xsearch.retrieve import (
     TokensWriter,
 )
 from xsearch.retrieve.gpu import Kind as GpuKind
+from xsearch.retrieve.psq import Model
 from xsearch.storage import Files
 
 
@@ -107,6 +109,7 @@ PARTS: Mapping[str, OpenPart] = {
     "bm25": BM25Writer,
     "dense": DenseWriter,
     "pieces": ImpactWriter,
+    "expected": ExpectedWriter,
     "tokens": TokensWriter,
     "names": NamesWriter,
     "sparse": SparseWriter,
@@ -117,7 +120,7 @@ PARTS: Mapping[str, OpenPart] = {
 
 VECTORS = frozenset({"dense"})
 """Parts made of the windows of a batch."""
-PIECES = frozenset({"pieces", "tokens"})
+PIECES = frozenset({"pieces", "expected", "tokens"})
 """Parts made of the pieces of a batch."""
 FORMS = frozenset({"names"})
 """Parts made of the word forms of a batch."""
@@ -142,16 +145,18 @@ def open_retriever(
     pieces: Callable[[], PieceEncoder],
     device: str = "cpu",
     gpu: GpuKind = "flat",
+    model: Model = "bm25",
 ) -> Retriever:
     """The reader of a retriever's parts.
 
     generation: the folder that holds them. states: by part, as the manifest has them. pieces: loads, when first
     needed, the encoder whose pieces the index holds; to be kept instead of the encoder. device: where vectors of tokens
     are compared and large languages' vectors searched, as `encode.Runtime` has it; gpu: in what structure
-    (`retrieve.gpu`).
+    (`retrieve.gpu`). model: what psq makes of expected counts.
     """
     if name == "psq":
-        return PSQ(generation / "pieces", states.get("pieces", {}))
+        part = "expected" if "expected" in states else "pieces"
+        return PSQ(generation / part, states.get(part, {}), model=model)
     if name == "bm25":
         return BM25(generation / name, states.get(name, {}))
     if name == "late":

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import tomllib
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from xsearch.core.data import data_path
-from xsearch.core.errors import BadInput, UsageError
-from xsearch.engine.parts import RETRIEVERS
+from xsearch.core.errors import BadInput, UnknownLanguage, UsageError
+from xsearch.engine.parts import RETRIEVERS, parts_of
+from xsearch.lang import base_language, normalize_code
 from xsearch.rank.fusion import METHODS
 
 
@@ -40,6 +42,15 @@ class DenseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     codes: Literal["int8", "fp32", "fp16", "binary"] = "int8"
     search: Literal["auto", "exact"] = "auto"
     gpu: Literal["flat", "ivf-flat", "ivf-pq", "cagra"] = "flat"
+
+
+class PsqSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How words are found in translation. model: what is made of expected counts (`retrieve.psq`). langs: languages of
+    questions for which passages are translated when they are indexed; questions in others are translated when they are
+    asked."""
+
+    model: Literal["bm25", "hmm"] = "bm25"
+    langs: tuple[str, ...] = ()
 
 
 class ColbertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,6 +128,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dense: DenseSettings = DenseSettings()
     lucene: LuceneSettings = LuceneSettings()
     augment: AugmentSettings | None = None
+    psq: PsqSettings = PsqSettings()
     colbert: ColbertSettings = ColbertSettings()
     fusion: FusionSettings = FusionSettings()
     rerank: RerankSettings = RerankSettings()
@@ -148,6 +160,10 @@ def parse_recipe(text: str, where: str) -> Recipe:
     if recipe.rerank.depth < 0 or recipe.rerank.passages < 1:
         raise BadInput("rerank.depth is 0 or more, rerank.passages at least 1", where)
     _check_lucene(recipe.lucene, where)
+    try:
+        languages_asked(recipe)
+    except UnknownLanguage as error:
+        raise BadInput(f"psq.langs: {error}", where) from error
     if recipe.fusion.method not in METHODS:
         raise BadInput(f"unknown fusion '{recipe.fusion.method}': known are {', '.join(METHODS)}", where)
     if any(not weight >= 0 for weight in recipe.fusion.weights.values()):
@@ -163,11 +179,25 @@ def _check_lucene(lucene: LuceneSettings, where: str) -> None:
         raise BadInput("lucene.rm3.docs and terms are at least 1, weight between 0 and 1", where)
 
 
+def languages_asked(recipe: Recipe) -> list[str]:
+    """The languages of questions for which passages are translated, as tables name them."""
+    return list(dict.fromkeys(base_language(normalize_code(code)) for code in recipe.psq.langs))
+
+
+def recipe_parts(recipe: Recipe) -> list[str]:
+    """The parts of an index of this recipe."""
+    translated = recipe.psq.langs
+    own = (["expected"] if name == "psq" and translated else parts_of([name]) for name in recipe.retrievers)
+    return list(dict.fromkeys(chain.from_iterable(own)))
+
+
 def first_state(recipe: Recipe, part: str) -> dict[str, Any]:
     """The state of a part that holds nothing yet: what of the recipe it is to know."""
     if part == "lucene":
         settings: dict[str, Any] = msgspec.to_builtins(recipe.lucene)
         return settings
+    if part == "expected":
+        return {"langs": languages_asked(recipe)}
     if part == "colbert":
         return {"bits": recipe.colbert.bits}
     return {"codes": recipe.dense.codes, "search": recipe.dense.search} if part == "dense" else {}

@@ -46,7 +46,9 @@ class Snapshot:
         self._load = cache(partial(index_encoders, manifest, folder, runtime))
         pieces, device = partial(_pieces, self._load), (runtime or Runtime()).device
         self.retrievers: Mapping[str, Retriever] = {
-            name: open_retriever(name, generation, manifest.retrievers, pieces, device, self.recipe.dense.gpu)
+            name: open_retriever(
+                name, generation, manifest.retrievers, pieces, device, self.recipe.dense.gpu, self.recipe.psq.model
+            )
             for name in self.recipe.retrievers
         }
         self.groups, self.group_of_language = _groups(manifest.languages)

@@ -112,7 +112,9 @@ class ThenHere:
     def _finish(self, prepared: Prepared, encoded: Encoded) -> Ready:
         added = encode(self._encoders, prepared, self._kept)
         windows = encoded.windows if added.windows is None else added.windows
-        return prepared, replace(added, windows=windows, pieces=encoded.pieces, forms=encoded.forms)
+        return prepared, replace(
+            added, windows=windows, pieces=encoded.pieces, forms=encoded.forms, expected=encoded.expected
+        )
 
 
 def encode(encoders: Encoders, prepared: Prepared, kept: EncodedBatches | None = None) -> Encoded:
@@ -122,8 +124,13 @@ def encode(encoders: Encoders, prepared: Prepared, kept: EncodedBatches | None =
         return encoders.encode(prepared.texts, prepared.groups)
     added = kept.encode(encoders, prepared.texts, prepared.groups)
     others = encoders.static().encode(prepared.texts, prepared.groups)
-    windows = others.windows if added.windows is None else added.windows
-    return replace(added, windows=windows, pieces=others.pieces, forms=others.forms)
+    return _joined(added, others)
+
+
+def _joined(neural: Encoded, static: Encoded) -> Encoded:
+    """What neural encoders made of a batch, with what the others made of it."""
+    windows = static.windows if neural.windows is None else neural.windows
+    return replace(neural, windows=windows, pieces=static.pieces, forms=static.forms, expected=static.expected)
 
 
 class _Worker:

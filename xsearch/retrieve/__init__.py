@@ -7,6 +7,7 @@ from xsearch.retrieve.bm25 import BM25, BM25Writer
 from xsearch.retrieve.colbert import Colbert, ColbertWriter
 from xsearch.retrieve.dense import Dense, DenseWriter
 from xsearch.retrieve.evidence import Met, met_tokens
+from xsearch.retrieve.expected import ExpectedWriter
 from xsearch.retrieve.generated import Generated, GeneratedWriter
 from xsearch.retrieve.impact import Impact, ImpactWriter
 from xsearch.retrieve.lucene import Lucene, LuceneWriter
@@ -24,6 +25,7 @@ __all__ = [
     "ColbertWriter",
     "Dense",
     "DenseWriter",
+    "ExpectedWriter",
     "Generated",
     "GeneratedWriter",
     "Impact",

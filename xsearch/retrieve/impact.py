@@ -53,11 +53,13 @@ Entry = dict[str, int]
 @dataclass(frozen=True, slots=True, eq=False)
 class Terms:
     """What is posted of a batch: terms of every passage, as `Bags` has them, and their weights, integers above 0 (no
-    term twice in a passage), or None where a term weighs as much as it is often there."""
+    term twice in a passage), or None where a term weighs as much as it is often there. lengths: int64, of the
+    passages, None where they are the sums of the weights."""
 
     terms: NDArray[np.int32]
     starts: IntArray
     weights: NDArray[np.int64] | None = None
+    lengths: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -300,17 +302,19 @@ def _posted(numbers: IntArray, own: Terms) -> Postings:
     sizes = np.diff(own.starts)
     if own.weights is None:
         return count_tokens(numbers, own.terms, sizes)
-    return weigh_terms(numbers, own.terms, sizes, own.weights)
+    return weigh_terms(numbers, own.terms, sizes, own.weights, own.lengths)
 
 
 def _joined(parts: Sequence[Terms]) -> Terms:
     before = np.cumsum([0, *(len(part.terms) for part in parts)])
     starts = [part.starts[:-1] + start for part, start in zip(parts, before, strict=False)]
     weights = [part.weights for part in parts if part.weights is not None]
+    lengths = [part.lengths for part in parts if part.lengths is not None]
     return Terms(
         np.concatenate([part.terms for part in parts]),
         np.concatenate([*starts, before[-1:]]),
         np.concatenate(weights) if weights else None,
+        np.concatenate(lengths) if lengths else None,
     )
 
 
@@ -319,4 +323,9 @@ def _taken(terms: Terms, rows: IntArray) -> Terms:
     sizes = terms.starts[rows + 1] - terms.starts[rows]
     starts = np.concatenate(([0], np.cumsum(sizes)))
     places = np.arange(starts[-1]) + np.repeat(terms.starts[rows] - starts[:-1], sizes)
-    return Terms(terms.terms[places], starts, None if terms.weights is None else terms.weights[places])
+    return Terms(
+        terms.terms[places],
+        starts,
+        None if terms.weights is None else terms.weights[places],
+        None if terms.lengths is None else terms.lengths[rows],
+    )

@@ -5,7 +5,7 @@ One file, all integers little-endian, every array at a multiple of 8 bytes:
     bytes 0-7     magic 58 53 50 4f 53 54 00 01 (XSPOST, 0, version 1)
     bytes 8-47    int64: passages n, terms v, postings p, blocks b, bytes of a weight w (1, 2 or 4)
     numbers       uint32 (n,)     passage numbers, ascending, less that of the segment's first
-    lengths       uint32 (n,)     sum of the weights of the passage's postings
+    lengths       uint32 (n,)     of each passage: where nothing else is said, the sum of its postings' weights
     terms         uint32 (v,)     ascending
     starts        uint32 (v + 1,) the postings of term i are those from starts[i] to starts[i + 1]
     totals        uint64 (v,)     sum of the weights of each term
@@ -81,13 +81,19 @@ class Postings:
 
 
 def weigh_terms(
-    numbers: IntArray, terms: NDArray[np.integer], sizes: IntArray, weights: NDArray[np.integer]
+    numbers: IntArray,
+    terms: NDArray[np.integer],
+    sizes: IntArray,
+    weights: NDArray[np.integer],
+    lengths: IntArray | None = None,
 ) -> Postings:
-    """Postings of terms with weights given, above 0, no term twice in a passage; otherwise as `count_tokens`."""
+    """Postings of terms with weights given, above 0, no term twice in a passage; otherwise as `count_tokens`. lengths:
+    of the passages, int64 (n,), where they are not the sums of the weights."""
     rows = np.repeat(np.arange(len(numbers), dtype=np.int64), sizes)
     order = np.lexsort((rows, terms))
     found, first = np.unique(terms[order], return_index=True)
-    return assemble(numbers, found.astype(np.int64), np.append(first, len(order)), rows[order], weights[order])
+    starts = np.append(first, len(order))
+    return assemble(numbers, found.astype(np.int64), starts, rows[order], weights[order], lengths)
 
 
 def count_tokens(numbers: IntArray, tokens: NDArray[np.integer], sizes: IntArray) -> Postings:
@@ -103,10 +109,16 @@ def count_tokens(numbers: IntArray, tokens: NDArray[np.integer], sizes: IntArray
 
 
 def assemble(
-    numbers: IntArray, terms: IntArray, starts: IntArray, rows: IntArray, weights: NDArray[np.integer]
+    numbers: IntArray,
+    terms: IntArray,
+    starts: IntArray,
+    rows: IntArray,
+    weights: NDArray[np.integer],
+    lengths: NDArray[np.integer] | None = None,
 ) -> Postings:
-    """Postings with what follows from rows and weights: lengths, totals, maxima."""
-    lengths = np.bincount(rows, weights=weights, minlength=len(numbers))
+    """Postings with what follows from rows and weights: totals, maxima, and lengths where none are given."""
+    if lengths is None:
+        lengths = np.bincount(rows, weights=weights, minlength=len(numbers)).astype(np.int64)
     largest = int(weights.max(initial=0))
     kind = np.uint8 if largest < 1 << 8 else np.uint16 if largest < 1 << 16 else np.uint32
     narrow: Weights = weights.astype(kind)
@@ -147,7 +159,8 @@ def merge_postings(segments: Sequence[Postings]) -> Postings:
         weights[target] = segment.weights
         free[place] += count
         before += len(segment.numbers)
-    return assemble(np.concatenate([segment.numbers for segment in segments]), terms, starts, rows, weights)
+    numbers = np.concatenate([segment.numbers for segment in segments])
+    return assemble(numbers, terms, starts, rows, weights, np.concatenate([segment.lengths for segment in segments]))
 
 
 def serialised(postings: Postings) -> Iterator[bytes]:

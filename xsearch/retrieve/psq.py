@@ -16,6 +16,9 @@ w_q is the square root of what the encoder has learnt that the piece says. With 
 itself .466, .347, .415) and the HMM .452, .314, .396, each pair in its own pool.
 
 In the query's own language a piece is its own translation, which makes this monolingual BM25 over pieces.
+
+Where passages were translated when they were indexed (`retrieve.expected`), tf is read from the index, within half a
+step of its counts; df is the same.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from numpy.typing import NDArray
 
 from xsearch.core import Mask, Query, Ranking, Translations
 from xsearch.retrieve.best import Best
+from xsearch.retrieve.expected import PLACE, SCALE, unchanged
 from xsearch.retrieve.impact import Impact
 from xsearch.retrieve.scorers import BM25Scorer, Float64Array, Groups, HMMScorer, Scorer, idf
 
@@ -36,7 +40,8 @@ Model = Literal["bm25", "hmm"]
 
 
 class PSQ:
-    """One snapshot of the postings of pieces, asked through `Query.translations`; safe to search from several threads.
+    """One snapshot of the postings of pieces, or of expected counts (whose state has "langs"), asked through
+    `Query.translations`; safe to search from several threads.
 
     Raises `IndexDamaged` when a file is missing or does not fit the state.
     """
@@ -44,6 +49,8 @@ class PSQ:
     def __init__(self, folder: Path, state: Mapping[str, Any], *, model: Model = "bm25") -> None:
         self._postings = Impact(folder, state)
         self._model = model
+        self._translated: tuple[str, ...] = tuple(state.get("langs", ()))
+        self._unit = SCALE if "langs" in state else 1
 
     def search(
         self, query: Query, depth: int, allowed: Mask | None = None, langs: Collection[str] | None = None
@@ -63,7 +70,8 @@ class PSQ:
             weights = np.sqrt(query.pieces.weights.astype(np.float64))
             groups, scorer = self._asked(lang, weights, translations)
             background[lang] = (0.0, once(groups, scorer, self._average(lang)))
-            found.append(self._postings.best(lang, groups, scorer, depth, allowed))
+            looked_up = self._looked_up(lang, query, groups, translations)
+            found.append(self._postings.best(lang, looked_up, scorer, depth, allowed))
         best = Best.merge(found, sum(len(part.scores) for part in found))
         return Ranking.of(best.passages, best.scores, background)
 
@@ -93,13 +101,27 @@ class PSQ:
         statistics = self._postings.statistics(lang)
         return statistics.tokens / max(1, statistics.passages)
 
+    def _looked_up(self, lang: str, query: Query, groups: Groups, translations: Translations) -> Groups:
+        """The terms to look up for `groups`: those themselves, or, where they were translated into the query's language
+        when they were indexed, one for each piece of the query."""
+        asked = {code.partition("-")[0] for code, _ in query.langs}
+        place = next((i for i, code in enumerate(self._translated, start=1) if asked == {code} != {lang}), 0)
+        if place and query.pieces is not None:
+            tokens = query.pieces.tokens.astype(np.int64)
+            terms = np.where(unchanged(translations, tokens), tokens, place << PLACE | tokens)
+            return Groups(np.arange(len(terms) + 1), terms, np.full(len(terms), 1.0 / self._unit))
+        if self._unit > 1:
+            return Groups(groups.starts, groups.terms, groups.coefficients / self._unit)
+        return groups
+
     def _asked(self, lang: str, weights: Float64Array, translations: Translations) -> tuple[Groups, Scorer]:
         groups = Groups(
             translations.starts, translations.tokens.astype(np.int64), translations.probabilities.astype(np.float64)
         )
         # A piece without a translation (a function word) is not asked for: it must not count as one not found.
         weights = np.where(np.diff(groups.starts) > 0, weights, 0.0)
-        passages, times = self._postings.counts(lang, groups.terms)
+        passages, weighed = self._postings.counts(lang, groups.terms)
+        times = weighed / self._unit
         statistics = self._postings.statistics(lang)
         if self._model == "hmm":
             background = expectation(groups, times) / max(1, statistics.tokens)
@@ -109,7 +131,7 @@ class PSQ:
         return groups, BM25Scorer(importance, self._average(lang))
 
 
-def expectation(groups: Groups, counts: NDArray[np.integer]) -> Float64Array:
+def expectation(groups: Groups, counts: NDArray[np.number]) -> Float64Array:
     """Σ_t c_it · count(t) of every group i, float64 (g,)."""
     sums = np.concatenate(([0.0], np.cumsum(groups.coefficients * counts)))
     return sums[groups.starts[1:]] - sums[groups.starts[:-1]]
