@@ -1,6 +1,7 @@
 """Training on top of an encoder: what it adds to the vocabulary, where new words begin, and that the rest stays."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,10 +9,18 @@ import pytest
 import xsearch
 from xsearch.cli.app import main
 from xsearch.core import BadInput, UsageError
+from xsearch.core.data import data_path
 from xsearch.encode import load_encoder, read_card
 from xsearch.encode.codes import CodedRows
 from xsearch.encode.unigram import START, Unigram
+from xsearch.engine.tables import find_tables
+from xsearch.lang.translation import TranslationTables
 from xsearch.train import fitting, load_recipe, train_static
+from xsearch.train.align import TablesCard, load_tables_recipe, train_tables
+from xsearch.train.align.further import BaseTables, base_card, joined
+from xsearch.train.align.pruning import JointCounts
+from xsearch.train.align.recipe import Pruning
+from xsearch.train.align.recipe import overridden as overridden_tables
 from xsearch.train.evaluate_static import tatoeba_accuracy
 from xsearch.train.extension import extended, extended_rows
 from xsearch.train.further import coded_further, further_start
@@ -189,6 +198,97 @@ def test_what_cannot_be_is_said(made, tmp_path, monkeypatch):
         train_static(recipe, tmp_path, tmp_path / "out")
     with pytest.raises(UsageError, match="--from"):
         overridden(load_recipe(folder / "base.toml"), extend=("ga",))
+
+
+TABLES = """
+name = "tiny-tables"
+languages = ["de"]
+least_pairs = 50
+licence = "CC-BY-SA-4.0"
+[[sources]]
+files = "base/*.jsonl"
+"""
+
+
+@pytest.fixture(scope="module")
+def tables(made):
+    """Tables of the base, and such as are built on them, beside the encoders."""
+    folder, _, _ = made
+    (folder / "tables.toml").write_text(TABLES)
+    (folder / "known").mkdir()
+    for path in [folder / "out/tiny.toml", folder / "out/more.toml"]:
+        shutil.copy(path, folder / "known")
+        shutil.copytree(folder / "out" / path.stem, folder / "known" / path.stem)
+    base, more = load_encoder(folder / "known/tiny.toml"), load_encoder(folder / "known/more.toml")
+    train_tables(load_tables_recipe(folder / "tables.toml"), base, folder, folder / "known")
+    recipe = load_tables_recipe(data_path("encoders/recipes/tables-further.toml"))
+    chosen = overridden_tables(recipe, str(folder / "known/tiny-tables.toml"), "more-tables")
+    return folder, train_tables(chosen, more, folder / "mine", folder / "out"), more
+
+
+def test_tables_gain_languages_and_keep_the_others(made, tables):
+    folder, card, _ = tables
+    base = TranslationTables.open(folder / "known/tiny-tables.tables")
+    built = TranslationTables.open(folder / "out/more-tables.tables")
+    assert set(built.pairs()) == {("en", "de"), ("en", "nqo"), ("en", "war")}
+    assert built.supports("en", "de") == base.supports("en", "de") > 0.9
+    assert min(built.supports("en", "war"), built.supports("nqo", "war")) > 0.9
+    tokens = base.pieces("en")
+    one, two = (tables.translate(tokens, "en", ["de"])["de"] for tables in (base, built))
+    assert np.array_equal(one.tokens, two.tokens)
+    np.testing.assert_allclose(one.probabilities, two.probabilities, atol=0.02)
+    assert card.base.startswith("tiny-tables ")
+    assert card.licence == "CC-BY-SA-4.0"
+    assert set(card.learnt) == {"en-nqo", "en-war"}
+    assert set(card.entries) == {"en-de", "en-nqo", "en-war"}
+    assert [source.name for source in card.sources] == ["base/rows.jsonl", "more.tsv", "rows.jsonl"]
+
+
+def test_an_extended_encoder_uses_the_tables_beside_it_or_those_of_its_base(made, tables):
+    folder, _, more = tables
+    beside = find_tables(None, more, folder / "out")
+    assert beside is not None
+    assert beside.vocabulary == more.vocabulary
+    of_the_base = find_tables(None, more, folder / "known")
+    assert of_the_base is not None
+    assert of_the_base.vocabulary == more.card.extends[0] != more.vocabulary
+    assert find_tables(str(folder / "known/tiny-tables.tables"), more).supports("en", "de") > 0.9
+    assert find_tables(None, more) is None
+    with pytest.raises(UsageError, match="not of the pieces"):
+        find_tables(str(folder / "out/more-tables.tables"), load_encoder(folder / "out/tiny.toml"))
+
+
+def test_an_index_finds_words_in_translation_by_what_was_trained(made, tables, monkeypatch):
+    folder, _, test = made
+    # Sixty words make a language of frequent ones, which say little.
+    monkeypatch.setattr("xsearch.engine.tables.FUNCTION_WORD", 0.0)
+    with xsearch.create(folder / "index", recipe="psq", encoder=str(folder / "out/more.toml")) as index:
+        with index.writer() as writer:
+            for number, row in enumerate(test[:30]):
+                for lang in ("war", "de"):
+                    writer.add(xsearch.Document(id=f"{number}.{lang}", text=row[lang], lang=lang))
+        for lang in ("war", "de"):
+            found = [index.search(row["en"], k=1, lang="en", to=[lang])[0].id for row in test[:30]]
+            assert sum(found[n] == f"{n}.{lang}" for n in range(30)) >= 27
+
+
+def test_counts_of_a_table_that_is_there_are_added_by_sentence_pairs():
+    """Three quarters of the sentence pairs are the base's: so are three quarters of the counts."""
+    ones = np.ones(1, dtype=np.int64)
+    known = JointCounts(ones * 4, ones * 7, np.ones(1, dtype=np.float32))
+    own = JointCounts(np.array([4, 4]), np.array([7, 8]), np.array([2, 6], dtype=np.float32))
+    card = TablesCard("t", "tables", "", "", "", "", "", 0, sentence_pairs={"en-de": 300})
+    base = BaseTables({("en", "de"): known}, {("en", "de"): (0.9, 0.9)}, card)
+    table = joined(base, {("en", "de"): own}, {("en", "de"): 100}, Pruning())["en", "de"]
+    assert dict(zip(table.right.tolist(), table.counts.tolist(), strict=True)) == pytest.approx({7: 26.0, 8: 6.0})
+
+
+def test_tables_that_nobody_knows(tmp_path):
+    with pytest.raises(UsageError, match="no translation tables 'nothing'"):
+        base_card("nothing")
+    (tmp_path / "a.toml").write_text('name = "x"')
+    with pytest.raises(BadInput, match="not a card"):
+        base_card(str(tmp_path / "a.toml"))
 
 
 KNOWN = [("<unk>", 0.0), (START, -3.0), *((c, -6.0) for c in "abcdefghij"), ("ab", -4.0), (START + "cd", -5.0)]

@@ -30,9 +30,7 @@ def _group() -> None:
 
 @app.command()
 def static(
-    recipe: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A recipe, as those in encoders/recipes.", show_default=False)
-    ] = None,
+    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="A recipe, as those in encoders/recipes.")] = None,
     base: Annotated[
         str,
         typer.Option("--from", metavar="NAME|PATH", help="A static encoder to train on top of: xsearch-static-v2."),
@@ -89,24 +87,39 @@ def static(
 
 @app.command()
 def align(
-    recipe: Annotated[Path, typer.Option(metavar="FILE", help="A recipe, as encoders/recipes/tables-v1.toml.")],
+    recipe: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A recipe, as encoders/recipes/tables-v1.toml.", show_default=False),
+    ] = None,
+    base: Annotated[
+        str, typer.Option("--from", metavar="NAME|PATH", help="Tables to build on: xsearch-tables-v1.")
+    ] = "",
     data: Data = Path("."),
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where card and tables go.")] = Path("trained"),
     encoder: Annotated[
         str | None, typer.Option(metavar="NAME|PATH", help="The static encoder whose pieces are aligned.")
     ] = None,
+    name: Annotated[str, typer.Option(help="Of the tables, instead of the recipe's.")] = "",
+    exclude: TrainingExclude = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes, each aligning one pair of languages.")] = 1,
 ) -> None:
     """Learn translation tables from parallel text. What is done stays: the same command again goes on.
 
+    Tables beside the card of an encoder are found by `xsearch index --encoder`.
+
     \b
     xsearch train align --recipe encoders/recipes/tables-v1.toml --data ./data --out trained
+    xsearch train align --from xsearch-tables-v1 --encoder trained/law.toml --data ./law --out trained
     """
     from xsearch.cli.progress import Progress, say
     from xsearch.core import UsageError
+    from xsearch.core.data import data_path
     from xsearch.encode import StaticEncoder, load_encoder
     from xsearch.train.align import load_tables_recipe, train_tables
+    from xsearch.train.align.recipe import overridden
 
+    if recipe is None and not base:
+        raise UsageError("name a --recipe to learn by, or tables to build on: --from xsearch-tables-v1")
     loaded = load_encoder(encoder)
     if not isinstance(loaded, StaticEncoder):
         raise UsageError(f"{loaded.card.name} has no pieces to align: name a static encoder")
@@ -116,13 +129,14 @@ def align(
         progress.unit, progress.total = ("texts" if stage in ("read", "tokenise") else "tables"), total
         progress.update(done, f" ({stage})")
 
-    card = train_tables(load_tables_recipe(recipe), loaded, data, out, workers, on_progress)
+    given = load_tables_recipe(recipe or data_path("encoders/recipes/tables-further.toml"))
+    chosen = overridden(given, base, name, tuple(exclude or ()))
+    card = train_tables(chosen, loaded, data, out, workers, on_progress)
     progress.clear()
-    say(f"{out / card.name}.toml: {len(card.there)} tables, {card.bytes / 2**20:.1f} MiB, {progress.seconds:,.0f} s")
-    for name in sorted(card.there):
-        say(
-            f"  {name}: {card.there[name]:.2f} there, {card.back.get(name, 0):.2f} back, {card.entries[name]:,} entries"
-        )
+    say(f"{out / card.name}.toml: {len(card.entries)} tables, {card.bytes / 2**20:.1f} MiB, {progress.seconds:,.0f} s")
+    for pair in sorted(card.learnt or card.entries):
+        there, back = card.there.get(pair, 0), card.back.get(pair, 0)
+        say(f"  {pair}: {there:.2f} there, {back:.2f} back, {card.entries[pair]:,} entries")
 
 
 @app.command()

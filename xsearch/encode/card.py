@@ -107,7 +107,7 @@ def write_toml(card: msgspec.Struct, path: Path) -> None:
     lines = []
     plain: dict[str, Any] = msgspec.to_builtins(card)
     tables = {key: value for key, value in plain.items() if isinstance(value, dict)}
-    defaults = {field.name: field.default for field in msgspec.structs.fields(EncoderCard)}
+    defaults = {field.name: field.default for field in msgspec.structs.fields(type(card))}
     lines += [
         f"{key} = {_value(value)}"
         for key, value in plain.items()

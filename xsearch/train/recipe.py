@@ -169,7 +169,7 @@ def overridden(
     steps: int | None = None,
 ) -> StaticRecipe:
     """The recipe with what a user has said instead, where it is not empty: the encoder to train on top of, the name,
-    the languages whose words become pieces, further files to exclude, the steps of every cycle. Raises `UsageError` for
+    the languages whose words become pieces, files to exclude, the steps of every cycle. Raises `UsageError` for
     `extend` without base."""
     further = recipe.further
     if base:
@@ -183,7 +183,7 @@ def overridden(
     if steps:
         cycles = tuple(msgspec.structs.replace(cycle, steps=steps) for cycle in cycles)
     objective = msgspec.structs.replace(recipe.objective, cycles=cycles)
-    excluded = (*recipe.exclude, *(str(path.resolve()) for path in exclude))
+    excluded = tuple(str(path.resolve()) for path in exclude) or recipe.exclude
     return msgspec.structs.replace(
         recipe, further=further, name=name or recipe.name, exclude=excluded, objective=objective
     )

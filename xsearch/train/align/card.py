@@ -10,11 +10,13 @@ from xsearch.encode import SourceNote
 class TablesCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Translation tables, as their TOML file describes them.
 
-    fingerprint: of the weights. pieces: of the vocabulary, which is that of `encoder`. files: the tables, relative to
-    the card; bytes: their size. scores: means over all tables. By table ("en-de"): sentence_pairs it was learnt from;
-    entries; there and back, from its first language and into it, the share of sentences kept from training whose
-    translation is found first among up to 300 by the table alone; word_there and word_back, of single pieces in rows of
-    dictionaries kept from training, the share whose likeliest translation stands in the row.
+    fingerprint: of the weights. base: name and fingerprint of the tables that these were built on, whose figures stand
+    here for what was not learnt anew; learnt: the tables that were. pieces: of the vocabulary, which is that of
+    `encoder`. files: the tables, relative to the card; bytes: their size. scores: means over all tables that were
+    learnt. By table ("en-de"): sentence_pairs it was learnt from; entries; there and back, from its first language and
+    into it, the share of sentences kept from training whose translation is found first among up to 300 by the table
+    alone; word_there and word_back, of single pieces in rows of dictionaries kept from training, the share whose
+    likeliest translation stands in the row.
     """
 
     name: str
@@ -25,6 +27,8 @@ class TablesCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     encoder: str
     files: str
     bytes: int
+    base: str = ""
+    learnt: tuple[str, ...] = ()
     description: str = ""
     recipe: str = ""
     scores: dict[str, float] = {}

@@ -11,14 +11,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from xsearch.core import BadInput, EncoderMismatch, UsageError
+from xsearch.core import BadInput, UsageError
 from xsearch.encode import StaticEncoder
 from xsearch.encode.static import begins_word
 from xsearch.encode.unigram import START
 from xsearch.lang.translation import DEFAULT_LIMITS, Limits, TranslationTables
-from xsearch.lang.translation_file import Header, TableFile, read_tables, write_tables
+from xsearch.lang.translation_file import Header, write_tables
 from xsearch.train.align.pruning import JointCounts, pair_table
-from xsearch.train.align.training import Pair, vocabularies
+from xsearch.train.align.stored import read_joint
+from xsearch.train.align.training import vocabularies
 
 WordTable = dict[str, dict[str, float]]
 
@@ -85,7 +86,7 @@ def import_words(table: WordTable, encoder: StaticEncoder, source: str, target: 
     translation. What is imported counts as fully trusted (score 1). Returns the new header. Raises `BadInput` when no
     word can be spelled, `EncoderMismatch` when `into` holds tables of another vocabulary.
     """
-    joint, scores = _read_joint(into, encoder) if into.exists() else ({}, {})
+    joint, scores = read_joint(into, encoder) if into.exists() else ({}, {})
     for pair in ((source, target), (target, source)):
         joint.pop(pair, None)
     joint[source, target] = _in_pieces(table, encoder)
@@ -116,22 +117,3 @@ def _in_pieces(table: WordTable, encoder: StaticEncoder) -> JointCounts:
     unique, inverse = np.unique(keys, return_inverse=True)
     sums = np.bincount(inverse, weights=weights, minlength=len(unique)).astype(np.float32)
     return JointCounts(*np.divmod(unique, encoder.card.vocabulary), sums)
-
-
-def _read_joint(path: Path, encoder: StaticEncoder) -> tuple[dict[Pair, JointCounts], dict[Pair, tuple[float, float]]]:
-    """All tables of a file and their scores."""
-    file = read_tables(path)
-    if file.header.pieces != encoder.vocabulary:
-        raise EncoderMismatch(f"{path}: its tables are not of the pieces of encoder {encoder.card.name}")
-    tables = TranslationTables(file, path)
-    joint = {(p.rows, p.columns): _joint(file, tables, k) for k, p in enumerate(file.header.pairs)}
-    return joint, {(p.rows, p.columns): (p.there, p.back) for p in file.header.pairs}
-
-
-def _joint(file: TableFile, tables: TranslationTables, pair: int) -> JointCounts:
-    entry = file.header.pairs[pair]
-    starts = file.starts(pair)
-    part = slice(int(starts[0]), int(starts[-1]))
-    left = np.repeat(tables.pieces(entry.rows), np.diff(starts))
-    weights = np.exp2(-file.codes[part].astype(np.float32) / file.header.levels)
-    return JointCounts(left, tables.pieces_at(entry.columns, file.places[part].astype(np.int64)), weights)

@@ -45,15 +45,18 @@ class Pruning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class TablesRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole recipe.
 
-    languages: those with a table to and from English. variants: codes in the data whose texts count as another's.
-    direct: pairs "de-fr" with a table of their own. least_pairs: a pair of languages with fewer sentence pairs is left
-    out. floor: one that scores less is listed as not supported. A source's `weight` is what a row of it counts.
+    base: tables to build on, by name or path: then `sources` may be left out, for all files of the data folder, and
+    `languages`, for all it has. languages: those with a table to and from English. variants: codes in the data whose
+    texts count as another's. direct: pairs "de-fr" with a table of their own. least_pairs: a pair of languages with
+    fewer sentence pairs is left out. floor: one that scores less is listed as not supported. A source's `weight` is
+    what a row of it counts.
     exclude: globs, relative to the data folder, of files whose texts may not be learnt from.
     """
 
     name: str
-    sources: tuple[Source, ...]
-    languages: tuple[str, ...]
+    sources: tuple[Source, ...] = ()
+    languages: tuple[str, ...] = ()
+    base: str = ""
     exclude: tuple[str, ...] = ()
     variants: dict[str, str] = {}
     direct: tuple[str, ...] = ()
@@ -82,6 +85,16 @@ def load_tables_recipe(path: Path) -> TablesRecipe:
     return recipe
 
 
+def overridden(recipe: TablesRecipe, base: str = "", name: str = "", exclude: tuple[Path, ...] = ()) -> TablesRecipe:
+    """The recipe with what a user has said instead, where it is not empty."""
+    return msgspec.structs.replace(
+        recipe,
+        base=base or recipe.base,
+        name=name or recipe.name,
+        exclude=tuple(str(path.resolve()) for path in exclude) or recipe.exclude,
+    )
+
+
 def _split(pair: str) -> tuple[str, str]:
     rows, _, columns = pair.partition("-")
     return rows, columns
@@ -90,8 +103,8 @@ def _split(pair: str) -> tuple[str, str]:
 def _check(recipe: TablesRecipe, path: Path) -> None:
     alignment, pruning = recipe.alignment, recipe.pruning
     problems = {
-        "no sources": not recipe.sources,
-        "no languages": not recipe.languages,
+        "no sources": not (recipe.sources or recipe.base),
+        "no languages": not (recipe.languages or recipe.base),
         "'en' is the language all others are paired with: leave it out of `languages`": "en" in recipe.languages,
         "a language stands twice in `languages`": len(set(recipe.languages)) < len(recipe.languages),
         "`direct` must name pairs of two `languages`, as 'de-fr'": any(

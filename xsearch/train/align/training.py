@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from multiprocessing import get_context
@@ -17,15 +17,16 @@ from xsearch.encode.card import write_toml
 from xsearch.lang.translation import TranslationTables
 from xsearch.lang.translation_file import SUFFIX, PairTable, write_tables
 from xsearch.train.align.card import TablesCard
+from xsearch.train.align.further import completed, found_languages, joined, on_top_of, read_base
 from xsearch.train.align.pair import align_pair, read_pair
 from xsearch.train.align.prepared import Prepared, prepare
 from xsearch.train.align.pruning import JointCounts, pair_table
 from xsearch.train.align.recipe import TablesRecipe
 from xsearch.train.align.scoring import Scores, score_pair
+from xsearch.train.align.stored import Pair
 from xsearch.train.static import source_notes
 
 OnProgress = Callable[[str, int, int], None]
-Pair = tuple[str, str]
 
 
 def train_tables(
@@ -42,16 +43,21 @@ def train_tables(
     The folder ``out/NAME.work`` holds prepared text and finished pairs until all is done: a run that was interrupted
     goes on from there. With more than one worker, pairs are aligned in processes. The same input gives the same file.
     on_progress gets a stage ("read", "tokenise", "align", "score"), how much is done, and of how much. Raises
-    `BadInput` for data that cannot be used.
+    `BadInput` for data that cannot be used, and where the recipe builds on tables, as `read_base`.
     """
     work = out / f"{recipe.name}.work"
+    base = read_base(recipe.base, encoder) if recipe.base else None
+    recipe = completed(recipe, base.card, data) if base else recipe
     prepared = prepare(recipe, encoder, data, work, on_progress)
+    recipe = found_languages(recipe, prepared, base) if base else recipe
     sizes = dict(_align_all(recipe, work, workers, on_progress))
-    joint = {pair: table for pair in recipe.pairs() if len(table := read_pair(work, *pair))}
-    if not joint:
+    own = {pair: table for pair in recipe.pairs() if len(table := read_pair(work, *pair))}
+    if not own:
         raise BadInput(f"no pair of languages has {recipe.least_pairs} sentence pairs", str(data))
+    joint = joined(base, own, sizes, recipe.pruning) if base else own
     path = out / f"{recipe.name}{SUFFIX}"
-    scores = _write_scored(path, joint, encoder, prepared, recipe, on_progress)
+    known = base.scores if base else {}
+    scores = _write_scored(path, joint, known, encoder, prepared, recipe, on_progress)
     tables = TranslationTables.open(path)
     card = TablesCard(
         name=recipe.name,
@@ -72,10 +78,11 @@ def train_tables(
         back=_told(scores, lambda both: both[1].sentences),
         word_there=_told(scores, lambda both: both[0].words),
         word_back=_told(scores, lambda both: both[1].words),
-        sentence_pairs={_name(pair): sizes[pair] for pair in joint},
+        sentence_pairs={_name(pair): sizes[pair] for pair in own},
         entries={_name(pair): len(table) for pair, table in joint.items()},
         sources=source_notes(data, prepared.contents.files, recipe.sources),
     )
+    card = on_top_of(base.card, card) if base else card
     write_toml(card, out / f"{recipe.name}.toml")
     shutil.rmtree(work)
     return card
@@ -100,21 +107,24 @@ def _align_all(recipe: TablesRecipe, work: Path, workers: int, on_progress: OnPr
 def _write_scored(
     path: Path,
     joint: dict[Pair, JointCounts],
+    known: Mapping[Pair, tuple[float, float]],
     encoder: StaticEncoder,
     prepared: Prepared,
     recipe: TablesRecipe,
     on_progress: OnProgress,
 ) -> dict[Pair, tuple[Scores, Scores]]:
-    """Write the file twice: without scores, to measure what will be used, and with them."""
+    """Write the file twice: without scores, to measure what will be used, and with them. Those that are `known` stay:
+    they were measured on more kinds of text."""
     languages = vocabularies(joint)
     tables = [pair_table(joint[a, b], a, b, languages[a], languages[b]) for a, b in joint]
     write_tables(path, encoder.card.vocabulary, encoder.vocabulary, languages, tables)
     opened = TranslationTables.open(path)
+    asked = [pair for pair in joint if pair in recipe.pairs()]
     scores = {}
-    for done, pair in enumerate(joint, 1):
+    for done, pair in enumerate(asked, 1):
         scores[pair] = score_pair(opened, prepared, recipe, *pair)
-        on_progress("score", done, len(joint))
-    rated = [_rated(table, *scores[table.rows, table.columns], recipe.floor) for table in tables]
+        on_progress("score", done, len(asked))
+    rated = [_rated(table, known, scores, recipe.floor) for table in tables]
     write_tables(path, encoder.card.vocabulary, encoder.vocabulary, languages, rated)
     return scores
 
@@ -128,13 +138,20 @@ def vocabularies(joint: dict[Pair, JointCounts]) -> dict[str, IntArray]:
     return {code: np.unique(np.concatenate(parts)) for code, parts in found.items()}
 
 
-def _rated(table: PairTable, there: Scores, back: Scores, floor: float) -> PairTable:
+def _rated(
+    table: PairTable,
+    known: Mapping[Pair, tuple[float, float]],
+    scores: Mapping[Pair, tuple[Scores, Scores]],
+    floor: float,
+) -> PairTable:
     """The table with its scores; 0, not supported, for what is below the floor or could not be measured."""
+    pair = table.rows, table.columns
+    there, back = known.get(pair) or (each.sentences for each in scores[pair])
+    return replace(table, there=_above(there, floor), back=_above(back, floor))
 
-    def rate(scores: Scores) -> float:
-        return scores.sentences if scores.sentences is not None and scores.sentences >= floor else 0.0
 
-    return replace(table, there=rate(there), back=rate(back))
+def _above(score: float | None, floor: float) -> float:
+    return score if score is not None and score >= floor else 0.0
 
 
 def _told(
