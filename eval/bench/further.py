@@ -5,7 +5,8 @@
 A language that the encoder does not know at all is made of one for which there are tests: Swahili with its letters
 replaced by N'Ko's (`letters`: nothing can be spelled), or by each other, vowels by vowels (`words`: all is spelled, in
 pieces that mean other things). `swahili` and `irish` are these languages as they are, of which the encoder has seen the
-same text already, among that of all others. The text is that of the shared data in English and the language alone; the tests, in no way trained on, are disguised alike.
+same text already, among that of all others. The text is that of the shared data in English and the language alone; the
+tests, in no way trained on, are disguised alike.
 
 Measured before and after: of the language, Tatoeba's accuracy, foreign to English, and nDCG@10 of news between it and
 English; of the others, the mean accuracy over Tatoeba's first sentences in XTREME's languages, and nDCG@10 across ten
