@@ -100,7 +100,8 @@ def measure_bm25s(documents: Path, folder: Path, _: str) -> dict[str, float]:
 
 
 def measure_queries(documents: Path, folder: Path, _: str) -> dict[str, float]:
-    """500 queries of 3 to 6 words in the documents' languages, one thread, k = 10, hits with snippets."""
+    """500 queries of 3 to 6 words in the documents' languages, one thread, k = 10: hits with snippets ("all"), without
+    ("ranked"), and by single retrievers."""
     import numpy as np
 
     import xsearch
@@ -117,14 +118,14 @@ def measure_queries(documents: Path, folder: Path, _: str) -> dict[str, float]:
     index.search(queries[0])
     opened = time.perf_counter() - started
     results: dict[str, float] = {"open_and_first_query_ms": 1000 * opened}
-    for name in ("all", "bm25", "dense"):
-        chosen = None if name == "all" else [name]
+    for name in ("all", "ranked", "bm25", "dense"):
+        chosen = None if name in ("all", "ranked") else [name]
         for query in queries[:50]:
             index.search(query, retrievers=chosen)
         taken, busy = [], []
         for query in queries[50:]:
             started, worked = time.perf_counter(), time.process_time()
-            index.search(query, retrievers=chosen)
+            index.search(query, retrievers=chosen, snippets=name != "ranked")
             taken.append(1000 * (time.perf_counter() - started))
             busy.append(1000 * (time.process_time() - worked))
         results[f"{name}_p50_ms"], results[f"{name}_p99_ms"] = map(float, np.percentile(taken, [50, 99]))

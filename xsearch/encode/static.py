@@ -25,7 +25,7 @@ from xsearch.encode.card import EncoderCard
 from xsearch.encode.codes import CodedRows, DecodedRows
 from xsearch.encode.pooling import sum_bags, unit_rows
 from xsearch.encode.subwords import Place, Subwords
-from xsearch.encode.unigram import START, Pieces
+from xsearch.encode.unigram import START, Pieces, Vocabulary
 
 LANGUAGE_FLOOR = 0.05
 UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
@@ -267,4 +267,6 @@ def _unpack(packed: bytes) -> Pieces:
     length = int.from_bytes(packed[:4], "little")
     names = packed[4 : 4 + length].decode().split("\n")
     scores = np.frombuffer(packed[4 + length :], dtype="<f2").astype(np.float64)
-    return list(zip(names, scores.tolist(), strict=True))
+    if len(names) != len(scores):
+        raise ValueError(f"{len(names)} pieces but {len(scores)} scores")
+    return Vocabulary(names, scores)

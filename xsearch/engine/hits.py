@@ -18,12 +18,16 @@ from xsearch.rank import WIDTH, Fused, snippet, word_matches
 from xsearch.storage import StoredPassage
 
 
-def make_hits(snapshot: Snapshot, found: Found, explain: bool) -> list[Hit]:
-    """The hits of a search, best first."""
+def make_hits(snapshot: Snapshot, found: Found, explain: bool, show: bool = True) -> list[Hit]:
+    """The hits of a search, best first; with snippets if they are to be shown."""
     passages = snapshot.store.passages(found.passages)
-    matches = passage_matches(snapshot, found.query, passages)
+    matches: list[list[WordMatch]] = [[] for _ in passages]
+    if show or explain:
+        matches = passage_matches(snapshot, found.query, passages)
     met = token_matches(snapshot, found, passages) if explain else [()] * len(passages)
-    snippets = make_snippets(snapshot, found.query, passages, matches)
+    snippets: list[tuple[str, list[tuple[int, int]]]] = [("", [])] * len(passages)
+    if show:
+        snippets = make_snippets(snapshot, found.query, passages, matches)
     questions = question_matches(snapshot, found)
     hits = []
     ranked = zip(passages, matches, met, snippets, questions, found.scores, found.rows, strict=True)

@@ -135,6 +135,7 @@ class Index:
         rerank_budget: float | None = None,
         exact: bool = False,
         explain: bool = False,
+        snippets: bool = True,
     ) -> list[Hit]:
         """The best `k` documents for `text`, whatever their language.
 
@@ -143,7 +144,8 @@ class Index:
         language found. rerank: a reranker's name or path, or one of your own (`xsearch.rank.rerank.Reranker`); it
         scores the best `rerank_depth` documents again, of each the `rerank_passages` found first, for at most
         `rerank_budget` seconds. exact: have `dense` and `colbert` score every passage, however many there are.
-        explain: fill `Hit.explain`, `Hit.matches`, `Hit.met`, `Hit.rerank`.
+        explain: fill `Hit.explain`, `Hit.matches`, `Hit.met`, `Hit.rerank`. snippets: find the sentence of each passage
+        to show; without, `Hit.snippet` is empty, and a short question takes two thirds of the time.
         Raises `UsageError`, `UnknownLanguage`, `FilterError`.
         """
         options = SearchOptions(
@@ -162,7 +164,7 @@ class Index:
             exact,
         )
         snapshot = self.snapshot
-        return make_hits(snapshot, search(snapshot, text, options), explain)
+        return make_hits(snapshot, search(snapshot, text, options), explain, snippets)
 
     def find(self, text: str, options: SearchOptions | None = None) -> tuple[Snapshot, Found]:
         """A search before its hits are made, with the snapshot it ran on."""
