@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from xsearch.encode import unigram
 from xsearch.encode.stretches import Stretches, StretchTable
 from xsearch.encode.subwords import Subwords
-from xsearch.encode.unigram import START, UNKNOWN_PENALTY, Unigram
+from xsearch.encode.unigram import START, UNKNOWN_PENALTY, Unigram, Vocabulary
 from xsearch.encode.viterbi import KeyTable
 
 ALPHABET = "abcß語"
@@ -38,9 +38,24 @@ def best_by_enumeration(word):
     return best
 
 
+def test_a_vocabulary_is_its_pairs():
+    vocabulary = Vocabulary.of(PIECES)
+    assert list(vocabulary) == [vocabulary[i] for i in range(len(vocabulary))] == list(PIECES)
+    assert vocabulary[1:3] == list(PIECES)[1:3]
+    assert Vocabulary.of(vocabulary) is vocabulary
+    assert all(len(piece) <= vocabulary.longest()[piece[0]] for piece, _ in PIECES if piece)
+
+
+def test_a_bound_on_pieces_changes_nothing(monkeypatch):
+    words = ["aba", "abba", "aab" * 30, "ccab"]
+    free = [Unigram(PIECES).segment(word) for word in words]
+    monkeypatch.setattr("xsearch.encode.unigram.SOME_WORDS", -1)
+    assert [Unigram(PIECES).segment(word) for word in words] == free
+
+
 @given(st.text(ALPHABET, min_size=1, max_size=9))
 def test_segmentation_is_the_best_of_all(word):
-    found = Unigram(PIECES)._segment(word)
+    found = Unigram(PIECES).segment(word)
     unknown = min(s for _, s in PIECES) - UNKNOWN_PENALTY
     assert sum(PIECES[piece][1] if piece else unknown for piece in found) == pytest.approx(best_by_enumeration(word))
 

@@ -1,6 +1,7 @@
 """The collection that ships, asked across languages: what the README promises."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,12 @@ def test_the_questions_of_the_demo_find_documents_of_several_languages(demo):
         hits = demo.search(text, k=10, to=to)
         assert len({hit.lang for hit in hits}) >= 3
         assert all(hit.snippet for hit in hits)
+
+
+def test_hits_without_snippets_are_the_same_but_for_them(demo):
+    text = QUESTIONS[0][0]
+    shown, plain = demo.search(text), demo.search(text, snippets=False)
+    assert all(hit.snippet for hit in shown)
+    assert plain == [replace(hit, snippet="", spans=()) for hit in shown]
+    explained = demo.search(text, snippets=False, explain=True)
+    assert [hit.matches for hit in explained] == [hit.matches for hit in demo.search(text, explain=True)]
