@@ -6,7 +6,6 @@ import numpy as np
 
 from xsearch.core import Bags, PassageBatch, Query, QueryPieces
 from xsearch.retrieve import Late, TokensWriter
-from xsearch.retrieve.impact import Impact, ImpactWriter
 from xsearch.storage import DiskFiles
 
 FLOOR, SAMPLE, POOLED = 0.25, 64, 128
@@ -105,20 +104,26 @@ def piece_query(pieces) -> Query:
 
 
 def build(folder, batches, state=None, high_water=0, files=None):
-    """Commit each batch on its own, in both parts; the last states."""
-    states = state or {"tokens": {}, "pieces": {}}
+    """Commit each batch on its own; the last state."""
+    folder.mkdir(parents=True, exist_ok=True)
     for batch in batches:
-        made = {}
-        for part, kind in (("tokens", TokensWriter), ("pieces", ImpactWriter)):
-            (folder / part).mkdir(parents=True, exist_ok=True)
-            writer = kind(folder / part, states[part], high_water=high_water, files=files or DiskFiles())
-            writer.add(batch)
-            made[part] = writer.flush()
-            writer.close()
-        states = made
+        writer = TokensWriter(folder, state or {}, high_water=high_water, files=files or DiskFiles())
+        writer.add(batch)
+        state = writer.flush()
+        writer.close()
         high_water = int(batch.numbers[-1]) + 1
-    return states
+    return state
 
 
-def reader(folder, states, table) -> Late:
-    return Late(folder / "tokens", states["tokens"], Impact(folder / "pieces", states["pieces"]), lambda: table)
+def reader(folder, state, table) -> Late:
+    return Late(folder, state, lambda: table)
+
+
+def first_version(made) -> bytes:
+    """A segment's file as version 1 has it: no rows, and nothing between arrays."""
+    sizes = len(made.numbers), len(made.entries), made.words, len(made.pieces)
+    narrow = "<u2" if made.words <= 65_536 else "<u4"
+    kinds = "<i8", "<i8", "<u4", "<u4", narrow
+    arrays = made.numbers, made.starts, made.word_starts, made.pieces, made.entries
+    packed = [array.astype(kind).tobytes() for array, kind in zip(arrays, kinds, strict=True)]
+    return b"".join((b"XSWORD\x00\x01", np.array(sizes, "<i8").tobytes(), *packed))

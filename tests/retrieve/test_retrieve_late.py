@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from late_oracles import (
     RandomTable,
     build,
+    first_version,
     meets,
     piece_batch,
     piece_query,
@@ -19,8 +20,10 @@ from late_oracles import (
 )
 from retrieve_oracles import fingerprint
 
-from xsearch.core import Query
+from xsearch.core import IndexDamaged, Query
 from xsearch.retrieve import maxsim, static_late
+from xsearch.retrieve.tokens import words_name
+from xsearch.retrieve.word_file import map_words
 
 LANGS = ("de", "en", "fa")
 COUNT = 900
@@ -79,8 +82,8 @@ def agrees(ranking, expected, langs, depth):
 
 
 def test_scores_are_those_of_the_formula(collection, table):
-    folder, states, texts, langs = collection
-    late = reader(folder, states, table)
+    folder, state, texts, langs = collection
+    late = reader(folder, state, table)
     rng = np.random.default_rng(2)
     for _ in range(8):
         query = rng.integers(0, 400, rng.integers(1, 12))
@@ -89,41 +92,60 @@ def test_scores_are_those_of_the_formula(collection, table):
 
 @pytest.mark.parametrize("share", [0.5, 0.02, 0.0])
 def test_a_filter_leaves_as_many_as_exist(collection, table, share):
-    folder, states, texts, langs = collection
+    folder, state, texts, langs = collection
     allowed = np.random.default_rng(3).random(COUNT) < share
     query = [14, 25, 137, 288]
-    found = reader(folder, states, table).search(piece_query(query), 30, allowed)
+    found = reader(folder, state, table).search(piece_query(query), 30, allowed)
     assert allowed[found.passages].all()
     agrees(found, oracle(table, texts, langs, query, 30, allowed), langs, 30)
 
 
 @pytest.fixture
-def few_rescored(monkeypatch):
-    """As in a large index: of each language only the promising are scored."""
-    monkeypatch.setattr(static_late, "EXHAUSTIVE", 0)
+def by_word(monkeypatch):
+    """As in a large index: scores are summed along the lists of words."""
     monkeypatch.setattr(static_late, "WHOLE", 0)
-    monkeypatch.setattr(static_late, "RESCORED", 0)
 
 
-def test_candidates_that_cover_all_give_what_scoring_all_gives(collection, table, monkeypatch):
-    folder, states, _, _ = collection
+@pytest.mark.parametrize("share", [None, 0.3, 0.01])
+def test_lists_of_words_give_what_comparing_all_words_gives(collection, table, monkeypatch, share):
+    folder, state, _, _ = collection
+    allowed = None if share is None else np.random.default_rng(3).random(COUNT) < share
     queries = [piece_query(pieces) for pieces in np.random.default_rng(4).integers(0, 400, (12, 5))]
-    everything = [reader(folder, states, table).search(query, 400) for query in queries]
-    monkeypatch.setattr(static_late, "EXHAUSTIVE", 0)
-    monkeypatch.setattr(static_late, "WHOLE", 0)
-    monkeypatch.setattr(static_late, "RESCORED", 0)
-    for query, right in zip(queries, everything, strict=True):
-        assert same(reader(folder, states, table).search(query, 400), right)
+    for depth in (1, 20, 400):
+        monkeypatch.setattr(static_late, "WHOLE", COUNT)
+        late = reader(folder, state, table)
+        compared = [late.search(query, depth, allowed) for query in queries]
+        assert late._large is None
+        monkeypatch.setattr(static_late, "WHOLE", 0)
+        late = reader(folder, state, table)
+        for query, right in zip(queries, compared, strict=True):
+            found = late.search(query, depth, allowed)
+            assert same(found, right)
+            assert found.background == right.background
+        assert late._whole is None
 
 
-def test_compiled_loops_give_the_same(collection, table, few_rescored, monkeypatch):
+def test_files_without_lists_give_the_same(collection, table, by_word, tmp_path):
+    """Version 1 of the files holds no rows: they are made in memory."""
+    folder, state, _, _ = collection
+    for lang, entries in state["languages"].items():
+        (tmp_path / lang).mkdir()
+        for entry in entries:
+            made = map_words(folder / words_name(lang, entry), entry).forward
+            (tmp_path / words_name(lang, entry)).write_bytes(first_version(made))
+    old, new = reader(tmp_path, state, table), reader(folder, state, table)
+    for pieces in np.random.default_rng(4).integers(0, 400, (5, 5)):
+        assert same(old.search(piece_query(pieces), 30), new.search(piece_query(pieces), 30))
+
+
+def test_compiled_loops_give_the_same(collection, table, by_word, monkeypatch):
     pytest.importorskip("numba", reason="compiled loops need numba (extra: fast)")
-    folder, states, _, _ = collection
+    folder, state, _, _ = collection
     queries = [piece_query(pieces) for pieces in np.random.default_rng(4).integers(0, 400, (12, 5))]
-    plain = reader(folder, states, table)
+    plain = reader(folder, state, table)
     right = [plain.search(query, 25) for query in queries]
     monkeypatch.setattr(static_late, "COMPILED", 0)
-    late = reader(folder, states, table)
+    late = reader(folder, state, table)
     for query, expected in zip(queries, right, strict=True):
         found = late.search(query, 25)
         assert same(found, expected)
@@ -132,52 +154,57 @@ def test_compiled_loops_give_the_same(collection, table, few_rescored, monkeypat
     assert plain._comparison().compiled is None
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("harm", ["rows", "starts", "pieces", "entries"])
+def test_numbers_that_point_nowhere_are_damage(table, by_word, tmp_path, monkeypatch, compiled, harm):
+    if compiled:
+        pytest.importorskip("numba", reason="compiled loops need numba (extra: fast)")
+        monkeypatch.setattr(static_late, "COMPILED", 0)
+    state = build(tmp_path, batches_of([np.array([14, 25, 36])] * 6, ["en"] * 6, 1))
+    (entry,) = state["languages"]["en"]
+    path = tmp_path / words_name("en", entry)
+    content = bytearray(path.read_bytes())
+    # The arrays of 6 passages with 3 words of a piece each, in the order of the file, each a multiple of 8 bytes.
+    at = {"starts": 40 + 48 + 56, "pieces": 40 + 48 + 56 + 32 + 16, "entries": 40 + 48 + 56 + 32 + 16 + 16}
+    at["rows"] = at["entries"] + 40
+    assert len(content) == at["rows"] + 40
+    content[at[harm] + (8 if harm == "starts" else 0) + 1] = 0xFF
+    path.write_bytes(content)
+    with pytest.raises(IndexDamaged, match="repair"):
+        reader(tmp_path, state, table).search(piece_query([14, 25]), 3)
+
+
 def test_words_left_out_meet_nothing(collection, table):
-    folder, states, _, _ = collection
-    late = reader(folder, states, table)
+    folder, state, _, _ = collection
+    late = reader(folder, state, table)
     left_out = 0
     for pieces in np.random.default_rng(8).integers(0, 400, (12, 3)):
         asked = late._comparison().asked(late._words(piece_query(pieces)))
-        for part in (segment for held in late._segments.values() for segment in held):
+        for part in late._all():
             similar = asked.word_similarities(part.word_starts, part.pieces)
             columns = [similar[:, part.entries[a:b]].max(axis=1, initial=0.0) for a, b in pairwise(part.starts)]
             assert np.array_equal(asked.matches(part), np.array(columns).T)
-            left_out += part.words - asked._meeting(late._comparison().ready(part)).words
+            left_out += np.count_nonzero(~asked.reaching(late._comparison().ready(part)))
     assert left_out > 1000
 
 
 def test_without_numba_numpy_answers(collection, table, monkeypatch):
-    folder, states, _, _ = collection
+    folder, state, _, _ = collection
     monkeypatch.setattr(static_late, "COMPILED", 0)
     monkeypatch.setattr(maxsim, "have", lambda name: False)
-    late = reader(folder, states, table)
+    late = reader(folder, state, table)
     assert len(late.search(piece_query([14, 25]), 5)) == 15
     assert late._comparison().compiled is None
 
 
-def test_candidates_hold_the_best(collection, table, monkeypatch):
-    """A hundred are scored of about 270 in a language."""
-    monkeypatch.setattr(static_late, "EXHAUSTIVE", 0)
-    monkeypatch.setattr(static_late, "WHOLE", 0)
-    monkeypatch.setattr(static_late, "RESCORED", 300)
-    folder, states, texts, langs = collection
-    late = reader(folder, states, table)
-    kept = []
-    for query in np.random.default_rng(6).integers(40, 400, (8, 4)):
-        found = set(late.search(piece_query(query), 20).passages.tolist())
-        for numbers, _, _ in oracle(table, texts, langs, query, 20).values():
-            kept.append(len(found & set(numbers.tolist())) / len(numbers))
-    assert np.mean(kept) > 0.9
-
-
 @pytest.mark.parametrize("share", [1.0, 0.3])
-def test_depth_is_reached_where_no_candidate_is(collection, table, few_rescored, share):
-    folder, states, texts, langs = collection
+def test_depth_is_reached_where_nothing_is_met(collection, table, by_word, share):
+    folder, state, texts, langs = collection
     allowed = np.random.default_rng(7).random(COUNT) < share
-    # A piece that is near to none of the index: the candidates are the first passages there are.
+    # A piece that is near to none of the index: all score 0, and the first are found.
     lonely = RandomTable(np.random.default_rng(5))
     lonely.integers[399] = np.where(np.arange(24) % 2, 127, -127)
-    found = reader(folder, states, lonely).search(piece_query([399]), 50, allowed)
+    found = reader(folder, state, lonely).search(piece_query([399]), 50, allowed)
     for lang in LANGS:
         exist = sum(langs[n] == lang and len(texts[n]) > 0 and allowed[n] for n in range(COUNT))
         assert sum(langs[n] == lang for n in found.passages) == min(50, exist)
@@ -188,20 +215,20 @@ def same(a, b):
     return np.array_equal(a.passages, b.passages) and np.array_equal(a.scores, b.scores)
 
 
-def test_segments_leave_no_trace(tmp_path, table, few_rescored):
+def test_segments_leave_no_trace(tmp_path, table, by_word):
     rng = np.random.default_rng(8)
     texts, langs = random_texts(rng, 300), rng.choice(LANGS, 300).tolist()
     made = [(f := tmp_path / str(n), build(f, batches_of(texts, langs, n))) for n in (1, 3, 25)]
-    assert max(len(entries) for entries in made[2][1]["tokens"]["languages"].values()) <= 8
-    readers = [reader(folder, states, table) for folder, states in made]
+    assert max(len(entries) for entries in made[2][1]["languages"].values()) <= 8
+    readers = [reader(folder, state, table) for folder, state in made]
     for query in rng.integers(0, 400, (8, 4)):
         first, *rest = (late.search(piece_query(query), 15) for late in readers)
         assert all(same(first, other) and first.background == other.background for other in rest)
 
 
 def test_one_language_alone(collection, table):
-    folder, states, _, langs = collection
-    late = reader(folder, states, table)
+    folder, state, _, langs = collection
+    late = reader(folder, state, table)
     whole = late.search(piece_query([5, 60, 200]), 10)
     alone = late.search(piece_query([5, 60, 200]), 10, langs=["fa"])
     own = [langs[n] == "fa" for n in whole.passages]
@@ -211,10 +238,10 @@ def test_one_language_alone(collection, table):
     assert late.languages() == sorted(LANGS)
 
 
-def test_equal_passages_tie_by_number(tmp_path, table, few_rescored):
+def test_equal_passages_tie_by_number(tmp_path, table, by_word):
     text = np.array([14, 1, 25, 36])
-    states = build(tmp_path, batches_of([text] * 90, ["en"] * 90, 3))
-    found = reader(tmp_path, states, table).search(piece_query([14, 36]), 20)
+    state = build(tmp_path, batches_of([text] * 90, ["en"] * 90, 3))
+    found = reader(tmp_path, state, table).search(piece_query([14, 36]), 20)
     assert found.passages.tolist() == list(range(20))
     assert len(set(found.scores.tolist())) == 1
 
@@ -222,25 +249,25 @@ def test_equal_passages_tie_by_number(tmp_path, table, few_rescored):
 def test_a_reader_keeps_its_snapshot_and_writes_nothing(tmp_path, table):
     rng = np.random.default_rng(9)
     batches = batches_of(random_texts(rng, 300), rng.choice(LANGS, 300).tolist(), 12)
-    states = build(tmp_path, batches[:8])
+    state = build(tmp_path, batches[:8])
     before = fingerprint(tmp_path)
-    early = reader(tmp_path, states, table)
+    early = reader(tmp_path, state, table)
     right = early.search(piece_query([5, 60, 200]), 20)
     assert fingerprint(tmp_path) == before
-    later = build(tmp_path, batches[8:], states, high_water=int(batches[8].numbers[0]))
-    assert same(reader(tmp_path, states, table).search(piece_query([5, 60, 200]), 20), right)
+    later = build(tmp_path, batches[8:], state, high_water=int(batches[8].numbers[0]))
+    assert same(reader(tmp_path, state, table).search(piece_query([5, 60, 200]), 20), right)
     assert not same(reader(tmp_path, later, table).search(piece_query([5, 60, 200]), 20), right)
-    for name in set(states["tokens"]["files"]) - set(later["tokens"]["files"]):
-        (tmp_path / "tokens" / name).unlink()
+    for name in set(state["files"]) - set(later["files"]):
+        (tmp_path / name).unlink()
     assert same(early.search(piece_query([5, 60, 200]), 20), right)
 
 
 def test_nothing_is_found_without_words(collection, table, tmp_path):
-    folder, states, _, _ = collection
+    folder, state, _, _ = collection
     mute = RandomTable(np.random.default_rng(5))
     mute.integers[7] = 0
     for query, vectors in ((Query("", ()), table), (piece_query([]), table), (piece_query([7]), mute)):
-        found = reader(folder, states, vectors).search(query, 5)
+        found = reader(folder, state, vectors).search(query, 5)
         assert len(found) == 0
         assert not found.background
     empty = build(tmp_path, [piece_batch(range(3), ["en"] * 3, [np.zeros(0, int)] * 3)])
@@ -249,8 +276,8 @@ def test_nothing_is_found_without_words(collection, table, tmp_path):
 
 
 def test_many_queries_get_the_answers_of_each(collection, table):
-    folder, states, _, _ = collection
-    late = reader(folder, states, table)
+    folder, state, _, _ = collection
+    late = reader(folder, state, table)
     queries = [piece_query(pieces) for pieces in np.random.default_rng(4).integers(0, 400, (5, 3))]
     found = late.search_many(queries, 10)
     assert all(same(late.search(query, 10), many) for query, many in zip(queries, found, strict=True))
@@ -263,17 +290,17 @@ def test_any_shape(tmp_path_factory, seed, passages, commits, depth, words):
     table = RandomTable(rng, size=80, dim=int(rng.integers(8, 20)))
     texts = random_texts(rng, passages, size=80, longest=60)
     folder = tmp_path_factory.mktemp("shape")
-    states = build(folder, batches_of(texts, ["en"] * passages, min(commits, passages)))
+    state = build(folder, batches_of(texts, ["en"] * passages, min(commits, passages)))
     query = rng.integers(0, 80, words)
     if len(words_of(table, query)) > static_late.QUERY_WORDS or not any(len(text) for text in texts):
         return
-    found = reader(folder, states, table).search(piece_query(query), depth)
+    found = reader(folder, state, table).search(piece_query(query), depth)
     agrees(found, oracle(table, texts, ["en"] * passages, query, depth), ["en"] * passages, depth)
 
 
 def test_evidence_names_the_nearest_word(collection, table):
-    folder, states, _, _ = collection
-    late = reader(folder, states, table)
+    folder, state, _, _ = collection
+    late = reader(folder, state, table)
     rng = np.random.default_rng(11)
     for _ in range(6):
         query, text = rng.integers(0, 400, 6), rng.integers(0, 400, 30)
@@ -298,11 +325,11 @@ def test_evidence_names_the_nearest_word(collection, table):
 
 
 def test_long_queries_keep_their_weightiest_words(collection, table):
-    folder, states, _, _ = collection
+    folder, state, _, _ = collection
     heads = np.arange(4, 400)[np.arange(4, 400) % 10 >= 4][:60]
     lengths = np.linalg.norm(table.vectors[heads], axis=1)
     kept = heads[np.sort(np.argsort(-lengths, kind="stable")[: static_late.QUERY_WORDS])]
-    late = reader(folder, states, table)
+    late = reader(folder, state, table)
     assert same(late.search(piece_query(heads), 10), late.search(piece_query(kept), 10))
 
 

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from late_oracles import RandomTable, piece_batch, random_texts, words_of
+from late_oracles import RandomTable, first_version, piece_batch, random_texts, words_of
 from retrieve_oracles import RecordedFiles
 
 from xsearch.core import Bags, IndexDamaged, PassageBatch
 from xsearch.retrieve import TokensWriter
 from xsearch.retrieve import tokens as module
-from xsearch.retrieve.forward import distinct_words, forward, joined, map_forward
+from xsearch.retrieve.forward import distinct_words, forward, joined
+from xsearch.retrieve.word_file import map_words, packed
 from xsearch.storage import DiskFiles
 from xsearch.storage.failpoints import Crash
 
@@ -35,7 +36,7 @@ def held(folder, state):
     found = {}
     for lang, entries in state["languages"].items():
         for entry in entries:
-            part = map_forward(folder / module.words_name(lang, entry), entry)
+            part = map_words(folder / module.words_name(lang, entry), entry).forward
             for row, number in enumerate(part.numbers.tolist()):
                 own = part.entries[part.starts[row] : part.starts[row + 1]].tolist()
                 assert own == sorted(set(own))
@@ -71,7 +72,7 @@ def test_one_segment_whatever_the_portions(tmp_path):
     texts = random_texts(rng, 120)
     whole = joined([_forward(texts)])
     parts = joined([_forward(texts[:50], 0), _forward(texts[50:51], 50), _forward(texts[51:], 51)])
-    assert b"".join(whole.packed()) == b"".join(parts.packed())
+    assert b"".join(packed(whole)) == b"".join(packed(parts))
 
 
 def _forward(texts, first=0):
@@ -96,9 +97,33 @@ def test_frequent_words_come_first(tmp_path):
 def test_a_large_vocabulary_takes_wider_entries():
     count = 70_000
     made = forward(np.arange(2), np.array([0, count, count + 1]), np.arange(count + 1), np.arange(count + 2))
-    assert made.packed()[-1] == made.entries.astype("<u4").tobytes()
+    assert list(packed(made))[-2] == made.entries.astype("<u4").tobytes() + bytes(4)
     few = forward(np.arange(1), np.array([0, 9]), np.arange(9), np.arange(10))
-    assert few.packed()[-1] == np.arange(9, dtype="<u2").tobytes()
+    assert list(packed(few))[-2] == np.arange(9, dtype="<u2").tobytes() + bytes(6)
+
+
+def test_many_passages_take_wider_rows(tmp_path):
+    count = 70_000
+    made = forward(np.arange(count), np.arange(count + 1), np.arange(count) % 3, np.arange(count + 1))
+    path = tmp_path / "one.words"
+    path.write_bytes(b"".join(packed(made)))
+    lists = map_words(path, {"passages": count, "entries": count, "words": 3, "pieces": 3}).lists
+    assert lists.rows.dtype == np.dtype("<u4")
+    assert np.array_equal(lists.rows[lists.starts[1] : lists.starts[2]], np.arange(1, count, 3))
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_every_word_has_the_passages_that_hold_it(tmp_path, version):
+    made = _forward(random_texts(np.random.default_rng(4), 150))
+    path = tmp_path / "one.words"
+    path.write_bytes(first_version(made) if version == 1 else b"".join(packed(made)))
+    sizes = len(made.numbers), len(made.entries), made.words, len(made.pieces)
+    mapped = map_words(path, dict(zip(("passages", "entries", "words", "pieces"), sizes, strict=True)))
+    assert (mapped.stored is None) == (version == 1)
+    for word in range(made.words):
+        rows = mapped.lists.rows[mapped.lists.starts[word] : mapped.lists.starts[word + 1]].tolist()
+        own = [row for row in range(150) if word in made.entries[made.starts[row] : made.starts[row + 1]]]
+        assert rows == own
 
 
 def test_a_word_without_end_is_cut(tmp_path):
@@ -217,9 +242,9 @@ def test_damaged_files_are_refused_or_read_safely(tmp_path_factory, data):
             content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content)
     try:
-        made = map_forward(path, entry)
+        mapped = map_words(path, entry)
         assert harm == "bytes"
-        part = made.take(np.arange(3))
+        part = mapped.forward.take(np.arange(3))
     except IndexDamaged:
         return
     assert part.passages == 3
@@ -232,10 +257,10 @@ def test_missing_and_swapped_files_are_damage(tmp_path):
     path = tmp_path / module.words_name("en", one)
     path.write_bytes((tmp_path / module.words_name("en", other)).read_bytes())
     with pytest.raises(IndexDamaged, match="repair"):
-        map_forward(path, one)
+        map_words(path, one)
     os.unlink(path)
     with pytest.raises(IndexDamaged, match="repair"):
-        map_forward(path, one)
+        map_words(path, one)
     path.write_bytes(b"")
     with pytest.raises(IndexDamaged, match="repair"):
-        map_forward(path, one)
+        map_words(path, one)

@@ -24,7 +24,6 @@ from xsearch.retrieve import (
     ExpectedWriter,
     Generated,
     GeneratedWriter,
-    Impact,
     ImpactWriter,
     Late,
     Lucene,
@@ -96,7 +95,7 @@ class Kind:
 RETRIEVERS: Mapping[str, Kind] = {
     "bm25": Kind(("bm25",)),
     "dense": Kind(("dense",), encoder="vectors", sampled=True),
-    "late": Kind(("pieces", "tokens"), encoder="pieces", sampled=True),
+    "late": Kind(("tokens",), encoder="pieces", sampled=True),
     "psq": Kind(("pieces",), translates=True),
     "names": Kind(("names",)),
     "sparse": Kind(("sparse",), encoder="weights", sampled=True),
@@ -160,8 +159,7 @@ def open_retriever(
     if name == "bm25":
         return BM25(generation / name, states.get(name, {}))
     if name == "late":
-        postings = Impact(generation / "pieces", states.get("pieces", {}))
-        return Late(generation / "tokens", states.get("tokens", {}), postings, pieces)
+        return Late(generation / "tokens", states.get("tokens", {}), pieces)
     if name == "names":
         return Names(generation / name, states.get(name, {}))
     if name == "sparse":

@@ -1,32 +1,21 @@
-"""One segment of the forward file: which words every passage holds, a word being a sequence of pieces.
+"""Which words every passage holds, a word being a sequence of pieces; and the same inverted: which passages hold every
+word.
 
-    <lang>/<first>-<last>.words
-
-All little-endian: a header (`HEADER`: magic, then as int64 the counts of passages n, entries e, words w, pieces m),
-int64[n] passage numbers, ascending; int64[n + 1] where each passage's entries start; uint32[w + 1] where each word's
-pieces start; uint32[m] pieces; e entries, numbers of words: uint16 where w is at most 65,536, else uint32.
-
-The words are the segment's own vocabulary, by descending number of passages that hold them, so that what is read for
-a query lies together; a passage's entries are distinct and ascend. The same passages give the same bytes, in whatever
-portions they came.
+Of one segment, a `Forward` has one form: the words are its own vocabulary, by descending number of passages that hold
+them, then by length, then by pieces, so that what is read for a query lies together; a passage's entries are distinct
+and ascend.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import IndexDamaged, IntArray
-
-HEADER = struct.Struct("<8sqqqq")
-MAGIC = b"XSWORD\x00\x01"
-NARROW = 1 << 16
 
 Numbers = NDArray[np.integer[Any]]
 
@@ -91,22 +80,30 @@ class Forward:
             self.numbers, np.searchsorted(entries, self.starts), place[self.entries[entries]], word_starts, pieces
         )
 
-    def packed(self) -> list[bytes]:
-        """The file's content, in portions."""
-        header = HEADER.pack(MAGIC, self.passages, len(self.entries), self.words, len(self.pieces))
-        arrays = (
-            self.numbers.astype("<i8"),
-            self.starts.astype("<i8"),
-            self.word_starts.astype("<u4"),
-            self.pieces.astype("<u4"),
-            self.entries.astype(entry_type(self.words)),
-        )
-        return [header, *(array.tobytes() for array in arrays)]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WordLists:
+    """For every word of a segment, the rows of the passages that hold it, ascending: those of word j are
+    ``rows[starts[j]:starts[j + 1]]``. numbers: int64 (n,), the passages of the rows."""
+
+    numbers: IntArray
+    starts: Numbers
+    rows: Numbers
+
+    def places(self, terms: IntArray) -> IntArray:
+        """Where the list of each of these words stands: words are numbered by it."""
+        return terms
 
 
-def entry_type(words: int) -> np.dtype[Any]:
-    """The type of entries in a segment of so many words."""
-    return np.dtype("<u2") if words <= NARROW else np.dtype("<u4")
+def inverted(passages: Forward) -> WordLists:
+    """The lists of a segment's words."""
+    n = max(1, passages.passages)
+    owners = np.repeat(np.arange(passages.passages), np.diff(passages.starts))
+    # Sorted as one number: a stable argsort by word takes five times as long.
+    keys = np.sort(passages.entries * np.int64(n) + owners)
+    words, rows = np.divmod(keys, n)
+    sizes = np.bincount(words, minlength=passages.words)
+    return WordLists(passages.numbers, np.concatenate(([0], np.cumsum(sizes))), rows)
 
 
 def forward(numbers: IntArray, starts: IntArray, pieces: Numbers, word_starts: IntArray) -> Forward:
@@ -131,33 +128,6 @@ def stacked(parts: Sequence[Forward]) -> Forward:
         _chained([part.word_starts for part in parts]),
         np.concatenate([part.pieces for part in parts]),
     )
-
-
-def map_forward(path: Path, entry: dict[str, int]) -> Forward:
-    """Map a segment. Raises `IndexDamaged` when it is missing or not what `entry` says."""
-    n, e, w, m = (entry[name] for name in ("passages", "entries", "words", "pieces"))
-    shape: list[tuple[np.dtype[Any], int]] = [
-        (np.dtype("<i8"), n),
-        (np.dtype("<i8"), n + 1),
-        (np.dtype("<u4"), w + 1),
-        (np.dtype("<u4"), m),
-    ]
-    shape.append((entry_type(w), e))
-    try:
-        whole = np.asarray(np.memmap(path, np.uint8, mode="r"))
-    except (OSError, ValueError) as error:
-        raise IndexDamaged(f"{path}: {error}: run `xsearch check --repair`") from error
-    size = HEADER.size + sum(kind.itemsize * count for kind, count in shape)
-    if len(whole) != size or whole[: HEADER.size].tobytes() != HEADER.pack(MAGIC, n, e, w, m):
-        raise IndexDamaged(f"{path} does not hold the words of {n} passages: run `xsearch check --repair`")
-    arrays, at = [], HEADER.size
-    for kind, count in shape:
-        arrays.append(whole[at : at + kind.itemsize * count].view(kind))
-        at += kind.itemsize * count
-    numbers, starts, word_starts, pieces, entries = arrays
-    if starts[-1] != e or word_starts[-1] != m:
-        raise IndexDamaged(f"{path} is damaged: run `xsearch check --repair`")
-    return Forward(numbers, starts, entries, word_starts, pieces)
 
 
 def slices(starts: Numbers, values: Numbers, rows: IntArray) -> tuple[IntArray, Numbers]:

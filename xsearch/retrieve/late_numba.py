@@ -11,16 +11,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 BINS = 1024
+ROUNDING = 1.5 * 2.0**52
+"""Added to a number and taken from it again, it leaves the nearest whole number, halves to even. `np.rint` would be a
+call, which takes twice as long as the dot product before it."""
 
 
-def _dot_products(query: Any, rows: Any, products: Any) -> None:
-    """products[i, p] = Σ_d query[i, d] · rows[p, d], whole numbers. query: int16 (q, d). rows: int8 (n, d)."""
+def _multiply(query: Any, factors: Any, rows: Any, scales: Any, tokens: Any, products: Any) -> None:
+    """products[i, tokens[p]] = Σ_d query[i, d] · rows[p, d] · factors[i] · scales[p], to the nearest whole number.
+    query, rows: int8 (q, d) and (n, d). factors: float64 (q,). scales: float32 (n,)."""
     for p in range(rows.shape[0]):
         for i in range(query.shape[0]):
             total = np.int32(0)
             for d in range(rows.shape[1]):
-                total += np.int32(query[i, d]) * np.int32(rows[p, d])
-            products[i, p] = total
+                # Products of two bytes fit in two, which processors multiply many of at once.
+                total += np.int32(np.int16(query[i, d]) * np.int16(rows[p, d]))
+            products[i, tokens[p]] = np.float64(total) * factors[i] * np.float64(scales[p]) + ROUNDING - ROUNDING
+
+
+def _reaching(largest: Any, pieces: Any, begins: Any, least: Any, reach: Any) -> None:
+    """reach[w] = the sum of largest[p] over the pieces p of word w is above least[w]."""
+    last = len(begins) - 1
+    for w in range(last + 1):
+        end = begins[w + 1] if w < last else len(pieces)
+        total = np.float32(0.0)
+        for at in range(begins[w], end):
+            total += largest[pieces[at]]
+        reach[w] = total > least[w]
 
 
 def _word_sums(products: Any, places: Any, begins: Any, sums: Any) -> None:
@@ -47,27 +63,38 @@ def _best_of(similar: Any, starts: Any, entries: Any, best: Any) -> None:
             best[i, d] = largest
 
 
-def _met_by_pieces(
-    starts: Any, rows: Any, places: Any, bounds: Any, similar: Any, weights: Any, scores: Any, stamps: Any
+def _met_by_terms(
+    starts: Any, rows: Any, places: Any, bounds: Any, similar: Any, weights: Any, scores: Any, met: Any
 ) -> bool:
-    """Adds to `scores` as `neighbours.met_by_pieces` does; False where a posting is of no row of the segment.
+    """Adds to `scores` as `neighbours.met_by_terms` does; False where a posting is of no row of the segment.
 
-    stamps: int32 (n,), zeros: the last word that met each passage, counted from 1.
+    met: float32 (n,), zeros, for the nearest term that each passage holds.
     """
     for word in range(len(weights)):
-        # The nearest piece is last, and the first that a passage holds is its best.
-        for at in range(bounds[word + 1] - 1, bounds[word] - 1, -1):
-            place = places[at]
+        postings = 0
+        for at in range(bounds[word], bounds[word + 1]):
+            place, value = places[at], similar[at]
             if place < 0:
                 continue
-            value = weights[word] * np.float64(similar[at])
+            postings += starts[place + 1] - starts[place]
             for posting in range(starts[place], starts[place + 1]):
                 row = rows[posting]
                 if row >= len(scores):
                     return False
-                if stamps[row] != word + 1:
-                    stamps[row] = word + 1
-                    scores[row] += value
+                met[row] = max(met[row], value)
+        if postings > len(scores):
+            for row in range(len(scores)):
+                scores[row] += weights[word] * np.float64(met[row])
+                met[row] = 0.0
+            continue
+        for at in range(bounds[word], bounds[word + 1]):
+            place = places[at]
+            if place < 0:
+                continue
+            for posting in range(starts[place], starts[place + 1]):
+                row = rows[posting]
+                scores[row] += weights[word] * np.float64(met[row])
+                met[row] = 0.0
     return True
 
 
@@ -98,8 +125,9 @@ def _most(scores: Any, count: int) -> Any:
 
 
 _compile = numba.njit(cache=True, nogil=True)
-dot_products: Callable[..., None] = _compile(_dot_products)
+multiply: Callable[..., None] = _compile(_multiply)
+reaching: Callable[..., None] = _compile(_reaching)
 word_sums: Callable[..., None] = _compile(_word_sums)
 best_of: Callable[..., None] = _compile(_best_of)
-met_by_pieces: Callable[..., bool] = _compile(_met_by_pieces)
+met_by_terms: Callable[..., bool] = _compile(_met_by_terms)
 most: Callable[..., NDArray[np.int64]] = _compile(_most)

@@ -94,13 +94,34 @@ class Ready:
     least: FloatArray
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """Vectors of pieces. tokens: int64 (n,). integers: int8 (n, d), those of the table's columns that hold anything.
+    scales: float32 (n,). columns: int64 (d,)."""
+
+    tokens: IntArray
+    integers: NDArray[np.int8]
+    scales: FloatArray
+    columns: IntArray
+
+
 class Comparison:
     """Compares words of queries with words of passages. compiled: `compiled_loops`, None for NumPy alone; both give the
     same to the last bit. Safe to share between threads."""
 
     def __init__(self, table: PieceTable, compiled: ModuleType | None = None) -> None:
         self.table, self.compiled = table, compiled
+        self.decoded: Decoded | None = None
         self._squares = np.zeros(0, dtype=np.int64)
+
+    def hold(self, tokens: IntArray) -> None:
+        """Keep the vectors of these pieces, int64 (n,), distinct, as the table gives them: every query to come is
+        compared with all of them at once. A byte a number, whatever the number of passages."""
+        parts = [self.table.token_integers(tokens[start : start + BLOCK]) for start in range(0, len(tokens), BLOCK)]
+        # An encoder may fill rows up with columns of zeros.
+        columns = np.flatnonzero(np.any([rows.any(axis=0) for rows, _ in parts], axis=0))
+        integers = np.concatenate([rows.take(columns, axis=1) for rows, _ in parts])
+        self.decoded = Decoded(tokens, integers, np.concatenate([scales for _, scales in parts]), columns)
 
     def asked(self, query: QueryWords) -> Asked:
         """The comparison for one query."""
@@ -139,13 +160,19 @@ class Asked:
         self._comparison, self._compiled = comparison, comparison.compiled
         self._products = np.zeros((len(query), 0), dtype=np.int32)
         self._known = np.zeros(0, dtype=np.bool_)
+        if (held := comparison.decoded) is not None:
+            self._make_room(held.tokens)
+            integers = query.integers.take(held.columns, axis=1)
+            for start in range(0, len(held.tokens), BLOCK):
+                part = slice(start, start + BLOCK)
+                self._fill(held.tokens[part], integers, held.integers[part], held.scales[part])
 
     def matches(self, passages: Forward | Ready) -> FloatArray:
         """m(i, d) for every query word and passage, float32 (q, n); 0 for a passage without words. Raises IndexError
         for a piece that the table lacks."""
         ready = passages if isinstance(passages, Ready) else self._comparison.ready(passages)
         best = np.zeros((len(self.query), ready.passages.passages), dtype=np.float32)
-        meeting = self._meeting(ready)
+        meeting = ready.passages.keep(self.reaching(ready))
         if not meeting.words:
             return best
         similar = self.word_similarities(meeting.word_starts, meeting.pieces)
@@ -157,18 +184,21 @@ class Asked:
             best[:, held] = np.maximum.reduceat(columns, meeting.starts[held], axis=1)
         return best
 
-    def _meeting(self, ready: Ready) -> Forward:
-        """The passages with those of their words that some word of the query may meet.
+    def reaching(self, ready: Ready) -> NDArray[np.bool_]:
+        """Which words of the passages some word of the query may meet, bool (w,): none that is left out does.
 
         A word's product with any word of the query is at most the sum of its pieces' largest: few words reach τ even
         so, and only they are compared.
         """
-        passages = ready.passages
-        if not passages.words:
-            return passages
+        if not ready.passages.words:
+            return np.zeros(0, dtype=np.bool_)
         self._multiply(ready.tokens)
         largest = np.maximum(self._products.max(axis=0), 0).astype(np.float32)
-        return passages.keep(np.add.reduceat(largest.take(passages.pieces), ready.begins) > ready.least)
+        if self._compiled is None:
+            return np.add.reduceat(largest.take(ready.passages.pieces), ready.begins) > ready.least
+        reach = np.empty(len(ready.begins), dtype=np.bool_)
+        self._compiled.reaching(largest, ready.passages.pieces, ready.begins, ready.least, reach)
+        return reach
 
     def word_similarities(self, word_starts: Numbers, pieces: Numbers) -> FloatArray:
         """max(0, (s − τ) / (1 − τ)) of every query word and word, float32 (q, w), w at least 1."""
@@ -181,11 +211,6 @@ class Asked:
             sums = np.add.reduceat(self._products.take(pieces, axis=1), begins, axis=1)
         return _floored(sums, np.add.reduceat(squares.take(pieces), begins))
 
-    def piece_similarities(self, tokens: IntArray) -> FloatArray:
-        """The same of every query word and of pieces, as if each were a word: float32 (q, n)."""
-        squares = self._prepared(tokens)
-        return _floored(self._products.take(tokens, axis=1), squares.take(tokens))
-
     def _prepared(self, pieces: Numbers) -> IntArray:
         """See to it that the products with `pieces` are known, int32 (q, vocabulary), q̂_i · e_p in steps of 2^-16; the
         pieces' squares."""
@@ -194,23 +219,28 @@ class Asked:
         return self._comparison.squares(tokens)
 
     def _multiply(self, tokens: IntArray) -> None:
-        self._known = _with_room(self._known, tokens)
+        self._make_room(tokens)
         tokens = tokens[~self._known[tokens]]
+        for start in range(0, len(tokens), BLOCK):
+            part = tokens[start : start + BLOCK]
+            self._fill(part, self.query.integers, *self._comparison.table.token_integers(part))
+
+    def _fill(self, tokens: IntArray, integers: FloatArray, rows: NDArray[np.int8], scales: FloatArray) -> None:
+        """Note the products with at most `BLOCK` pieces. integers: the query's, in the columns of `rows`."""
+        factors = self.query.factors * STEP
+        if self._compiled is not None:
+            self._compiled.multiply(integers.astype(np.int8), factors, rows, scales, tokens, self._products)
+        else:
+            dots = (rows.astype(np.float32) @ integers.T).T
+            self._products[:, tokens] = np.rint(dots * factors[:, None] * scales)
+        self._known[tokens] = True
+
+    def _make_room(self, tokens: IntArray) -> None:
+        self._known = _with_room(self._known, tokens)
         if len(self._known) > self._products.shape[1]:
             products = np.empty((len(self.query), len(self._known)), dtype=np.int32)
             products[:, : self._products.shape[1]] = self._products
             self._products = products
-        factors = (self.query.factors * STEP)[:, None]
-        for start in range(0, len(tokens), BLOCK):
-            part = tokens[start : start + BLOCK]
-            rows, scales = self._comparison.table.token_integers(part)
-            if self._compiled is not None:
-                dots: NDArray[Any] = np.empty((len(self.query), len(rows)), dtype=np.int32)
-                self._compiled.dot_products(self.query.integers.astype(np.int16), rows, dots)
-            else:
-                dots = (rows.astype(np.float32) @ self.query.integers.T).T
-            self._products[:, part] = np.rint(dots * factors * scales)
-        self._known[tokens] = True
 
 
 def compiled_loops() -> ModuleType | None:

@@ -1,7 +1,8 @@
-"""Which pieces of an index mean nearly what a word means, and which passages hold such pieces."""
+"""Which words of an index are met by the words of a query, and how near the passages that hold them come."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Protocol
@@ -10,26 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IntArray
-from xsearch.retrieve.maxsim import Asked, PieceTable
-
-AXES = 64
-"""Principal axes on which all pieces are compared first."""
-COARSE = 0.3
-"""Cosine on these axes from which a piece is compared in full."""
-SAMPLE = 4096
-"""Pieces the axes are found from."""
-BLOCK = 8192
+from xsearch.retrieve.forward import Forward, slices, stacked
+from xsearch.retrieve.maxsim import Asked, Comparison
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Near:
-    """The pieces near to every word of a query: to word i, ``pieces[starts[i]:starts[i + 1]]``, nearest last.
+    """The terms near to every word of a query: to word i, ``terms[starts[i]:starts[i + 1]]``, nearest last.
 
-    starts: int64 (q + 1,). pieces: int64 (n,). similar: float32 (n,), as `maxsim.floored` has it, above 0.
+    starts: int64 (q + 1,). terms: int64 (n,). similar: float32 (n,), above 0.
     """
 
     starts: IntArray
-    pieces: IntArray
+    terms: IntArray
     similar: FloatArray
 
 
@@ -48,69 +42,67 @@ class Lists(Protocol):
         """Where each of `terms` stands, -1 where it does not, int64."""
 
 
-class Neighbours:
-    """The pieces `tokens` of an index, int64 (n,), n at least 1, ready to be compared with words."""
+class Vocabulary:
+    """All words of an index, ready to be compared with those of a query.
 
-    def __init__(self, table: PieceTable, tokens: IntArray) -> None:
-        self._tokens = tokens
-        sampled = tokens[np.unique(np.linspace(0, len(tokens) - 1, SAMPLE).astype(np.int64))]
-        units = _units(table, sampled)
-        # Eigenvectors come by ascending eigenvalue: what pieces differ in most is last.
-        self._axes: FloatArray = np.linalg.eigh(units.T @ units)[1][:, ::-1][:, :AXES].astype(np.float32)
-        self._coarse = np.empty((len(tokens), self._axes.shape[1]), dtype=np.float32)
-        for start in range(0, len(tokens), BLOCK):
-            rows = _units(table, tokens[start : start + BLOCK]) @ self._axes
-            self._coarse[start : start + BLOCK] = _unit(rows)
+    segments: the index's; in an index of a million passages they have a million words, of a hundred thousand pieces.
+    Raises IndexError for pieces that the table lacks.
+    """
 
-    def near(self, asked: Asked) -> Near:
-        """The pieces whose cosine with a word of the query is above τ, but for some whose likeness lies outside the
-        principal axes."""
-        coarse = _unit(asked.query.integers @ self._axes) @ self._coarse.T
-        places = np.flatnonzero((coarse > COARSE).any(axis=0))
-        tokens = self._tokens[places]
-        similar = asked.piece_similarities(tokens)
-        words, chosen = np.nonzero(similar)
-        values = similar[words, chosen]
-        order = np.lexsort((chosen, values, words))
-        counts = np.bincount(words, minlength=len(asked.query))
-        return Near(np.concatenate(([0], np.cumsum(counts))), tokens[chosen[order]], values[order])
+    def __init__(self, comparison: Comparison, segments: Sequence[Forward]) -> None:
+        none = np.zeros(0, np.int64)
+        words = stacked([Forward(none, np.zeros(1, np.int64), none, s.word_starts, s.pieces) for s in segments])
+        self._ready = comparison.ready(words)
+        self._firsts = np.cumsum([0, *(segment.words for segment in segments)])
+        comparison.hold(self._ready.tokens)
+
+    def near(self, asked: Asked) -> list[Near]:
+        """For every segment its words that the query's words meet, with m(i, j) as similarity: all of them, so that
+        what is summed from them is exact."""
+        count, segments = len(asked.query), len(self._firsts) - 1
+        words = np.flatnonzero(asked.reaching(self._ready))
+        if not len(words):
+            return [Near(np.zeros(count + 1, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))] * segments
+        vocabulary = self._ready.passages
+        similar = asked.word_similarities(*slices(vocabulary.word_starts, vocabulary.pieces, words))
+        asking, place = np.nonzero(similar)
+        met, words = similar[asking, place], words[place]
+        # By segment, word of the query and similarity, as one integer: positive floats keep their order as bits.
+        segment = np.searchsorted(self._firsts, words, side="right") - 1
+        group = segment * count + asking
+        order = np.argsort((group << 32) | met.view(np.int32))
+        met, words = met[order], (words - self._firsts[segment])[order]
+        starts = np.concatenate(([0], np.cumsum(np.bincount(group, minlength=segments * count))))
+        found = []
+        for first in range(0, segments * count, count):
+            own = starts[first : first + count + 1]
+            found.append(Near(own - own[0], words[own[0] : own[-1]], met[own[0] : own[-1]]))
+        return found
 
 
-def met_by_pieces(
-    segment: Lists, near: Near, weights: NDArray[np.float64], compiled: ModuleType | None = None
+def met_by_terms(
+    lists: Lists, near: Near, weights: NDArray[np.float64], compiled: ModuleType | None = None
 ) -> NDArray[np.float64]:
-    """Σ_i w_i · (the similarity of the nearest piece to word i that a passage holds), float64 (n,), for every passage
+    """Σ_i w_i · (the similarity of the nearest term to word i that a passage holds), float64 (n,), for every passage
     of a segment. weights: (q,). compiled: `maxsim.compiled_loops`. Raises IndexError for a row that the segment lacks.
     """
-    scores = np.zeros(len(segment.numbers))
-    places = segment.places(near.pieces)
+    scores = np.zeros(len(lists.numbers))
+    places = lists.places(near.terms)
     if compiled is not None:
-        stamps = np.zeros(len(scores), dtype=np.int32)
-        postings = segment.starts, segment.rows, places
-        if not compiled.met_by_pieces(*postings, near.starts, near.similar, weights, scores, stamps):
+        met = np.zeros(len(scores), dtype=np.float32)
+        postings = lists.starts, lists.rows, places
+        if not compiled.met_by_terms(*postings, near.starts, near.similar, weights, scores, met):
             raise IndexError("a posting is of a row beyond the segment's passages")
         return scores
-    met = np.empty(len(scores))
+    met = np.empty(len(scores), dtype=np.float32)
     for word, weight in enumerate(weights.tolist()):
         own = slice(near.starts[word], near.starts[word + 1])
         held = places[own] >= 0
         found, similar = places[own][held], near.similar[own][held]
-        begins = segment.starts[found].astype(np.int64)
-        sizes = segment.starts[found + 1] - begins
-        if not len(sizes):
+        if not len(found):
             continue
-        rows = segment.rows[np.arange(sizes.sum()) + np.repeat(begins - np.cumsum(sizes) + sizes, sizes)]
-        # Of several values for a row the last stays, that of the nearest piece.
-        met[rows] = np.repeat(similar, sizes)
-        scores[rows] += weight * met[rows]
+        starts, rows = slices(lists.starts, lists.rows, found)
+        # Of several values for a row the last stays, that of the nearest term.
+        met[rows] = np.repeat(similar, np.diff(starts))
+        scores[rows] += np.multiply(met[rows], weight, dtype=np.float64)
     return scores
-
-
-def _units(table: PieceTable, tokens: IntArray) -> FloatArray:
-    return _unit(table.token_integers(tokens)[0].astype(np.float32))
-
-
-def _unit(rows: FloatArray) -> FloatArray:
-    lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None]
-    units: FloatArray = rows / np.maximum(lengths, 1e-9)
-    return units

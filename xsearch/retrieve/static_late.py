@@ -11,14 +11,16 @@ document frequency whose frequency counts every passage by how well it meets the
 passage's language, and for κ = `POOLED` passages by the mean m̄_i over the samples of all languages. So it needs no word
 of the query's language in the index, and a word that all passages come near to says little.
 
-Few passages, of a language or in all, are all scored. Of many, those first that hold pieces near to the query's words,
-found in the postings of the part `pieces`, are.
+All passages are scored, so the best are the best. In a large index the words of its vocabulary that a word of the query
+meets are found first, some thousands, and m(i, d) is summed up along the lists of the passages that hold them; what
+holds none of them scores 0. A small index is compared word by word, which is the same to the last bit.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,10 +30,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IndexDamaged, IntArray, Mask, Query, QueryPieces, Ranking
-from xsearch.retrieve.best import Best
+from xsearch.core.order import best_first
+from xsearch.retrieve.best import Best, among_best
 from xsearch.retrieve.evidence import Met, met_words
-from xsearch.retrieve.forward import Forward, map_forward, stacked
-from xsearch.retrieve.impact import Impact
+from xsearch.retrieve.forward import Forward, stacked
 from xsearch.retrieve.maxsim import (
     Asked,
     Comparison,
@@ -42,55 +44,46 @@ from xsearch.retrieve.maxsim import (
     query_words,
     word_bounds,
 )
-from xsearch.retrieve.neighbours import Near, Neighbours, met_by_pieces
+from xsearch.retrieve.neighbours import Vocabulary, met_by_terms
 from xsearch.retrieve.tokens import words_name
+from xsearch.retrieve.word_file import Words, map_words
 
-RESCORED = 2000
-"""Passages scored for a query, shared out among the languages, but for each half again as many as are asked for."""
 SAMPLE = 64
 """Passages of a language that stand for all of it."""
 POOLED = 128
 """Passages of a language for which the samples of all languages together count in a word's frequency: an index may
 hold few of a language."""
-EXHAUSTIVE = 256
-"""Up to so many passages of a language are all scored, however many languages there are."""
 WHOLE = 20_000
-"""An index of up to so many passages is scored whole: to choose among them would take as long."""
+"""An index of up to so many passages is compared word by word: that takes fewer steps, of all passages at once."""
 COMPILED = 50_000
 """Passages of an index from which on compiled loops pay for being loaded (half a second)."""
 QUERY_WORDS = 32
 """Words of a query that are looked for: the weightiest."""
 
 Float64Array = NDArray[np.float64]
+Sums = dict[str, tuple[IntArray, Float64Array]]
+"""By language, numbers of its passages, ascending, and Σ_i w_i m(i, d) of each."""
 
 
 class Late:
-    """One snapshot of the parts `tokens` and `pieces`, safe to search from several threads; writes nothing.
+    """One snapshot of the part `tokens`, safe to search from several threads; writes nothing.
 
-    folder, state: of the part `tokens`. postings: the part `pieces`. table: loads the vectors of the index's pieces,
-    when they are first needed. Raises `IndexDamaged` when a file is missing or does
-    not fit the state.
+    folder, state: of the part. table: loads the vectors of the index's pieces, when they are first needed. Raises
+    `IndexDamaged` when a file is missing or does not fit the state.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        state: Mapping[str, Any],
-        postings: Impact,
-        table: Callable[[], PieceTable],
-    ) -> None:
-        self._postings = postings
+    def __init__(self, folder: Path, state: Mapping[str, Any], table: Callable[[], PieceTable]) -> None:
         self._table = cache(table)
-        self._compared: Comparison | None = None
         self._segments = {
-            lang: [map_forward(folder / words_name(lang, entry), entry) for entry in entries]
+            lang: [map_words(folder / words_name(lang, entry), entry) for entry in entries]
             for lang, entries in state.get("languages", {}).items()
         }
-        self._passages = sum(segment.passages for held in self._segments.values() for segment in held)
+        self._passages = sum(segment.passages for segment in self._all())
+        self._compared: Comparison | None = None
         self._whole: Ready | None = None
+        self._large: tuple[Vocabulary, Ready] | None = None
         self._samples: Samples | None = None
-        self._neighbours: Neighbours | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def search(
         self, query: Query, depth: int, allowed: Mask | None = None, langs: Collection[str] | None = None
@@ -105,29 +98,15 @@ class Late:
         held = [lang for lang in self._segments if langs is None or lang in langs]
         if words is None or not held:
             return Ranking.of([], [])
-        samples, asked = self._sampled(), self._comparison().asked(words)
-        if self._passages <= WHOLE and len(held) == len(self._segments):
-            everything = self._everything()
-            scored, met = everything.passages, matches(asked, everything)
-            sizes = [sum(segment.passages for segment in self._segments[lang]) for lang in held]
-            views = samples.views(met[:, samples.places], words)
-        else:
-            views = samples.views(matches(asked, samples.passages), words)
-            share = max(depth + depth // 2, WHOLE if self._passages <= WHOLE else RESCORED // len(held))
-            near = cache(lambda: self._neighbours_of_pieces().near(asked))
-            chosen = [self._chosen(lang, views[lang].weights, near, depth, share, allowed) for lang in held]
-            sizes = [sum(part.passages for part in parts) for parts in chosen]
-            scored = stacked([part for parts in chosen for part in parts])
-            met = matches(asked, scored)
-        best, at = [], 0
-        for lang, size in zip(held, sizes, strict=True):
-            numbers, scores = scored.numbers[at : at + size], views[lang].score(met[:, at : at + size])
-            if allowed is not None:
-                numbers, scores = numbers[allowed[numbers]], scores[allowed[numbers]]
-            best.append(Best.of(numbers, scores, depth))
-            at += size
-        found = Best.merge(best, sum(sizes))
-        return Ranking.of(found.passages, found.scores, {lang: views[lang].background for lang in held})
+        asked = self._comparison().asked(words)
+        scored = self._by_passage if self._passages <= WHOLE else self._by_word
+        found, views = scored(asked, held)
+        best = [best_of(*found[lang], views[lang].total, depth, allowed) for lang in held]
+        return Ranking.of(
+            np.concatenate([each.passages for each in best]),
+            np.concatenate([each.scores for each in best]),
+            {lang: views[lang].background for lang in held},
+        )
 
     def search_many(
         self,
@@ -155,8 +134,7 @@ class Late:
 
     def close(self) -> None:
         """Let go of the files. Searches under way end undisturbed."""
-        self._segments, self._whole = {}, None
-        self._postings.close()
+        self._segments, self._whole, self._large = {}, None, None
 
     def _words(self, query: Query) -> QueryWords | None:
         """The query's weightiest words, None where there is none with a vector."""
@@ -169,45 +147,42 @@ class Late:
         chosen = weightiest[words.weights[weightiest] > 0]
         return words.take(chosen) if len(chosen) else None
 
-    def _chosen(
-        self, lang: str, weights: Float64Array, near: Callable[[], Near], depth: int, share: int, allowed: Mask | None
-    ) -> list[Forward]:
-        """The passages of a language to score, by segment: all that are allowed if they are few, else the `share`
-        most promising, filled up to `depth` with the first there are."""
-        segments = self._segments[lang]
-        rows = [
-            np.arange(segment.passages) if allowed is None else np.flatnonzero(allowed[segment.numbers])
-            for segment in segments
-        ]
-        if sum(map(len, rows)) > max(share, EXHAUSTIVE):
-            numbers = self._promising(lang, weights, near(), share, allowed)
-            if len(numbers) < depth:
-                first = np.concatenate([s.numbers[own[:depth]] for s, own in zip(segments, rows, strict=True)])
-                numbers = np.union1d(numbers, np.setdiff1d(first, numbers)[: depth - len(numbers)])
-            rows = [segment.rows_of(numbers) for segment in segments]
-        return [segment.take(own) for segment, own in zip(segments, rows, strict=True)]
+    def _by_passage(self, asked: Asked, held: Collection[str]) -> tuple[Sums, Mapping[str, View]]:
+        """What all passages of each language sum up, and the query as the languages see it: every passage's words are
+        compared."""
+        everything, samples = self._everything(), self._sampled()
+        with reading():
+            met = asked.matches(everything)
+        views = samples.views(met[:, samples.places], asked.query)
+        found: Sums = {}
+        at = 0
+        for lang, segments in self._segments.items():
+            own = slice(at, at + sum(segment.forward.passages for segment in segments))
+            if lang in held:
+                found[lang] = everything.passages.numbers[own], summed(views[lang].weights, met[:, own])
+            at = own.stop
+        return found, views
 
-    def _promising(self, lang: str, weights: Float64Array, near: Near, share: int, allowed: Mask | None) -> IntArray:
-        """Numbers of the `share` passages whose pieces are nearest to the query's words, ascending."""
-        parts, compiled = [], self._comparison().compiled
-        for segment in self._postings.segments(lang):
-            try:
-                scores = met_by_pieces(segment, near, weights, compiled)
-            except IndexError as error:
-                raise IndexDamaged(f"the postings of '{lang}' are damaged: run `xsearch check --repair`") from error
-            if allowed is not None:
-                scores[~allowed[segment.numbers]] = 0.0
-            rows = np.flatnonzero(scores > 0) if compiled is None else compiled.most(scores, share)
-            parts.append(Best.of(segment.numbers[rows], scores[rows].astype(np.float32), share))
-        return np.sort(Best.merge(parts, share).passages)
+    def _by_word(self, asked: Asked, held: Collection[str]) -> tuple[Sums, Mapping[str, View]]:
+        """The same, by the lists of the words that the query's words meet."""
+        vocabulary, sampled = self._words_held()
+        compiled = self._comparison().compiled
+        found: Sums = {}
+        with reading():
+            views = self._sampled().views(asked.matches(sampled), asked.query)
+            near = iter(vocabulary.near(asked))
+            for lang, segments in self._segments.items():
+                parts = [(segment, next(near)) for segment in segments]
+                if lang not in held:
+                    continue
+                weights = views[lang].weights
+                sums = [met_by_terms(segment.lists, own, weights, compiled) for segment, own in parts]
+                numbers = [segment.forward.numbers for segment in segments]
+                found[lang] = np.concatenate(numbers), np.concatenate(sums)
+        return found, views
 
-    def _neighbours_of_pieces(self) -> Neighbours:
-        with self._lock:
-            if self._neighbours is None:
-                segments = [segment for held in self._segments.values() for segment in held]
-                tokens = np.flatnonzero(np.bincount(np.concatenate([segment.pieces for segment in segments])))
-                self._neighbours = Neighbours(self._table(), tokens)
-        return self._neighbours
+    def _all(self) -> list[Forward]:
+        return [segment.forward for held in self._segments.values() for segment in held]
 
     def _comparison(self) -> Comparison:
         with self._lock:
@@ -216,11 +191,18 @@ class Late:
         return self._compared
 
     def _everything(self) -> Ready:
-        comparison = self._comparison()
-        with self._lock:
+        with self._lock, reading():
             if self._whole is None:
-                self._whole = ready(comparison, stacked([part for held in self._segments.values() for part in held]))
+                self._whole = self._comparison().ready(stacked(self._all()))
         return self._whole
+
+    def _words_held(self) -> tuple[Vocabulary, Ready]:
+        """All words, and the passages that stand for all."""
+        with self._lock, reading():
+            if self._large is None:
+                comparison, passages = self._comparison(), self._sampled().passages(self._segments)
+                self._large = Vocabulary(comparison, self._all()), comparison.ready(passages)
+        return self._large
 
     def _sampled(self) -> Samples:
         with self._lock:
@@ -231,38 +213,43 @@ class Late:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """A query seen from a language: w_i, float64 (q,), and mean and standard deviation of its scores there."""
+    """A query seen from a language: w_i, float64 (q,), their sum, mean and standard deviation of its scores there."""
 
     weights: Float64Array
+    total: float
     background: tuple[float, float]
-
-    def score(self, met: FloatArray) -> FloatArray:
-        """Scores, float32 (n,), of m(i, d), float32 (q, n)."""
-        return weighted(self.weights, met).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
     """At most `SAMPLE` passages of each language, evenly spread over them in ascending number. Which they are depends
-    on the passages alone, not on how they are divided into segments."""
+    on the passages alone, not on how they are divided into segments.
 
-    passages: Forward
+    sizes: by language, how many. places: int64, theirs among all passages, language after language.
+    """
+
     sizes: Mapping[str, int]
     places: IntArray
 
     @staticmethod
-    def of(segments: Mapping[str, Sequence[Forward]]) -> Samples:
+    def of(languages: Mapping[str, Sequence[Words]]) -> Samples:
         """Those of an index."""
-        parts, sizes, places, first = [], {}, [np.zeros(0, np.int64)], 0
-        for lang, held in segments.items():
-            total = sum(segment.passages for segment in held)
-            wanted = np.unique(np.arange(min(SAMPLE, total)) * total // min(SAMPLE, total))
-            places.append(wanted + first)
-            sizes[lang], before, first = len(wanted), 0, first + total
-            for segment in held:
-                parts.append(segment.take(wanted[(wanted >= before) & (wanted < before + segment.passages)] - before))
-                before += segment.passages
-        return Samples(stacked(parts), sizes, np.concatenate(places))
+        sizes, places, first = {}, [np.zeros(0, np.int64)], 0
+        for lang, segments in languages.items():
+            total = sum(segment.forward.passages for segment in segments)
+            sizes[lang] = min(SAMPLE, total)
+            places.append(first + np.arange(sizes[lang]) * total // sizes[lang])
+            first += total
+        return Samples(sizes, np.concatenate(places))
+
+    def passages(self, languages: Mapping[str, Sequence[Words]]) -> Forward:
+        """The passages with their words."""
+        parts, first = [], 0
+        for segment in (segment.forward for segments in languages.values() for segment in segments):
+            inside = (self.places >= first) & (self.places < first + segment.passages)
+            parts.append(segment.take(self.places[inside] - first))
+            first += segment.passages
+        return stacked(parts)
 
     def views(self, met: FloatArray, words: QueryWords) -> dict[str, View]:
         """The query from every language, given m(i, s) for the sampled passages, float32 (q, n)."""
@@ -272,32 +259,36 @@ class Samples:
             own = met[:, at : at + size]
             frequencies = own.sum(axis=1, dtype=np.float64) + anywhere
             weights = words.weights * np.log((size + POOLED + 1) / (frequencies + 0.1))
-            scores = weighted(weights, own)
-            views[lang] = View(weights, (float(scores.mean()), float(scores.std())))
+            scores = summed(weights, own) / (total := float(weights.sum()))
+            views[lang] = View(weights, total, (float(scores.mean()), float(scores.std())))
             at += size
         return views
 
 
-def ready(comparison: Comparison, passages: Forward) -> Ready:
-    """Passages as files have them, ready to be compared. Raises `IndexDamaged` for pieces that no vocabulary has."""
+@contextmanager
+def reading() -> Iterator[None]:
+    """Numbers of words and pieces from files are used: one that points nowhere is damage."""
     try:
-        return comparison.ready(passages)
+        yield
     except IndexError as error:
         raise IndexDamaged(f"a list of words is damaged ({error}): run `xsearch check --repair`") from error
 
 
-def matches(asked: Asked, passages: Forward | Ready) -> FloatArray:
-    """m(i, d) of passages as files have them. Raises `IndexDamaged` for pieces that no vocabulary has."""
-    try:
-        return asked.matches(passages)
-    except IndexError as error:
-        raise IndexDamaged(f"a list of words is damaged ({error}): run `xsearch check --repair`") from error
+def best_of(numbers: IntArray, sums: Float64Array, total: float, depth: int, allowed: Mask | None) -> Best:
+    """The best `depth` of a language's passages, given by ascending number with Σ_i w_i m(i, d). total: Σ_i w_i."""
+    if allowed is not None:
+        kept = allowed[numbers]
+        numbers, sums = numbers[kept], sums[kept]
+    rows = among_best(sums, depth)
+    scores = (sums[rows] / total).astype(np.float32)
+    order = best_first(scores, depth)
+    return Best(numbers[rows[order]], scores[order])
 
 
-def weighted(weights: Float64Array, met: FloatArray) -> Float64Array:
-    """Σ_i w_i m(i, d) / Σ_i w_i, float64 (n,), word by word: the same for a passage in whatever company."""
-    scores = np.zeros(met.shape[1])
+def summed(weights: Float64Array, met: FloatArray) -> Float64Array:
+    """Σ_i w_i m(i, d), float64 (n,), word by word: the same for a passage in whatever company, and as `met_by_terms`
+    sums."""
+    sums = np.zeros(met.shape[1])
     for weight, row in zip(weights.tolist(), met, strict=True):
-        scores += weight * row
-    scores /= weights.sum()
-    return scores
+        sums += np.multiply(row, weight, dtype=np.float64)
+    return sums

@@ -1,6 +1,7 @@
-"""The part `tokens`: a forward file of every passage's words in pieces, for retrievers that compare word by word.
+"""The part `tokens`: every passage's words in pieces, and the passages of every word, for retrievers that compare word
+by word.
 
-A language has its own segments (`retrieve.forward`), in ascending passage number; a commit adds one to each language
+A language has its own segments (`retrieve.word_file`), in ascending passage number; a commit adds one to each language
 it touches, and many small ones become one.
 """
 
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 
 from xsearch.core import Bags, IntArray, PassageBatch
 from xsearch.retrieve.dense import merge_from
-from xsearch.retrieve.forward import Forward, joined, map_forward
+from xsearch.retrieve.forward import Forward, joined
 from xsearch.retrieve.numbers import next_number
+from xsearch.retrieve.word_file import Entry, map_words, packed
 from xsearch.storage.failpoints import reach
 from xsearch.storage.files import Files, durable_write
 
@@ -26,9 +28,6 @@ BUFFER_BYTES = 128 << 20
 """Pieces a writer holds before it makes segments of them ahead of the flush."""
 LONGEST = 16
 """Pieces of a word; a longer run (an address, a key) is cut."""
-
-Entry = dict[str, int]
-"""A segment in the state: first and last passage number, counts of passages, entries, words, pieces."""
 
 
 class TokensWriter:
@@ -74,7 +73,7 @@ class TokensWriter:
         for lang, entries in self._segments.items():
             if len(entries) > MAX_SEGMENTS:
                 start = merge_from([entry["entries"] for entry in entries])
-                merged = joined([map_forward(self._folder / words_name(lang, e), e) for e in entries[start:]])
+                merged = joined([map_words(self._folder / words_name(lang, e), e).forward for e in entries[start:]])
                 entries[start:] = [self._write_segment(lang, merged)]
                 reach("retrieve.tokens.flush.merged")
         reach("retrieve.tokens.flush.after")
@@ -105,7 +104,7 @@ class TokensWriter:
         }
         self._files.make_folder(self._folder / lang)
         reach("retrieve.tokens.write.before")
-        durable_write(self._files, self._folder / words_name(lang, entry), made.packed())
+        durable_write(self._files, self._folder / words_name(lang, entry), packed(made))
         reach("retrieve.tokens.write.after")
         return entry
 

@@ -9,9 +9,9 @@ from typing import Any
 import numba
 import numpy as np
 
-from xsearch.retrieve.late_numba import met_by_pieces, most
+from xsearch.retrieve.late_numba import met_by_terms, most
 
-__all__ = ["best_tokens", "met_by_pieces", "most"]
+__all__ = ["best_tokens", "met_by_terms", "most"]
 
 
 def _best_tokens(

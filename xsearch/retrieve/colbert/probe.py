@@ -16,7 +16,7 @@ import numpy as np
 from xsearch.core import FloatArray, IntArray, Mask
 from xsearch.retrieve.best import Best
 from xsearch.retrieve.colbert.segment import Segment
-from xsearch.retrieve.neighbours import Near, met_by_pieces
+from xsearch.retrieve.neighbours import Near, met_by_terms
 
 
 def probed(similar: FloatArray, cells: IntArray, count: int) -> Near:
@@ -42,7 +42,7 @@ def promising(
     row that a segment lacks."""
     weights, parts = np.ones(len(near.starts) - 1), []
     for segment in segments:
-        scores = met_by_pieces(segment.lists, near, weights, compiled)
+        scores = met_by_terms(segment.lists, near, weights, compiled)
         if allowed is not None:
             scores[~allowed[segment.lists.numbers]] = 0.0
         rows = np.flatnonzero(scores > 0) if compiled is None else compiled.most(scores, count)
