@@ -162,10 +162,7 @@ class Asked:
         self._known = np.zeros(0, dtype=np.bool_)
         if (held := comparison.decoded) is not None:
             self._make_room(held.tokens)
-            integers = query.integers.take(held.columns, axis=1)
-            for start in range(0, len(held.tokens), BLOCK):
-                part = slice(start, start + BLOCK)
-                self._fill(held.tokens[part], integers, held.integers[part], held.scales[part])
+            self._fill(held.tokens, query.integers.take(held.columns, axis=1), held.integers, held.scales)
 
     def matches(self, passages: Forward | Ready) -> FloatArray:
         """m(i, d) for every query word and passage, float32 (q, n); 0 for a passage without words. Raises IndexError
@@ -226,13 +223,15 @@ class Asked:
             self._fill(part, self.query.integers, *self._comparison.table.token_integers(part))
 
     def _fill(self, tokens: IntArray, integers: FloatArray, rows: NDArray[np.int8], scales: FloatArray) -> None:
-        """Note the products with at most `BLOCK` pieces. integers: the query's, in the columns of `rows`."""
+        """Note the products with these pieces. integers: the query's, in the columns of `rows`."""
         factors = self.query.factors * STEP
         if self._compiled is not None:
             self._compiled.multiply(integers.astype(np.int8), factors, rows, scales, tokens, self._products)
         else:
-            dots = (rows.astype(np.float32) @ integers.T).T
-            self._products[:, tokens] = np.rint(dots * factors[:, None] * scales)
+            for start in range(0, len(tokens), BLOCK):
+                part = slice(start, start + BLOCK)
+                dots = (rows[part].astype(np.float32) @ integers.T).T
+                self._products[:, tokens[part]] = np.rint(dots * factors[:, None] * scales[part])
         self._known[tokens] = True
 
     def _make_room(self, tokens: IntArray) -> None:
