@@ -180,7 +180,7 @@ def test_words_left_out_meet_nothing(collection, table):
     left_out = 0
     for pieces in np.random.default_rng(8).integers(0, 400, (12, 3)):
         asked = late._comparison().asked(late._words(piece_query(pieces)))
-        for part in late._all():
+        for part in static_late.forwards(late._segments):
             similar = asked.word_similarities(part.word_starts, part.pieces)
             columns = [similar[:, part.entries[a:b]].max(axis=1, initial=0.0) for a, b in pairwise(part.starts)]
             assert np.array_equal(asked.matches(part), np.array(columns).T)
@@ -273,6 +273,16 @@ def test_nothing_is_found_without_words(collection, table, tmp_path):
     empty = build(tmp_path, [piece_batch(range(3), ["en"] * 3, [np.zeros(0, int)] * 3)])
     assert reader(tmp_path, empty, table).languages() == []
     assert len(reader(tmp_path, empty, table).search(piece_query([5]), 5)) == 0
+
+
+@pytest.mark.parametrize("whole", [0, COUNT])
+def test_a_search_ends_undisturbed_when_it_is_closed(collection, table, monkeypatch, whole):
+    folder, state, _, _ = collection
+    monkeypatch.setattr(static_late, "WHOLE", whole)
+    right = reader(folder, state, table).search(piece_query([14, 25]), 20)
+    late, asked = reader(folder, state, table), maxsim.Comparison.asked
+    monkeypatch.setattr(maxsim.Comparison, "asked", lambda *given: late.close() or asked(*given))
+    assert same(late.search(piece_query([14, 25]), 20), right)
 
 
 def test_many_queries_get_the_answers_of_each(collection, table):

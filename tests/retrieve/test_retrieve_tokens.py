@@ -154,14 +154,6 @@ def test_taking_rows_keeps_their_words_alone():
     assert part.words == len(set(part.entries.tolist()))
 
 
-def test_rows_of_numbers_that_are_not_there_are_damage():
-    made = _forward([np.array([14])] * 4, 10)
-    assert made.rows_of(np.array([2, 11, 13, 90])).tolist() == [1, 3]
-    holes = made.take(np.array([0, 3]))
-    with pytest.raises(IndexDamaged):
-        holes.rows_of(np.array([11]))
-
-
 def test_batches_must_fit(tmp_path):
     writer = TokensWriter(tmp_path, {}, high_water=10, files=DiskFiles())
     with pytest.raises(ValueError, match="ascend"):

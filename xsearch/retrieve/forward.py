@@ -44,17 +44,6 @@ class Forward:
         """The size of the vocabulary."""
         return len(self.word_starts) - 1
 
-    def rows_of(self, numbers: IntArray) -> IntArray:
-        """The rows of those of `numbers`, ascending, that lie within the segment's range. Raises `IndexDamaged` for
-        one that it lacks."""
-        if not self.passages:
-            return np.zeros(0, dtype=np.int64)
-        inside = numbers[(numbers >= self.numbers[0]) & (numbers <= self.numbers[-1])]
-        rows: IntArray = np.searchsorted(self.numbers, inside)
-        if np.any(self.numbers[rows] != inside):
-            raise IndexDamaged("a list of words lacks a passage: run `xsearch check --repair`")
-        return rows
-
     def take(self, rows: IntArray) -> Forward:
         """These passages with the words that they hold, in the order of `rows`. Raises `IndexDamaged` where entries
         or pieces point nowhere."""

@@ -198,10 +198,6 @@ class Impact:
         """The languages that have passages here, sorted."""
         return sorted(self._segments)
 
-    def segments(self, lang: str) -> Sequence[Postings]:
-        """The postings of a language, in ascending passage number."""
-        return self._segments.get(lang, ())
-
     def statistics(self, lang: str) -> Statistics:
         """Passages and tokens of a language, zeros where there are none."""
         return self._statistics.get(lang, Statistics(0, 0))

@@ -61,6 +61,8 @@ QUERY_WORDS = 32
 """Words of a query that are looked for: the weightiest."""
 
 Float64Array = NDArray[np.float64]
+Languages = Mapping[str, Sequence[Words]]
+"""The segments of each language, ascending."""
 Sums = dict[str, tuple[IntArray, Float64Array]]
 """By language, numbers of its passages, ascending, and Σ_i w_i m(i, d) of each."""
 
@@ -74,11 +76,11 @@ class Late:
 
     def __init__(self, folder: Path, state: Mapping[str, Any], table: Callable[[], PieceTable]) -> None:
         self._table = cache(table)
-        self._segments = {
+        self._segments: Languages = {
             lang: [map_words(folder / words_name(lang, entry), entry) for entry in entries]
             for lang, entries in state.get("languages", {}).items()
         }
-        self._passages = sum(segment.passages for segment in self._all())
+        self._passages = sum(segment.passages for segment in forwards(self._segments))
         self._compared: Comparison | None = None
         self._whole: Ready | None = None
         self._large: tuple[Vocabulary, Ready] | None = None
@@ -94,13 +96,13 @@ class Late:
         has them. The ranking's background is mean and standard deviation of this query's scores over a sample of
         each language's passages. A query without a word that the encoder knows finds nothing.
         """
-        words = self._words(query)
-        held = [lang for lang in self._segments if langs is None or lang in langs]
+        words, segments = self._words(query), self._segments
+        held = [lang for lang in segments if langs is None or lang in langs]
         if words is None or not held:
             return Ranking.of([], [])
         asked = self._comparison().asked(words)
         scored = self._by_passage if self._passages <= WHOLE else self._by_word
-        found, views = scored(asked, held)
+        found, views = scored(asked, segments, held)
         best = [best_of(*found[lang], views[lang].total, depth, allowed) for lang in held]
         return Ranking.of(
             np.concatenate([each.passages for each in best]),
@@ -147,31 +149,31 @@ class Late:
         chosen = weightiest[words.weights[weightiest] > 0]
         return words.take(chosen) if len(chosen) else None
 
-    def _by_passage(self, asked: Asked, held: Collection[str]) -> tuple[Sums, Mapping[str, View]]:
+    def _by_passage(self, asked: Asked, languages: Languages, held: Collection[str]) -> tuple[Sums, Mapping[str, View]]:
         """What all passages of each language sum up, and the query as the languages see it: every passage's words are
         compared."""
-        everything, samples = self._everything(), self._sampled()
+        everything, samples = self._everything(languages), self._sampled(languages)
         with reading():
             met = asked.matches(everything)
         views = samples.views(met[:, samples.places], asked.query)
         found: Sums = {}
         at = 0
-        for lang, segments in self._segments.items():
+        for lang, segments in languages.items():
             own = slice(at, at + sum(segment.forward.passages for segment in segments))
             if lang in held:
                 found[lang] = everything.passages.numbers[own], summed(views[lang].weights, met[:, own])
             at = own.stop
         return found, views
 
-    def _by_word(self, asked: Asked, held: Collection[str]) -> tuple[Sums, Mapping[str, View]]:
+    def _by_word(self, asked: Asked, languages: Languages, held: Collection[str]) -> tuple[Sums, Mapping[str, View]]:
         """The same, by the lists of the words that the query's words meet."""
-        vocabulary, sampled = self._words_held()
+        vocabulary, sampled = self._words_held(languages)
         compiled = self._comparison().compiled
         found: Sums = {}
         with reading():
-            views = self._sampled().views(asked.matches(sampled), asked.query)
+            views = self._sampled(languages).views(asked.matches(sampled), asked.query)
             near = iter(vocabulary.near(asked))
-            for lang, segments in self._segments.items():
+            for lang, segments in languages.items():
                 parts = [(segment, next(near)) for segment in segments]
                 if lang not in held:
                     continue
@@ -181,33 +183,30 @@ class Late:
                 found[lang] = np.concatenate(numbers), np.concatenate(sums)
         return found, views
 
-    def _all(self) -> list[Forward]:
-        return [segment.forward for held in self._segments.values() for segment in held]
-
     def _comparison(self) -> Comparison:
         with self._lock:
             if self._compared is None:
                 self._compared = Comparison(self._table(), compiled_loops() if self._passages >= COMPILED else None)
         return self._compared
 
-    def _everything(self) -> Ready:
+    def _everything(self, languages: Languages) -> Ready:
         with self._lock, reading():
             if self._whole is None:
-                self._whole = self._comparison().ready(stacked(self._all()))
+                self._whole = self._comparison().ready(stacked(forwards(languages)))
         return self._whole
 
-    def _words_held(self) -> tuple[Vocabulary, Ready]:
+    def _words_held(self, languages: Languages) -> tuple[Vocabulary, Ready]:
         """All words, and the passages that stand for all."""
         with self._lock, reading():
             if self._large is None:
-                comparison, passages = self._comparison(), self._sampled().passages(self._segments)
-                self._large = Vocabulary(comparison, self._all()), comparison.ready(passages)
+                comparison, passages = self._comparison(), self._sampled(languages).passages(languages)
+                self._large = Vocabulary(comparison, forwards(languages)), comparison.ready(passages)
         return self._large
 
-    def _sampled(self) -> Samples:
+    def _sampled(self, languages: Languages) -> Samples:
         with self._lock:
             if self._samples is None:
-                self._samples = Samples.of(self._segments)
+                self._samples = Samples.of(languages)
         return self._samples
 
 
@@ -232,7 +231,7 @@ class Samples:
     places: IntArray
 
     @staticmethod
-    def of(languages: Mapping[str, Sequence[Words]]) -> Samples:
+    def of(languages: Languages) -> Samples:
         """Those of an index."""
         sizes, places, first = {}, [np.zeros(0, np.int64)], 0
         for lang, segments in languages.items():
@@ -242,10 +241,10 @@ class Samples:
             first += total
         return Samples(sizes, np.concatenate(places))
 
-    def passages(self, languages: Mapping[str, Sequence[Words]]) -> Forward:
+    def passages(self, languages: Languages) -> Forward:
         """The passages with their words."""
         parts, first = [], 0
-        for segment in (segment.forward for segments in languages.values() for segment in segments):
+        for segment in forwards(languages):
             inside = (self.places >= first) & (self.places < first + segment.passages)
             parts.append(segment.take(self.places[inside] - first))
             first += segment.passages
@@ -263,6 +262,11 @@ class Samples:
             views[lang] = View(weights, total, (float(scores.mean()), float(scores.std())))
             at += size
         return views
+
+
+def forwards(languages: Languages) -> list[Forward]:
+    """All segments' words of passages, language after language."""
+    return [segment.forward for segments in languages.values() for segment in segments]
 
 
 @contextmanager
