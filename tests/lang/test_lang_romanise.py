@@ -49,6 +49,12 @@ KEYS = [
     ("चाय", "i", "cai"),
     ("ドストエフスキー", "k", "dosutoefusuki"),
     ("모스크바", "h", "moseukeuba"),
+    ("โตโยต้า", "i", "toiota"),  # vowels after the consonant that they are written before
+    ("ไอน์สไตน์", "i", "ainstain"),
+    ("ลำปาง", "i", "lampang"),
+    ("နေပြည်တော်", "i", "nepitau"),
+    ("စစ်တွေ", "i", "stve"),
+    ("បាត់ដំបង", "i", "batdambng"),
     ("北京", "z", "beijing"),
     ("秦", "z", "cin"),
     ("µ", "l", "m"),  # of no script: any family will do, so long as it is one

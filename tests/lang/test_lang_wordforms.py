@@ -25,6 +25,9 @@ def ones(words):
         ("서울에서 만나요", ["서울에서", "만나요"]),
         # Three and more characters that write foreign names make a name.
         ("诗人莎士比亚说", ["诗人", "人莎", "莎士", "士比", "比亚", "亚说", "莎士比亚"]),
+        # Of syllabic scripts, two and four units from each on; a short run is one form.
+        ("ไปกรุงเทพ", ["ไปก", "กรุ", "รุง", "งเท", "เทพ", "ไปกรุง", "กรุงเท", "รุงเทพ"]),
+        ("လန်ဒန်", ["လန်ဒန်"]),
         ("a I 7", []),
     ],
 )
@@ -52,3 +55,8 @@ def test_pinyin_is_read_across_words_where_all_is_pinyin():
     assert readings == ["jiaozi", "ziSian"]
     assert [s for s in query_spellings("women in parliament", ones) if s.among] == []
     assert [s.key for s in query_spellings("maps of Beijing", ones) if s.among == "z"] == ["beijing"]
+
+
+def test_a_short_run_of_a_syllabic_script_is_asked_for_as_it_stands():
+    assert [spelling.form for spelling in query_spellings("กรุงเทพ", ones)] == ["กรุงเทพ"]
+    assert query_spellings("เมื่อวานเราเดินทางไปกรุงเทพเพื่อพบหมอ", ones) == ()

@@ -401,3 +401,15 @@ def test_compounds_are_found_by_their_parts(tmp_path, query, expected, commits):
     }
     sounding = {key for key in named if abs(len(key[1]) - len(query)) <= ENDING and key not in expected}
     assert {key: p for key, p in named.items() if key not in sounding} == expected
+
+
+def test_names_are_found_within_text_without_spaces(tmp_path):
+    texts = [
+        ("th", "โรงงานโตโยต้าจ้างคนงานเพิ่มอีกพันคน"),
+        ("th", "หนังสือของแมนเดลาขายดีมาก"),
+        ("km", "ភ្ញៀវទេសចរជាច្រើនទៅសៀមរាបរៀងរាល់ឆ្នាំ"),
+        ("my", "ဧရာဝတီမြစ်သည်အရှည်ဆုံးမြစ်ဖြစ်သည်"),
+    ]
+    reader = Names(tmp_path, build(tmp_path, batches(texts)))
+    for text, best in [("Toyota", 0), ("Mandela", 1), ("Мандела", 1), ("Irrawaddy", 3)]:
+        assert reader.search(asked(text), 1).passages.tolist()[:1] == [best]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from xsearch.core import Query
 from xsearch.engine.snapshot import Snapshot
+from xsearch.lang.scripts import SYLLABIC, script_of
 from xsearch.retrieve import Names
 
 MOST = 3
@@ -38,7 +39,8 @@ def suggest(snapshot: Snapshot, query: Query) -> tuple[Suggestion, ...]:
         return ()
     found = []
     for spelling in query.spellings:
-        if spelling.among or len(spelling.key) < SHORTEST:
+        # Of a script without spaces the index has no words that could be suggested.
+        if spelling.among or len(spelling.key) < SHORTEST or script_of(spelling.form[0]) in SYLLABIC:
             continue
         near = names.near(spelling, MOST)
         if near and LIKELY <= near[0].probability < 1.0:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.lang.fold import folding
-from xsearch.lang.scripts import COMMON, script_of
+from xsearch.lang.scripts import COMMON, SYLLABIC, script_of
 
 ALPHABET = "aeioubcdfghjklmnprstvxzS"
 """Letters of keys. c is the sound of *church*, j of *judge* or *vision*, x of *loch*, S of *ship*, z also ts."""
@@ -52,6 +52,17 @@ _GREEK_FIRST = {**_GREEK_WITHIN, "ντ": "d", "μπ": "b"}
 # What pinyin writes otherwise than the rest of the world.
 _PINYIN = re.compile("q|x|c(?!h)")
 _PINYIN_SOUNDS = {"q": "ch", "x": "sh", "c": "ts"}
+# Thai and Lao write some vowels before the consonant that they are spoken after, or before อ where there is none.
+_BEFORE = re.compile("([เแโใไເແໂໃໄ])([ก-ฮກ-ຮ])")
+_CARRIER = str.maketrans({"อ": "", "ອ": ""})
+# Burmese reads many letters otherwise than the Indian ones that they descend from. Khmer has marks that shorten a
+# vowel, silence a letter, make a p of b. The vowel am of Thai and Lao, folded, is two marks.
+_SPOKEN = {
+    "ရှ": "sh", "လျှ": "sh", "ချ": "ch", "ခြ": "ch", "ဂျ": "j", "ည်": "i", "ော": "au", "ို": "o", "ြ": "y", "ျ": "y",
+    "င": "ng", "စ": "s", "ဆ": "s", "ဇ": "z", "သ": "th", "ံ": "n", "ွ": "w", "ှ": "", "ည": "ny", "့": "", "း": "",
+    "ប៉": "p", "់": "", "៍": "", "ํา": "am", "ໍາ": "am",
+}  # fmt: skip
+_SPOKEN_AT = re.compile("|".join(_SPOKEN))
 _ARTICLE = re.compile("^(?:وال|بال|كال|فال|ال|لل)(?=.{3})")
 """The Arabic article, alone or behind one-letter words, before a word of three letters at least."""
 
@@ -90,8 +101,16 @@ def romanise(word: str) -> str:
     word = _ARTICLE.sub("", folding("general")(word))
     if word and script_of(word[0]) == "Grek":
         word = _GREEK.sub(lambda at: (_GREEK_WITHIN if at.start() else _GREEK_FIRST)[at.group()], word)
+    if word and script_of(word[0]) in SYLLABIC:
+        word = _as_spoken(word)
     latin = anyascii(word.translate(_LETTERS)).lower()
     return _PINYIN.sub(lambda at: _PINYIN_SOUNDS[at.group()], latin) if family(word) == "z" else latin
+
+
+def _as_spoken(word: str) -> str:
+    """A Thai, Lao, Burmese or Khmer word with its sounds in the order in which they are heard."""
+    word = _BEFORE.sub(lambda at: at[2].translate(_CARRIER) + at[1], word)
+    return _SPOKEN_AT.sub(lambda at: _SPOKEN[at.group()], word)
 
 
 def sound_key(word: str) -> str:

@@ -17,6 +17,9 @@ from xsearch.lang.tables import code_point_ranges
 COMMON = "Zyyy"
 """The script of digits, punctuation, symbols and everything else that belongs to no script of its own."""
 
+SYLLABIC = frozenset(("Thai", "Laoo", "Khmr", "Mymr"))
+"""Scripts without spaces between words whose orthographic units (`lang.words.units`) are about a syllable."""
+
 
 @cache
 def _ranges() -> tuple[list[int], list[int], list[str]]:

@@ -2,8 +2,9 @@
 
 A form is a word folded without regard to its language and without a stemmer, since a stem is no spelling. Scripts
 without spaces are cut where the script changes: a run of katakana is a word and mostly a name; of Han come pairs of
-characters, which pinyin queries reach, and runs of characters that write foreign names; hiragana and the rest are
-kept when they are short enough to be a word.
+characters, which pinyin queries reach, and runs of characters that write foreign names; of Thai, Lao, Khmer and Burmese
+two and four orthographic units from each on, in which a name begins wherever it stands; hiragana and the rest are kept
+when they are short enough to be a word.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from xsearch.core import Spelling
 from xsearch.lang.fold import folding, traditional_to_simplified
 from xsearch.lang.pinyin import character_pairs, syllables
 from xsearch.lang.romanise import family, pinyin_key, sound_key
-from xsearch.lang.scripts import COMMON, script_of
-from xsearch.lang.words import unit_run_pattern, word_pattern
+from xsearch.lang.scripts import COMMON, SYLLABIC, script_of
+from xsearch.lang.words import unit_run_pattern, units, word_pattern
 
 LONGEST = 40
 """Characters of a form; what is longer is no word."""
 _SHORT_RUN = 8
+WINDOWS = (2, 4)
+"""Units of a form of a syllabic script. What follows a name of fewer is taken for an ending: one size finds several."""
+LONGEST_NAME = 20
+"""Characters of a run of such a script that is looked up whole."""
 _CACHED = 1 << 16
 
 # Characters that Chinese writes the syllables of foreign names with; three of them in a row are mostly one.
@@ -65,7 +70,7 @@ def query_spellings(text: str, weigh: Callable[[Sequence[str]], Sequence[float]]
     words = list(dict.fromkeys(word_pattern().findall(text)))
     found = {}
     for word, weight in zip(words, weigh(words), strict=True):
-        for form in _known[word]:
+        for form in _asked_forms(word):
             if weight > 0:
                 found[form, ""] = Spelling(form, sound_key(form), family(form), float(weight))
     latin = [word for word in words if word.isascii() and not word.isdigit()]
@@ -79,9 +84,12 @@ def query_spellings(text: str, weigh: Callable[[Sequence[str]], Sequence[float]]
     return tuple(found.values())
 
 
-def forms_of(word: str) -> tuple[str, ...]:
-    """The forms of one match of `lang.words.word_pattern`."""
-    return _known[word]
+def _asked_forms(word: str) -> tuple[str, ...]:
+    """The forms of a query's word: a short run of a syllabic script is looked up as it stands, a longer one is none."""
+    if script_of(word[0]) not in SYLLABIC:
+        return _known[word]
+    form = folding("general")(word)
+    return (form,) if 1 < len(form) <= LONGEST_NAME and sound_key(form) else ()
 
 
 def _forms(word: str) -> list[str]:
@@ -97,6 +105,8 @@ def _run_forms(run: str) -> list[str]:
         part = "".join(character for _, character in characters)
         if script == "Hani":
             forms += _han_forms(part.translate(traditional_to_simplified()))
+        elif script in SYLLABIC:
+            forms += _syllabic_forms(units(part))
         elif len(part) > 1 and (script in ("Kana", "Hang") or len(part) <= _SHORT_RUN):
             forms.append(part)
     return forms
@@ -111,6 +121,12 @@ def _by_script(run: str) -> list[tuple[str, str]]:
             script = found[-1][0]
         found.append((script, character))
     return found
+
+
+def _syllabic_forms(run: list[str]) -> list[str]:
+    if len(run) <= max(WINDOWS):
+        return ["".join(run)]
+    return ["".join(run[at : at + size]) for size in WINDOWS for at in range(len(run) - size + 1)]
 
 
 def _han_forms(run: str) -> list[str]:
