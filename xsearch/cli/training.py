@@ -12,12 +12,14 @@ from xsearch.cli.neural_training import register as add_neural_commands
 from xsearch.cli.options import TrainingExclude
 from xsearch.cli.question_training import register as add_question_command
 from xsearch.cli.reranker_training import register as add_reranker_command
+from xsearch.cli.shipped_training import shipped
 from xsearch.cli.training_small import small_reranker
 
 app = typer.Typer(no_args_is_help=True, help="Train what searches across languages.")
 Data = Annotated[Path, typer.Option(metavar="DIR", help="Parallel text: JSON lines of {lang: text}, or TSV.")]
 add_mining_command(app)
 app.command("small-reranker")(small_reranker)
+app.command()(shipped)
 add_neural_commands(app)
 add_question_command(app)
 add_reranker_command(app)
@@ -70,8 +72,7 @@ def static(
 
     def on_progress(step: Step) -> None:
         if step.note:
-            progress.clear()
-            say(step.note)
+            say(step.note, progress)
             return
         progress.unit, progress.total = ("steps" if step.stage == "train" else "texts"), step.total
         detail = f", loss {step.loss:.3f}, {step.pairs_per_second:,.0f} pairs/s" if step.stage == "train" else ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training is. stage: "read", "vocabulary", "tokenise", "align", "train", "evaluate" or "mine"; done of
+    """Where training is. stage: "read", "vocabulary", "tokenise", "align", "train", "evaluate", "mine", …; done of
     total texts, languages or steps. loss and pairs_per_second: of the last steps, while training; parts: of that loss
     by objective. measures: of an evaluation, by name. within: the recipe's stage. note: something to be said."""
 

@@ -28,9 +28,9 @@ class AnsweredList:
     right: NDArray[np.bool_]
 
 
-def make_index(folder: Path, recipe: str, material: Material) -> None:
-    """An index of the documents."""
-    with create_index(folder, recipe) as index, index.writer() as writer:
+def make_index(folder: Path, recipe: str, encoder: str, material: Material) -> None:
+    """An index of the documents, by the vectors of an encoder."""
+    with create_index(folder, recipe, encoder) as index, index.writer() as writer:
         for document in material.documents:
             writer.add(document)
 

@@ -29,16 +29,23 @@ OnStage = Callable[[str, int, int], None]
 
 
 def train_small_reranker(
-    recipe: SmallRecipe, data: Path, out: Path, on_progress: OnStage = lambda stage, done, total: None
+    recipe: SmallRecipe,
+    data: Path,
+    out: Path,
+    on_progress: OnStage = lambda stage, done, total: None,
+    encoder_card: Path | None = None,
 ) -> RerankerCard:
     """Learn the weights that `recipe` describes from the files of `data`; write `out/NAME.toml`. Returns the card.
+
+    encoder_card: of the encoder that the recipe names, where it is not the one that ships but will be.
 
     The same recipe and data give the same weights on the same machine and library versions. Raises `BadInput` for data
     that cannot be used.
     """
-    encoder = load_encoder(recipe.encoder)
+    named = str(encoder_card or recipe.encoder)
+    encoder = load_encoder(named)
     if not has_pieces(encoder):
-        raise BadInput(f"encoder '{recipe.encoder}' has no pieces: name a static one")
+        raise BadInput(f"encoder '{named}' has no pieces: name a static one")
     excluded = read_excluded(excluded_files(recipe.exclude, data))
     lists: list[AnsweredList] = []
     files: list[str] = []
@@ -46,7 +53,7 @@ def train_small_reranker(
         drawer = Drawer(recipe.versions, random.Random(f"{recipe.seed} {collection.name}"))
         material, read = _material(collection, data, excluded, drawer, on_progress)
         files += [file for file in read if file not in files]
-        lists += _asked(recipe, collection, material, encoder, on_progress)
+        lists += _asked(recipe, named, collection, material, encoder, on_progress)
     weights, agreement = fit([own for number, own in enumerate(lists) if number % HELD_OUT], recipe.ridge)
     unseen = lists[::HELD_OUT]
     right = [own.right for own in unseen]
@@ -106,12 +113,17 @@ def _material(
 
 
 def _asked(
-    recipe: SmallRecipe, collection: Collection, material: Material, encoder: PieceEncoder, on_progress: OnStage
+    recipe: SmallRecipe,
+    named: str,
+    collection: Collection,
+    material: Material,
+    encoder: PieceEncoder,
+    on_progress: OnStage,
 ) -> list[AnsweredList]:
     questions = material.questions[: collection.questions]
     with tempfile.TemporaryDirectory(prefix="xsearch-") as scratch:
         on_progress(f"index {collection.name}", 0, len(material.documents))
-        make_index(Path(scratch) / "index", recipe.index, material)
+        make_index(Path(scratch) / "index", recipe.index, named, material)
         return list(
             answered_lists(
                 Path(scratch) / "index",
