@@ -1,6 +1,6 @@
 """What training on top of the encoder that ships gives a language, and what it costs the others.
 
-    python eval/bench/further.py --data ../shared/data --case letters [--steps 1000] [--known-rate 0.1]
+    python eval/bench/further.py --data ../shared/data --case letters [--steps 400] [--known-rate 0.1]
 
 A language that the encoder does not know at all is made of one for which there are tests: Swahili with its letters
 replaced by N'Ko's (`letters`: nothing can be spelled), or by each other, vowels by vowels (`words`: all is spelled, in
