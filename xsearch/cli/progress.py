@@ -11,9 +11,17 @@ class Progress:
 
     def __init__(self, unit: str, total: int | None = None) -> None:
         self.unit, self.total = unit, total
-        self.started = time.monotonic()
+        self.started = self._since = time.monotonic()
+        self._stage, self._first = "", 0
         self._shown = 0.0
         self._live = sys.stderr.isatty()
+
+    def stage(self, name: str, unit: str, total: int | None, done: int = 0) -> None:
+        """Another kind of work begins unless it has already: rate and time left are its own, from `done` on, which is
+        not 0 where a run goes on."""
+        if name != self._stage:
+            self._stage, self.unit, self.total = name, unit, total
+            self._since, self._first = time.monotonic(), done
 
     def update(self, done: int, detail: str = "") -> None:
         """Show that `done` units are done."""
@@ -21,7 +29,7 @@ class Progress:
         if not self._live or now - self._shown < 0.1:
             return
         self._shown = now
-        rate = done / max(now - self.started, 1e-9)
+        rate = (done - self._first) / max(now - self._since, 1e-9)
         of = f" of {self.total:,}" if self.total else ""
         left = f", {(self.total - done) / rate:,.0f} s left" if self.total and rate else ""
         sys.stderr.write(f"\r\x1b[K{done:,}{of} {self.unit}, {rate:,.0f}/s{left}{detail}")

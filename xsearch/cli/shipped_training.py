@@ -34,7 +34,7 @@ def shipped(
         if step.note:
             say(step.note, progress)
             return
-        progress.total = step.total
+        progress.stage(step.stage, "done", step.total, step.done)
         progress.update(step.done, f" ({step.stage})")
 
     given = recipe or data_path("encoders/recipes/shipped.toml")

@@ -74,7 +74,7 @@ def static(
         if step.note:
             say(step.note, progress)
             return
-        progress.unit, progress.total = ("steps" if step.stage == "train" else "texts"), step.total
+        progress.stage(step.stage, "steps" if step.stage == "train" else "texts", step.total, step.done)
         detail = f", loss {step.loss:.3f}, {step.pairs_per_second:,.0f} pairs/s" if step.stage == "train" else ""
         progress.update(step.done, f" ({step.stage}{detail})")
 
@@ -127,7 +127,7 @@ def align(
     progress = Progress("texts")
 
     def on_progress(stage: str, done: int, total: int) -> None:
-        progress.unit, progress.total = ("texts" if stage in ("read", "tokenise") else "tables"), total
+        progress.stage(stage, "texts" if stage in ("read", "tokenise") else "tables", total, done)
         progress.update(done, f" ({stage})")
 
     given = load_tables_recipe(recipe or data_path("encoders/recipes/tables-further.toml"))
