@@ -16,6 +16,7 @@ from xsearch.cli.shipped_training import shipped
 from xsearch.cli.training_small import small_reranker
 
 app = typer.Typer(no_args_is_help=True, help="Train what searches across languages.")
+Recipe = Annotated[Path | None, typer.Option(metavar="NAME|FILE", help="A recipe of encoders/recipes, or your own.")]
 Data = Annotated[Path, typer.Option(metavar="DIR", help="Parallel text: JSON lines of {lang: text}, or TSV.")]
 add_mining_command(app)
 app.command("small-reranker")(small_reranker)
@@ -32,7 +33,7 @@ def _group() -> None:
 
 @app.command()
 def static(
-    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="A recipe, as those in encoders/recipes.")] = None,
+    recipe: Recipe = None,
     base: Annotated[
         str,
         typer.Option("--from", metavar="NAME|PATH", help="A static encoder to train on top of: xsearch-static-v2."),
@@ -54,20 +55,19 @@ def static(
     """Train static multilingual vectors: what ships, your own, or the shipped ones further on text of yours.
 
     \b
-    xsearch train static --recipe encoders/recipes/static-v2.toml --data ./data --out trained
+    xsearch train static --recipe static-v2 --data ./data --out trained
     xsearch train static --from xsearch-static-v2 --data ./law --out trained --name law
     xsearch index ./docs --encoder trained/law.toml -i own
     """
     from xsearch.cli.progress import Progress, say
     from xsearch.core import UsageError
-    from xsearch.core.data import data_path
     from xsearch.train.progress import Progress as Step
     from xsearch.train.recipe import load_recipe, overridden
     from xsearch.train.static import train_static
 
     if recipe is None and not base:
         raise UsageError("name a --recipe to train by, or an encoder to train on top of: --from xsearch-static-v2")
-    loaded = load_recipe(recipe or data_path("encoders/recipes/static-further.toml"))
+    loaded = load_recipe(recipe or Path("static-further"))
     progress = Progress("steps")
 
     def on_progress(step: Step) -> None:
@@ -109,12 +109,11 @@ def align(
     Tables beside the card of an encoder are found by `xsearch index --encoder`.
 
     \b
-    xsearch train align --recipe encoders/recipes/tables-v1.toml --data ./data --out trained
+    xsearch train align --recipe tables-v1 --data ./data --out trained
     xsearch train align --from xsearch-tables-v1 --encoder trained/law.toml --data ./law --out trained
     """
     from xsearch.cli.progress import Progress, say
     from xsearch.core import UsageError
-    from xsearch.core.data import data_path
     from xsearch.encode import StaticEncoder, load_encoder
     from xsearch.train.align import load_tables_recipe, train_tables
     from xsearch.train.align.recipe import overridden
@@ -130,7 +129,7 @@ def align(
         progress.stage(stage, "texts" if stage in ("read", "tokenise") else "tables", total, done)
         progress.update(done, f" ({stage})")
 
-    given = load_tables_recipe(recipe or data_path("encoders/recipes/tables-further.toml"))
+    given = load_tables_recipe(recipe or Path("tables-further"))
     chosen = overridden(given, base, name, tuple(exclude or ()))
     card = train_tables(chosen, loaded, data, out, workers, on_progress)
     progress.clear()

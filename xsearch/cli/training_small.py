@@ -9,14 +9,14 @@ import typer
 
 
 def small_reranker(
-    recipe: Annotated[Path, typer.Option(metavar="FILE", help="A recipe, as encoders/recipes/rerank-small.toml.")],
+    recipe: Annotated[Path, typer.Option(metavar="NAME|FILE", help="A recipe of encoders/recipes, or your own.")],
     data: Annotated[Path, typer.Option(metavar="DIR", help="Parallel text: JSON lines of {lang: text}.")] = Path("."),
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the card goes.")] = Path("trained"),
 ) -> None:
     """Learn the weights of the reranker that ships, or your own, from questions that parallel text answers.
 
     \b
-    xsearch train small-reranker --recipe encoders/recipes/rerank-small.toml --data ./data --out trained
+    xsearch train small-reranker --recipe rerank-small --data ./data --out trained
     xsearch query "solar energy" --rerank trained/xsearch-rerank-small.toml
     """
     from xsearch.cli.progress import Progress, say

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from xsearch.core import BadInput, UsageError
+from xsearch.core import UsageError
+from xsearch.train.recipe_file import read_recipe, refuse
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -149,13 +150,9 @@ class StaticRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_recipe(path: Path) -> StaticRecipe:
-    """The recipe in a TOML file. Raises `BadInput` for unknown keys, wrong types and impossible values."""
-    try:
-        recipe = msgspec.toml.decode(path.read_bytes(), type=StaticRecipe)
-    except FileNotFoundError:
-        raise BadInput("no such recipe", str(path)) from None
-    except msgspec.MsgspecError as error:
-        raise BadInput(str(error), str(path)) from error
+    """The recipe in a TOML file, or of a name in `encoders/recipes`. Raises `BadInput` for unknown keys, wrong types
+    and impossible values."""
+    recipe = read_recipe(path, StaticRecipe)
     _check(recipe, path)
     return recipe
 
@@ -210,6 +207,4 @@ def _check(recipe: StaticRecipe, path: Path) -> None:
         and not all(0 <= x <= 1 for x in (recipe.translated.share, recipe.translated.least, recipe.translated.switch)),
         "a source's weight must not be negative": any(source.weight < 0 for source in recipe.sources),
     }
-    for problem, present in problems.items():
-        if present:
-            raise BadInput(problem, str(path))
+    refuse(problems, path)

@@ -18,6 +18,7 @@ from xsearch.train.align import load_tables_recipe, train_tables
 from xsearch.train.names import train_spellings
 from xsearch.train.progress import OnProgress, Progress
 from xsearch.train.recipe import load_recipe
+from xsearch.train.recipe_file import read_recipe
 from xsearch.train.small_reranker import load_small_recipe, train_small_reranker
 from xsearch.train.static import train_static
 
@@ -43,12 +44,7 @@ class ShippedRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def load_shipped_recipe(path: Path) -> ShippedRecipe:
     """The recipe in a TOML file. Raises `BadInput` for one that is none."""
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=ShippedRecipe)
-    except FileNotFoundError:
-        raise BadInput("no such recipe", str(path)) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise BadInput(str(error), str(path)) from error
+    return read_recipe(path, ShippedRecipe)
 
 
 def train_shipped(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from xsearch.core import BadInput
 from xsearch.train.align.symmetrise import SYMMETRISED
 from xsearch.train.recipe import Source
+from xsearch.train.recipe_file import read_recipe, refuse
 
 
 class Alignment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,13 +74,9 @@ class TablesRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_tables_recipe(path: Path) -> TablesRecipe:
-    """The recipe in a TOML file. Raises `BadInput` for unknown keys, wrong types and impossible values."""
-    try:
-        recipe = msgspec.toml.decode(path.read_bytes(), type=TablesRecipe)
-    except FileNotFoundError:
-        raise BadInput("no such recipe", str(path)) from None
-    except msgspec.MsgspecError as error:
-        raise BadInput(str(error), str(path)) from error
+    """The recipe in a TOML file, or of a name in `encoders/recipes`. Raises `BadInput` for unknown keys, wrong types
+    and impossible values."""
+    recipe = read_recipe(path, TablesRecipe)
     _check(recipe, path)
     return recipe
 
@@ -119,6 +115,4 @@ def _check(recipe: TablesRecipe, path: Path) -> None:
         "pruning.alternatives must lie in 1..255": not 1 <= pruning.alternatives <= 255,
         "a source's weight must not be negative": any(source.weight < 0 for source in recipe.sources),
     }
-    for problem, present in problems.items():
-        if present:
-            raise BadInput(problem, str(path))
+    refuse(problems, path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from xsearch.core import BadInput
+from xsearch.train.recipe_file import read_recipe, refuse
 
 
 class Collection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,13 +43,9 @@ class SmallRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_small_recipe(path: Path) -> SmallRecipe:
-    """The recipe in a TOML file. Raises `BadInput` for unknown keys, wrong types and impossible values."""
-    try:
-        recipe = msgspec.toml.decode(path.read_bytes(), type=SmallRecipe)
-    except FileNotFoundError:
-        raise BadInput("no such recipe", str(path)) from None
-    except msgspec.MsgspecError as error:
-        raise BadInput(str(error), str(path)) from error
+    """The recipe in a TOML file, or of a name in `encoders/recipes`. Raises `BadInput` for unknown keys, wrong types
+    and impossible values."""
+    recipe = read_recipe(path, SmallRecipe)
     names = [collection.name for collection in recipe.collections]
     counts = [count for collection in recipe.collections for count in (collection.documents, collection.questions)]
     problems = {
@@ -60,7 +56,5 @@ def load_small_recipe(path: Path) -> SmallRecipe:
         "versions must be numbers above 0": not recipe.versions or min(recipe.versions) < 1,
         "documents and questions must be at least 1": min(counts, default=1) < 1,
     }
-    for problem, present in problems.items():
-        if present:
-            raise BadInput(problem, str(path))
+    refuse(problems, path)
     return recipe
