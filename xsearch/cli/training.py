@@ -88,10 +88,7 @@ def static(
 
 @app.command()
 def align(
-    recipe: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A recipe, as encoders/recipes/tables-v1.toml.", show_default=False),
-    ] = None,
+    recipe: Recipe = None,
     base: Annotated[
         str, typer.Option("--from", metavar="NAME|PATH", help="Tables to build on: xsearch-tables-v1.")
     ] = "",
