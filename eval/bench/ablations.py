@@ -1,13 +1,15 @@
 """What each choice behind the static vectors is worth, by short trainings that differ in that choice alone.
 
     python eval/bench/ablations.py --data ../shared/data [--steps 500] [--only "120,000 pieces;no Tatoeba"]
+    python eval/bench/ablations.py --data ../shared/data --shipped 255000,120000,60000,30000
 
 Twenty languages, at most `--lines` rows a file, from vectors aligned by rough tables, `--steps` steps each with the
 same random numbers; all else as in `encoders/recipes/static-v2.toml`. Measured are the coded vectors (as they would
 ship): accuracy on the first Tatoeba sentences of each language, foreign to English; nDCG@10 by windows alone on half of
 the documents of three parallel collections, across languages and in one language, and for romanised questions (the half
 of the names collection that is there to tune on). Short trainings show what is learnt first: a choice that pays late
-(rare pieces, many languages) looks smaller here than it is. Appends a row to `eval/results/ablations.jsonl`.
+(rare pieces, many languages) looks smaller here than it is. With `--shipped` nothing is trained: the encoder that ships
+keeps its likeliest pieces, and what was cut is spelled in them. Appends rows to `eval/results/ablations.jsonl`.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import resource
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -255,6 +258,20 @@ class Measures:
         return float(ndcg(scores, relevant).mean())
 
 
+def shipped_with(size: int) -> tuple[StaticEncoder, float]:
+    """The encoder that ships with its `size` likeliest pieces and all single characters, and its size in MB."""
+    whole = load_encoder()
+    assert isinstance(whole, StaticEncoder)
+    single = np.array([len(piece.removeprefix(START)) <= 1 for piece, _ in whole.inventory])
+    order = np.lexsort(([-score for _, score in whole.inventory], ~single))
+    kept = np.sort(order[:size])
+    table = whole.table
+    cut = CodedRows(np.asarray(table.codes)[kept], table.scales[kept], table.codebook, table.dim)
+    pieces = [whole.inventory[number] for number in kept.tolist()]
+    card = msgspec.structs.replace(whole.card, vocabulary=len(pieces))
+    return StaticEncoder(card, pieces, cut), (cut.codes.nbytes + cut.scales.nbytes) / 1e6
+
+
 def as_encoder(model: StaticModel, prepared: Prepared, recipe: StaticRecipe, dim: int) -> tuple[StaticEncoder, float]:
     """The model's first `dim` numbers in codes, and its size in MB."""
     cut = StaticModel(np.ascontiguousarray(model.vectors[:, :dim]), model.raw)
@@ -263,16 +280,8 @@ def as_encoder(model: StaticModel, prepared: Prepared, recipe: StaticRecipe, dim
     return StaticEncoder(card, prepared.pieces, table), (table.codes.nbytes + table.scales.nbytes) / 1e6
 
 
-def main() -> None:
-    """Train, measure, append the row."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--batch", type=int, default=1024)
-    parser.add_argument("--lines", type=int, default=12_000, help="read of every file")
-    parser.add_argument("--only", default="", help="variants: '60,000 pieces;no Tatoeba'")
-    parser.add_argument("--output", type=Path, default=ROOT / "eval/results/ablations.jsonl")
-    arguments = parser.parse_args()
+def trained_rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """A row for every variant."""
     recipe = load_recipe(ROOT / "encoders/recipes/static-v2.toml")
     names = arguments.only.split(";") if arguments.only else list(VARIANTS)
     texts = Texts20(recipe, arguments.data, arguments.lines)
@@ -282,30 +291,52 @@ def main() -> None:
         began, cpu = time.perf_counter(), time.process_time()
         model, prepared = trained.train(variant)
         encoder, size = as_encoder(model, prepared, recipe, recipe.objective.dim)
-        found = {
+        row: dict[str, Any] = {
+            "variant": name,
+            "steps": arguments.steps,
+            "batch": arguments.batch,
+            "languages": len(LANGUAGES),
+            "rows": len(texts.plain.rows),
             "figures": measures.measure(encoder),
             "pieces": len(prepared.pieces),
             "megabytes": round(size, 2),
         }
         for dim in variant.dims:
             shorter, size = as_encoder(model, prepared, recipe, dim)
-            found[f"{dim} numbers"] = {**measures.measure(shorter, brief=True), "megabytes": round(size, 2)}
-        row = {
-            "bench": "ablations",
-            "variant": name,
-            "steps": arguments.steps,
-            "batch": arguments.batch,
-            "languages": len(LANGUAGES),
-            "rows": len(texts.plain.rows),
-            **found,
-            "cpu_seconds": round(time.process_time() - cpu, 1),
-            "seconds": round(time.perf_counter() - began, 1),
-            "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-            **provenance(utc_now(), threads=1),
-        }
-        sys.stderr.write(f"{name}: {json.dumps(found)}, {row['cpu_seconds']} s\n")
+            row[f"{dim} numbers"] = {**measures.measure(shorter, brief=True), "megabytes": round(size, 2)}
+        yield {**row, "cpu_seconds": _since(cpu, time.process_time()), "seconds": _since(began, time.perf_counter())}
+
+
+def shipped_rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """A row for every size of the shipped vocabulary."""
+    measures = Measures(arguments.data)
+    for size in map(int, arguments.shipped.split(",")):
+        encoder, megabytes = shipped_with(size)
+        row = {"variant": f"shipped vectors, {size:,} pieces kept", "steps": 0, "figures": measures.measure(encoder)}
+        yield {**row, "pieces": encoder.card.vocabulary, "megabytes": round(megabytes, 2)}
+
+
+def _since(began: float, now: float) -> float:
+    return round(now - began, 1)
+
+
+def main() -> None:
+    """Measure, append the rows."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--batch", type=int, default=1024)
+    parser.add_argument("--lines", type=int, default=12_000, help="read of every file")
+    parser.add_argument("--only", default="", help="variants: '60,000 pieces;no Tatoeba'")
+    parser.add_argument("--shipped", default="", help="sizes to cut the shipped vocabulary to, instead of trainings")
+    parser.add_argument("--output", type=Path, default=ROOT / "eval/results/ablations.jsonl")
+    arguments = parser.parse_args()
+    for row in shipped_rows(arguments) if arguments.shipped else trained_rows(arguments):
+        sys.stderr.write(json.dumps(row) + "\n")
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        told = {"bench": "ablations", **row, "peak_rss_mb": memory, **provenance(utc_now(), threads=1)}
         with arguments.output.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            file.write(json.dumps(told, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":
