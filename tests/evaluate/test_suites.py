@@ -165,6 +165,17 @@ def test_plots(tmp_path):
         plot_all([row("a", 0.5)], tmp_path, "AP")
 
 
+def test_a_map_of_pairs_draws_what_the_pairs_hold(tmp_path):
+    pytest.importorskip("matplotlib")
+
+    def drawn(pairs):
+        made = plot_all([row("a", 0.5, by={"pair": pairs})], tmp_path, "nDCG@10")
+        return {path.name: path.read_bytes() for path in made}.get("c|1.pairs.png")
+
+    assert drawn({"de-fa": {"Success@1": 0.25}}) != drawn({"de-fa": {"Success@1": 0.75}})
+    assert drawn({"de-fa": {}}) is None
+
+
 @pytest.mark.parametrize("text", ["x", "[]", "{}"])
 def test_results_that_are_none(tmp_path, text):
     path = Path(tmp_path / "r.jsonl")

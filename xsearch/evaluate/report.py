@@ -112,7 +112,7 @@ def _figures(rows: Sequence[Row], measure: str) -> Iterator[tuple[str, Any]]:
     for by in ("query_lang", "doc_lang"):
         if any(by in row.get("by", {}) for row in rows):
             yield by, _bars(rows, by, measure)
-    paired = [row for row in rows if "pair" in row.get("by", {})]
+    paired = [row for row in rows if any(row.get("by", {}).get("pair", {}).values())]
     if paired:
         best = max(paired, key=lambda row: row["measures"][measure])
         yield "pairs", _heat_map(best, measure)
@@ -154,6 +154,9 @@ def _bars(rows: Sequence[Row], by: str, measure: str) -> Any:
 
 
 def _heat_map(row: Row, measure: str) -> Any:
+    # Of pairs a suite keeps its first measure alone, which need not be the one that is drawn elsewhere.
+    held = {name: None for values in row["by"]["pair"].values() for name in values}
+    measure = measure if measure in held else next(iter(held))
     pairs = {name: values[measure] for name, values in row["by"]["pair"].items() if measure in values}
     asked, written, matrix = pair_matrix(pairs)
     figure, axes = _new_figure(2 + 0.25 * len(written), 1.5 + 0.25 * len(asked))
