@@ -37,7 +37,7 @@ from xsearch.corpora import read_path
 from xsearch.corpora.formats.qrels import read_qrels
 from xsearch.corpora.formats.topics import read_topics
 from xsearch.encode import Runtime
-from xsearch.train.neural.corpus import shipped_evaluation
+from xsearch.train.neural.pairs import shipped_evaluation
 from xsearch.train.rows import normalised, read_excluded
 
 ROOT = Path(__file__).parents[2]

@@ -15,18 +15,24 @@ def register(app: typer.Typer) -> None:
     app.command()(reranker)
 
 
+Kind = Annotated[str | None, typer.Option(metavar="KIND", help="adapter, sft, lora or ia3; none: all of a checkpoint.")]
+Files = list[Path] | None
+
+
 def reranker(
-    base: Annotated[str, typer.Option(metavar="PATH", help="The checkpoint to begin from, and to stay with.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The reranker's folder; modules of it gather there.")],
-    module: Annotated[
-        str, typer.Option(metavar="KIND", help="adapter, sft, lora or ia3; none trains the whole checkpoint.")
-    ] = "none",
-    lang: Annotated[str, typer.Option(metavar="xx", help="The language of the text, or of the pairs.")] = "",
-    text: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="Text in the language, to learn its module.")
-    ] = None,
+    base: Annotated[
+        str,
+        typer.Option(metavar="NAME|PATH", help="The checkpoint to begin from and stay with; else the recipe's."),
+    ] = "",
+    recipe: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="adapters, cross-encoder, or your own: what is not said here.")
+    ] = "",
+    module: Kind = None,
+    lang: Annotated[str | None, typer.Option(metavar="xx", help="The language of the text, or of the pairs.")] = None,
+    text: Annotated[Files, typer.Option(metavar="FILE", help="Text in the language, to learn its module.")] = None,
     pairs: Annotated[
-        list[Path] | None,
+        Files,
         typer.Option(metavar="FILE", help='JSON lines of {"query", "positive", "negatives"?}, to learn to rank.'),
     ] = None,
     judgments: Annotated[
@@ -37,25 +43,28 @@ def reranker(
         Path | None, typer.Option(metavar="FILE", help="Of the judgments: documents as JSON lines.")
     ] = None,
     setting: Annotated[
-        str, typer.Option(metavar="NAME", help="Whose module reads a pair: query, document, split, both or none.")
-    ] = "document",
-    steps: Annotated[int, typer.Option(min=0, help="Instead of the published number.")] = 0,
-    full_steps: Annotated[int, typer.Option(min=0, help="Of sft: steps of the first, dense fit.")] = 0,
-    batch: Annotated[int, typer.Option(min=1, help="Texts or queries a step.")] = 32,
-    negatives: Annotated[int, typer.Option(min=1, help="Passages beside the one that answers.")] = 4,
-    length: Annotated[int, typer.Option(min=8, help="Tokens of a text or a pair.")] = 256,
-    learning_rate: Annotated[float, typer.Option(min=0, help="Instead of the published one.")] = 0.0,
-    reduction: Annotated[float, typer.Option(min=0, help="Of adapters: the hidden size by the bottleneck's.")] = 0.0,
-    attention: Annotated[
-        bool, typer.Option("--attention", help="Of adapters: after attention too, as Houlsby et al.")
-    ] = False,
-    rank: Annotated[int, typer.Option(min=1, help="Of lora.")] = 8,
-    entries: Annotated[int, typer.Option(min=0, help="Of sft: how many weights change.")] = 0,
-    exclude: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="Evaluation text, which is not learnt; may be repeated.")
+        str | None,
+        typer.Option(metavar="NAME", help="Whose module reads a pair: query, document (default), split, both or none."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything that is random.")] = 1,
-    licence: Annotated[str, typer.Option(metavar="NAME", help="Of the data, for the card.")] = "",
+    steps: Annotated[int | None, typer.Option(min=1, help="Instead of the published number.")] = None,
+    full_steps: Annotated[int | None, typer.Option(min=1, help="Of sft: steps of the first, dense fit.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Texts or queries a step (32).")] = None,
+    negatives: Annotated[int | None, typer.Option(min=1, help="Passages beside the one that answers (4).")] = None,
+    length: Annotated[int | None, typer.Option(min=8, help="Tokens of a text or a pair (256).")] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0, help="Instead of the published one.")] = None,
+    reduction: Annotated[
+        float | None, typer.Option(min=1, help="Of adapters: the hidden size by the bottleneck's.")
+    ] = None,
+    attention: Annotated[
+        bool | None, typer.Option("--attention", help="Of adapters: after attention too, as Houlsby et al.")
+    ] = None,
+    rank: Annotated[int | None, typer.Option(min=1, help="Of lora (8).")] = None,
+    entries: Annotated[int | None, typer.Option(min=1, help="Of sft: how many weights change.")] = None,
+    exclude: Annotated[
+        Files, typer.Option(metavar="FILE", help="Evaluation text, which is not learnt; may be repeated.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything that is random (1).")] = None,
+    licence: Annotated[str | None, typer.Option(metavar="NAME", help="Of the data, for the card.")] = None,
     device: Device = "auto",
 ) -> None:
     """Train a reranker: modules by language and for ranking on one base, or a whole cross-encoder.
@@ -67,8 +76,11 @@ def reranker(
     \b
     xsearch train reranker --base xlm-r-base --module adapter --lang sw --text sw.txt --out ours
     xsearch train reranker --base xlm-r-base --module adapter --lang en --pairs pairs.jsonl --out ours
+    xsearch train reranker --recipe cross-encoder --pairs pairs.jsonl --out whole
     xsearch query "presidential elections in Iran" --rerank ours
     """
+    import msgspec
+
     from xsearch.cli.progress import Progress, say
     from xsearch.cli.training_progress import reporter
     from xsearch.core import UsageError
@@ -76,36 +88,39 @@ def reranker(
     from xsearch.lang.codes import normalize_code
     from xsearch.train.neural.modules.compose import train_reranker
     from xsearch.train.neural.modules.judgments import Judgments
-    from xsearch.train.neural.modules.plan import Plan
+    from xsearch.train.neural.modules.plan import RerankerRecipe, load_reranker_recipe
 
-    if judgments is not None and (topics is None or docs is None):
-        raise UsageError("--judgments needs --topics and --docs")
-    plan = Plan(
-        kind="" if module == "none" else module,
-        lang=normalize_code(lang) if lang else "",
-        steps=steps,
-        full_steps=full_steps,
-        batch=batch,
-        negatives=negatives,
-        length=length,
-        learning_rate=learning_rate,
-        reduction=reduction,
-        attention=attention,
-        rank=rank,
-        entries=entries,
-        seed=seed,
-        licence=licence,
-    )
+    if (judgments, topics, docs).count(None) not in (0, 3):
+        raise UsageError("--judgments, --topics and --docs belong together")
+    chosen = load_reranker_recipe(recipe) if recipe else RerankerRecipe()
+    if not (base := base or chosen.base):
+        raise UsageError("which checkpoint to begin from? Name it with --base, or in a recipe")
+    given = {
+        "kind": "" if module == "none" else module,
+        "lang": normalize_code(lang) if lang else lang,
+        "steps": steps,
+        "full_steps": full_steps,
+        "batch": batch,
+        "negatives": negatives,
+        "length": length,
+        "learning_rate": learning_rate,
+        "reduction": reduction,
+        "attention": attention,
+        "rank": rank,
+        "entries": entries,
+        "seed": seed,
+        "licence": licence,
+    }
+    plan = msgspec.structs.replace(chosen.plan, **{name: value for name, value in given.items() if value is not None})
     progress = Progress("steps")
-    judged = Judgments(judgments, topics, docs) if judgments and topics and docs else None
     done = train_reranker(
         base,
         out,
         plan,
         text or [],
         pairs or [],
-        judged,
-        setting,
+        Judgments(judgments, topics, docs) if judgments and topics and docs else None,
+        setting or chosen.setting,
         exclude or [],
         Runtime(device, "fp32"),
         reporter(progress),

@@ -2,7 +2,15 @@
 
 from xsearch.encode.bags import TokenBags
 from xsearch.encode.card import EncoderCard, SourceNote, read_card, write_card
-from xsearch.encode.known import card, card_folder, known_encoders, load_encoder, load_multivector, load_sparse
+from xsearch.encode.known import (
+    card,
+    card_folder,
+    checkpoint_named,
+    known_encoders,
+    load_encoder,
+    load_multivector,
+    load_sparse,
+)
 from xsearch.encode.neural import Runtime
 from xsearch.encode.protocol import (
     AnyEncoder,
@@ -31,6 +39,7 @@ __all__ = [
     "TokenBags",
     "card",
     "card_folder",
+    "checkpoint_named",
     "has_pieces",
     "known_encoders",
     "load_encoder",

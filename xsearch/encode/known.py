@@ -29,6 +29,13 @@ def card(name: str) -> EncoderCard:
     return read_card(path) if path else _described(name) or _registered(name).card
 
 
+def checkpoint_named(name: str) -> str:
+    """The model's name on the hub where `name` is that of a neural encoder's card, else `name` as it is: what training
+    may begin from."""
+    path = card_files().get(name)
+    return read_card(path).model or name if path is not None and kind_of(path) in NEURAL else name
+
+
 def load_encoder(name_or_path: str | Path | None = None, runtime: Runtime | None = None, dim: int = 0) -> Encoder:
     """The encoder, of a vector a text, with a name, or of a card file (``.toml``), or of a folder that holds one card
     or a model in the form of transformers or sentence-transformers; None for the shipped default. A name that does not

@@ -171,7 +171,8 @@ def load_neural_recipe(path: Path) -> NeuralRecipe:
     try:
         recipe = msgspec.toml.decode(path.read_bytes(), type=NeuralRecipe)
     except FileNotFoundError:
-        known = ", ".join(sorted(p.stem for p in (data_path("encoders") / "recipes").glob("*.toml")))
+        shipped = sorted((data_path("encoders") / "recipes").glob("*.toml"))
+        known = ", ".join(p.stem for p in shipped if "[[stages]]" in p.read_text(encoding="utf-8"))
         raise BadInput(f"no such recipe; those that ship: {known}", str(path)) from None
     except msgspec.MsgspecError as error:
         raise BadInput(str(error), str(path)) from error

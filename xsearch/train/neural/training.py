@@ -17,7 +17,7 @@ import numpy as np
 
 from xsearch.core import BadInput
 from xsearch.core.extras import need
-from xsearch.encode import EncoderCard, Runtime
+from xsearch.encode import EncoderCard, Runtime, checkpoint_named
 from xsearch.encode.neural.build import quiet
 from xsearch.encode.neural.checkpoint import locate
 from xsearch.encode.neural.packed import unpacked
@@ -114,7 +114,7 @@ def _checkpoint(name: str, words: bool) -> tuple[Any, Any]:
     """A checkpoint's network, with its masked-LM head if `words`, and tokenizer. Weights are read from safetensors
     only."""
     transformers = need("transformers", "neural", "training an encoder")
-    folder = locate(name).folder
+    folder = locate(checkpoint_named(name)).folder
     load = transformers.AutoModelForMaskedLM if words else transformers.AutoModel
     try:
         with quiet(transformers), unpacked(folder) as whole:

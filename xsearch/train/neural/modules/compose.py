@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xsearch.core import UsageError
-from xsearch.encode import Runtime
+from xsearch.encode import Runtime, checkpoint_named
 from xsearch.encode.card import write_toml
 from xsearch.encode.neural.modules import SETTINGS
 from xsearch.encode.neural.modules.card import ModuleCard, read_module_card
-from xsearch.rank.rerank import RerankerCard
+from xsearch.rank.rerank import RerankerCard, read_reranker_card
 from xsearch.train.neural.modules.crossencoder import train_crossencoder
 from xsearch.train.neural.modules.judgments import Judgments, judged_pairs
 from xsearch.train.neural.modules.language import LANGUAGES, train_language
@@ -35,10 +35,12 @@ def train_reranker(
 ) -> list[str]:
     """Train what texts, or pairs and judgments, are given for; returns a line on every file that was made.
 
-    In `out` gather ``languages/`` and ``ranking/``, the modules, and the reranker's card, which `--rerank` takes.
+    base: a checkpoint's folder or name on the hub, or the name of an encoder's card that says it. In `out` gather
+    ``languages/`` and ``ranking/``, the modules, and the reranker's card, which `--rerank` takes.
     Raises `UsageError` for what does not go together, and what `train_language`, `train_ranking` and
     `train_crossencoder` raise.
     """
+    base = checkpoint_named(base)
     ranks = bool(pairs or judgments)
     if bool(texts) == ranks:
         raise UsageError("give --text for a language module, or --pairs or --judgments for ranking, and not both")
@@ -50,7 +52,7 @@ def train_reranker(
         raise UsageError(f"--setting '{setting}': {', '.join(SETTINGS)} are known, both not of adapters")
     if texts:
         path = train_language(base, texts, out, plan, exclude, runtime, on_progress)
-        return [described(path, read_module_card(path))]
+        return [described(path, read_module_card(path)), *_without_languages(out)]
     found: Found = [*found_pairs(pairs), *(judged_pairs(judgments, plan.lang) if judgments else ())]
     origins = [*pairs, *([judgments.qrels] if judgments else [])]
     if not plan.kind:
@@ -83,6 +85,16 @@ def write_reranker(base: str, out: Path, module: ModuleCard, ranking: Path, sett
     path = out / f"{name}.toml"
     write_toml(card, path)
     return path
+
+
+def _without_languages(out: Path) -> list[str]:
+    """A line on a reranker that was composed before there was a language module, and so goes without."""
+    path = out / f"{out.resolve().name}.toml"
+    if not path.is_file() or (card := read_reranker_card(path)).kind != "reranker-modular":
+        return []
+    if card.settings.get("setting") != "none":
+        return []
+    return [f"{path} is without language modules: train its ranking module again, on top of this one"]
 
 
 def described(path: Path, card: ModuleCard) -> str:

@@ -70,7 +70,7 @@ def pair_data(found: Found, seed: int, exclude: Sequence[Path] = ()) -> PairData
     """Pairs, divided into those to train on and those to measure with.
 
     exclude: files of evaluation, besides those that ship. Raises `BadInput` for evaluation text among the pairs, and
-    where fewer than two different queries or passages are found.
+    where too few differ for any to be ranked above another.
     """
     excluded = read_excluded([*exclude, *shipped_evaluation()])
     for where, pair in found:
@@ -79,10 +79,12 @@ def pair_data(found: Found, seed: int, exclude: Sequence[Path] = ()) -> PairData
                 raise BadInput(f"this is evaluation text, which may not be trained on: {text[:60]!r}", where)
     pairs = [pair for _, pair in found]
     queries = list(dict.fromkeys(pair.query for pair in pairs))
-    if len(queries) < 2 or len({pair.positive for pair in pairs}) < 2:
+    # One query is kept to measure with; of two that are left, each one's passage is what the other ranks below its own.
+    least = 2 if all(pair.negatives for pair in pairs) else 3
+    if len(queries) < least or len({pair.positive for pair in pairs}) < 2:
         raise BadInput(
-            f"{len(pairs)} pairs with {len(queries)} different queries: at least two queries with different passages "
-            "are needed to learn a ranking"
+            f"{len(pairs)} pairs with {len(queries)} different queries: at least three queries with different passages "
+            "(or two, with negatives) are needed to learn a ranking"
         )
     order = np.random.default_rng([seed, 4]).permutation(len(queries)).tolist()
     held = {queries[n] for n in order[: max(1, min(HELD_MOST, int(len(queries) * HELD_SHARE)))]}
