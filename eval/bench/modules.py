@@ -1,14 +1,17 @@
-"""Rerankers composed of modules beside a whole cross-encoder, at toy size: does a module bring what it should?
+"""Modules against their absence, at toy size: a language's module by the words it predicts, the ways of composing a
+reranker by what they put first.
 
     python eval/bench/modules.py --data ../shared/data/parallel --collection ../shared/data/eval/iot-lessons
 
 Everything is made here: a base of a few thin layers (token vectors begun from the encoder that ships, then masked words
-of all languages), language modules, a ranking module and a whole cross-encoder from English titles and their sections.
-Each reranks the same first stage, for every pair of languages in the documents of one language. The figures say how the
-ways of composing compare with each other, not how good a real base is: published ones of CLEF stand in
-`eval/results/published.md`. After some dozens of steps on a CPU no ranker here has learnt to rank, the whole
-cross-encoder no more than the modules: such a row shows that all of it runs, and that the ways of composing differ by
-less than the noise. Appends a row to `eval/results/modules.jsonl`.
+of English text), language modules, a ranking module and a whole cross-encoder from English titles and their sections.
+Language modules are measured by the loss of masked words of texts kept from training, beside the base alone, text by
+text. Rerankers reorder the same first stage, for every pair of languages in the documents of one language, and are
+compared with the ranking module alone, topic by topic. All tests are paired randomisation with Holm's correction over
+the row. The figures say how the ways of composing compare with each other, not how good a real base is: published ones
+of CLEF stand in `eval/results/published.md`. After some dozens of steps on a CPU no ranker here has learnt to rank as
+well as the first stage does, the whole cross-encoder no more than the modules. Appends a row to
+`eval/results/modules.jsonl`; `training_table.py` makes the table.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ from xsearch.corpora import read_path
 from xsearch.corpora.formats.qrels import read_qrels
 from xsearch.corpora.formats.topics import read_topics
 from xsearch.encode import Runtime
+from xsearch.evaluate.compare import compare_values, holm
 from xsearch.train.neural.pairs import shipped_evaluation
 from xsearch.train.rows import normalised, read_excluded
 
@@ -44,6 +48,8 @@ ROOT = Path(__file__).parents[2]
 SEED = 7
 CPU = Runtime("cpu", "fp32")
 LANGS = ("en", "sw", "fa")
+HELD = 60
+"""Texts of each language, kept from training."""
 PAIRS = ("en-sw", "sw-en", "en-fa", "fa-sw")
 
 
@@ -137,15 +143,61 @@ def ndcg(relevant: set[str], ranked: list[str]) -> float:
     return float(sum(gains) / ideal)
 
 
+def predicted(folder: Path, module: Path | None, texts: list[str]) -> list[float]:
+    """The loss of masked words of each text, by the base or with a module on it."""
+    import torch
+
+    from xsearch.encode.neural.modules import Composition, read_module
+    from xsearch.encode.neural.modules.base import load_base
+    from xsearch.encode.neural.modules.ranker import on_device
+    from xsearch.train.neural.modules.language import words_loss
+    from xsearch.train.neural.modules.ticket import untie
+
+    base = load_base(folder, CPU, predicts=True)
+    untie(base)
+    if module is not None:
+        composition = Composition(base.body, base.torch)
+        composition.compose([[on_device(read_module(module), base)]], True)
+        composition.invert_before(base.model.get_output_embeddings())
+    base.model.eval()
+    with torch.no_grad():
+        return [float(words_loss(base, [text], 64, (SEED, n))) for n, text in enumerate(texts)]
+
+
+def against(baseline: str, systems: dict[str, dict[str, float]], of: list[str]) -> dict[str, dict[str, Any]]:
+    """The values by text or topic of some systems against a baseline's."""
+    rows = {name: compare_values("", (baseline, name), systems[baseline], systems[name]) for name in of}
+    corrected = holm([row.randomisation for row in rows.values()])
+    return {
+        name: {
+            "against": baseline,
+            "difference": round(row.difference, 4),
+            "wins": row.wins,
+            "losses": row.losses,
+            "p": round(row.randomisation, 4),
+            "p_holm": round(p, 4),
+        }
+        for (name, row), p in zip(rows.items(), corrected, strict=True)
+    }
+
+
+def means(values: dict[str, float]) -> dict[str, float]:
+    """By the part of a key before its first space, and over all."""
+    groups: dict[str, list[float]] = {}
+    for key, value in values.items():
+        groups.setdefault(key.partition(" ")[0], []).append(value)
+    found = {name: round(float(np.mean(own)), 4) for name, own in groups.items()}
+    return found | {"mean": round(float(np.mean(list(values.values()))), 4)}
+
+
 def measured(stage: dict[str, Any], judged: dict[str, dict[str, int]], reranker: Any = None) -> dict[str, float]:
-    """nDCG@10 by pair, of the first stage or of what a reranker makes of it."""
+    """nDCG@10 by "pair topic", of the first stage or of what a reranker makes of it."""
     from xsearch.core import Query
     from xsearch.rank.rerank import RerankCandidate
 
     found = {}
     for pair, topics in stage.items():
         asked, wanted = pair.split("-")
-        values = []
         for topic, text, hits in topics:
             relevant = {d for d, grade in judged.get(topic, {}).items() if grade > 0 and d.endswith(f".{wanted}")}
             if not relevant or not hits:
@@ -155,9 +207,7 @@ def measured(stage: dict[str, Any], judged: dict[str, dict[str, int]], reranker:
                 given = [RerankCandidate(n, h.id, h.lang, h.title, h.text, h.score) for n, h in enumerate(hits)]
                 scores = reranker.score(Query(text, ((asked, 1.0),)), given)
                 order = np.argsort(-scores, kind="stable").tolist()
-            values.append(ndcg(relevant, [hits[n].id for n in order]))
-        found[pair] = round(float(np.mean(values)), 4)
-    found["mean"] = round(float(np.mean(list(found.values()))), 4)
+            found[f"{pair} {topic}"] = ndcg(relevant, [hits[n].id for n in order])
     return found
 
 
@@ -172,6 +222,7 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=96)
     parser.add_argument("--depth", type=int, default=10)
     parser.add_argument("--queries", type=int, default=24)
+    parser.add_argument("--words-only", action="store_true", help="language modules alone")
     parser.add_argument("--keep", type=Path, help="where what is trained stays; a second run goes on with it")
     parser.add_argument("--results", type=Path, default=ROOT / "eval" / "results" / "modules.jsonl")
     given = parser.parse_args()
@@ -188,11 +239,45 @@ def main() -> None:
         "commit": commit.stdout.strip(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "date": time.strftime("%Y-%m-%d"),
-        "command": f"python eval/bench/modules.py --kind {given.kind} --steps {given.steps} --queries {given.queries}",
+        "load": round(os.getloadavg()[0], 1),
+        "command": f"python eval/bench/modules.py --kind {given.kind} --steps {given.steps} --queries {given.queries}"
+        + (" --words-only" if given.words_only else ""),
     }
     with given.results.open("a", encoding="utf-8") as out:
         out.write(json.dumps(row, ensure_ascii=False) + "\n")
     print(json.dumps(row, indent=1, ensure_ascii=False))
+
+
+def gathered(data: Path, collection: Path, pairs: Path) -> dict[str, list[str]]:
+    """The texts of each language, in random order; English titles with their sections are written to `pairs`."""
+    own = [next(collection.glob(name)) for name in ("docs.jsonl*", "topics.jsonl*")]
+    excluded = read_excluded([*own, *shipped_evaluation()])
+    texts: dict[str, list[str]] = {lang: [] for lang in LANGS}
+    with pairs.open("w", encoding="utf-8") as out:
+        for titles, bodies in sections(data, excluded):
+            for lang in LANGS:
+                texts[lang] += [bodies[lang]] if len(bodies.get(lang, "")) > 40 else []
+            if "en" in titles and len(bodies.get("en", "")) > 80:
+                out.write(json.dumps({"query": titles["en"], "positive": bodies["en"]}) + "\n")
+    for found in texts.values():
+        random.Random(SEED).shuffle(found)
+    return texts
+
+
+def words_of(folder: Path, held: dict[str, list[str]]) -> dict[str, Any]:
+    """Language modules against the base alone, by the masked words of texts kept from training."""
+    alone, with_module = "base alone", "with the language's module"
+    values: dict[str, dict[str, float]] = {alone: {}, with_module: {}}
+    tests = {}
+    for lang, own in held.items():
+        found = {
+            name: {f"{lang} {n}": loss for n, loss in enumerate(predicted(folder / "base", module, own))}
+            for name, module in ((alone, None), (with_module, folder / "ours" / "languages" / f"{lang}.toml"))
+        }
+        tests[lang] = against(alone, found, [with_module])[with_module]
+        for name, losses in found.items():
+            values[name] |= losses
+    return {"words": {name: means(own) for name, own in values.items()}, "words tests": tests}
 
 
 def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -202,16 +287,8 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from xsearch.train.neural.modules.compose import train_reranker
     from xsearch.train.neural.modules.plan import Plan
 
-    own = [next(given.collection.glob(name)) for name in ("docs.jsonl*", "topics.jsonl*")]
-    excluded = read_excluded([*own, *shipped_evaluation()])
-    texts: dict[str, list[str]] = {lang: [] for lang in LANGS}
     pairs = folder / "pairs.jsonl"
-    with pairs.open("w", encoding="utf-8") as out:
-        for titles, bodies in sections(given.data, excluded):
-            for lang in LANGS:
-                texts[lang] += [bodies[lang]] if len(bodies.get(lang, "")) > 40 else []
-            if "en" in titles and len(bodies.get("en", "")) > 80:
-                out.write(json.dumps({"query": titles["en"], "positive": bodies["en"]}) + "\n")
+    texts = gathered(given.data, given.collection, pairs)
     row: dict[str, Any] = {
         "bench": "modules",
         "size": f"toy: {given.layers} layers of {given.hidden}, {given.base_steps} steps, {given.steps} a module",
@@ -219,8 +296,10 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "collection": given.collection.name,
         "measure": f"nDCG@10 of the first {given.depth}",
     }
+    held = {lang: own[-HELD:] for lang, own in texts.items()}
+    texts = {lang: own[:-HELD] for lang, own in texts.items()}
     if not (folder / "base").is_dir():
-        loss = make_base(folder / "base.part", texts, given.base_steps, given.layers, given.hidden)
+        loss = make_base(folder / "base.part", {"en": texts["en"]}, given.base_steps, given.layers, given.hidden)
         (folder / "base.part").rename(folder / "base")
         note(f"base, loss {loss}")
     quick = {"steps": given.steps, "full_steps": given.steps, "batch": 16, "length": 96, "entries": 40_000}
@@ -243,6 +322,10 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
             texts=[folder / f"{lang}.txt"],
         )
         note(f"module of {lang}")
+    row |= words_of(folder, held)
+    note(f"masked words: {row['words']}")
+    if given.words_only:
+        return row
     train(ours, ranking, "ranking/ranking.toml", pairs=[pairs])
     train(folder / "whole", msgspec.structs.replace(ranking, kind="", learning_rate=3e-4), "model", pairs=[pairs])
     note("trained; reranking")
@@ -256,7 +339,11 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
         changed = msgspec.structs.replace(card, settings=card.settings | {"setting": setting})
         systems[f"with the modules of: {setting}"] = measured(stage, judged, modular_reranker(changed, ours, CPU))
         note(setting)
-    return row | {"ndcg": systems}
+    alone = "ranking module alone"
+    return row | {
+        "ndcg": {name: means(values) for name, values in systems.items()},
+        "ndcg tests": against(alone, systems, [name for name in systems if name != alone]),
+    }
 
 
 def note(message: str) -> None:

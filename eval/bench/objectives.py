@@ -61,13 +61,13 @@ NETWORK = Fresh(layers=2, hidden=96, heads=4, inner=192, vocabulary=12_000, text
 MODEL = Model(query_length=32, passage_length=64, pooling="mean")
 BATCH, RATE, SEED = 24, 5e-4, 1
 TASKS: dict[str, tuple[Any, ...]] = {
-    "translation-ranking": (TranslationRanking(),),
     "dual-alignment": (DualAlignment(layers=1),),
     "one-to-k": (OneToK(languages=3),),
-    "continuous": (Continuous(),),
-    "comparable": (Comparable(),),
+    "translation-ranking": (TranslationRanking(),),
     "masked-words": (MaskedWords(),),
+    "comparable": (Comparable(),),
     "infoxlm": (MaskedWords(), TranslatedWords(), QueueContrast(queue=1024, momentum=0.9)),
+    "continuous": (Continuous(),),
     "xlm-align": (MaskedWords(), TranslatedWords(), WordAlignment()),
 }
 HELD_EVERY = {"rows": 25, "sections": 8}
@@ -217,12 +217,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=150, help="of the objective, and of retrieval training behind it")
     parser.add_argument("--lines", type=int, default=400, help="read of every file")
     parser.add_argument("--only", default="", help="variants, besides the start and retrieval alone")
+    parser.add_argument("--keep", type=Path, help="a file that keeps what was measured; a second run goes on behind it")
+    parser.add_argument("--until", type=float, default=0, help="begin no variant after so many seconds; 0 for all")
     parser.add_argument("--output", type=Path, default=ROOT / "eval" / "results" / "objectives.jsonl")
     given = parser.parse_args()
     chosen = variants(given.steps)
     if given.only:
         chosen = {name: chosen[name] for name in ("start", ABSENCE, *given.only.split(","))}
-    found, seconds = {}, {}
+    kept = json.loads(given.keep.read_text()) if given.keep and given.keep.is_file() else {"found": {}, "seconds": {}}
+    found, seconds, started = kept["found"], kept["seconds"], time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         pools = {**divided(given.data, given.lines, folder), "tatoeba": tatoeba(given.data)}
@@ -233,6 +236,8 @@ def main() -> None:
             "": NETWORK,
             "random token vectors": msgspec.structs.replace(NETWORK, static=""),
         }.items():
+            if start and start in found:
+                continue
             base = folder / f"base {start}"
             with torch.random.fork_rng([]):
                 torch.manual_seed(SEED)
@@ -242,9 +247,13 @@ def main() -> None:
             mined: dict[str, Any] = {}
             for name, stages in chosen.items() if not start else [(ABSENCE, chosen[ABSENCE])]:
                 label, began = start or name, time.process_time()
+                if label in found or (given.until and time.monotonic() - started > given.until):
+                    continue
                 found[label] = measured(trained(name, stages, corpus, base, given.data, mined), pools)
                 seconds[label] = round(time.process_time() - began, 1)
                 note(f"{label}: {means(found[label])}, {seconds[label]} s")
+                if given.keep:
+                    given.keep.write_text(json.dumps(kept))
     compared = against(found)
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     row = {

@@ -82,12 +82,13 @@ def test_scores_stay_with_their_passages(tmp_path):
 def test_evaluation_text_is_left_out_of_rows_and_refused_in_pairs(tmp_path):
     write(tmp_path, a_rows=ROWS)
     (tmp_path / "eval").mkdir()
-    write(tmp_path / "eval", docs=[{"id": "1", "text": "The number 7!\nsomething else"}])
+    # The code of a language is no text.
+    write(tmp_path / "eval", docs=[{"id": "1", "lang": "zahl", "text": "The number 7!\nsomething else"}])
     read = read_corpus(tmp_path, (Source("*.jsonl"),), ("eval/*.jsonl",), 1)
     assert read.excluded == 1
     assert "the number 7" not in read.rows.texts.texts
     assert "die Zahl 7" in read.rows.texts.texts
-    write(tmp_path, b_pairs=[PAIRS[0], {"query": "something ELSE", "positive": "x"}])
+    write(tmp_path, b_pairs=[{"query": "Zahl", "positive": "x"}, {"query": "something ELSE", "positive": "x"}])
     with pytest.raises(BadInput, match=r"b_pairs.jsonl:2: this pair is evaluation text"):
         read_corpus(tmp_path, (Source("*.jsonl"),), ("eval/*.jsonl",), 1)
     with pytest.raises(BadInput, match="no file matches 'evil/"):

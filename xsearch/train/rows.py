@@ -30,6 +30,8 @@ from xsearch.train.recipe import Source
 
 IDENTIFIER = "_id"
 """The one key of a row that is no language: `id` is Indonesian."""
+NO_TEXT = frozenset({IDENTIFIER, "id", "lang"})
+"""Keys of evaluation files whose values are no text: the code of Norwegian is a word of many languages."""
 SAME_LANGUAGE = {"no": "nb"}
 FORMS = (".jsonl", ".tsv")
 NO_WORD = re.compile(r"[\W_]+")
@@ -140,12 +142,12 @@ def normalised(text: str) -> str:
 
 
 def read_excluded(files: Collection[Path]) -> frozenset[int]:
-    """Hashes of all normalised lines and whole texts (any string under any key) that training must not see."""
+    """Hashes of all normalised lines and whole texts (any string but codes) that training must not see."""
     found: set[int] = set()
     for path in files:
         for _, record in read_records(path):
             for key, value in record.items():
-                if key in (IDENTIFIER, "id") or not isinstance(value, str):
+                if key in NO_TEXT or not isinstance(value, str):
                     continue
                 found.update(hash(normalised(line)) for line in [value, *value.split("\n")])
     found.discard(hash(""))
