@@ -74,7 +74,7 @@ HELD_EVERY = {"rows": 25, "sections": 8}
 """Of the rows and sections in training files every so-manieth is kept to measure with, at most `HELD_MOST`."""
 HELD_MOST, TATOEBA = 300, 100
 """Texts of a held-out set; sentences of each language of Tatoeba."""
-ABSENCE = "retrieval alone"
+ABSENCE, RANDOM = "retrieval alone", "random token vectors"
 
 
 def records(data: Path, lines: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -211,33 +211,19 @@ def against(found: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, Any
     return made
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=150, help="of the objective, and of retrieval training behind it")
-    parser.add_argument("--lines", type=int, default=400, help="read of every file")
-    parser.add_argument("--only", default="", help="variants, besides the start and retrieval alone")
-    parser.add_argument("--keep", type=Path, help="a file that keeps what was measured; a second run goes on behind it")
-    parser.add_argument("--until", type=float, default=0, help="begin no variant after so many seconds; 0 for all")
-    parser.add_argument("--output", type=Path, default=ROOT / "eval" / "results" / "objectives.jsonl")
-    given = parser.parse_args()
+def collect(given: argparse.Namespace, kept: dict[str, Any]) -> None:
+    """Train and measure the variants that `kept` lacks. Interrupted, it keeps what there is."""
     chosen = variants(given.steps)
     if given.only:
         chosen = {name: chosen[name] for name in ("start", ABSENCE, *given.only.split(","))}
-    kept = json.loads(given.keep.read_text()) if given.keep and given.keep.is_file() else {"found": {}, "seconds": {}}
-    found, seconds, started = kept["found"], kept["seconds"], time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         pools = {**divided(given.data, given.lines, folder), "tatoeba": tatoeba(given.data)}
         exclude = tuple(str(path.resolve()) for path in given.data.glob("eval/*/*.jsonl*"))
         corpus = read_corpus(folder, (Source("parallel/*.jsonl"),), exclude, SEED)
-        note(corpus.described())
-        for start, settings in {
-            "": NETWORK,
-            "random token vectors": msgspec.structs.replace(NETWORK, static=""),
-        }.items():
-            if start and start in found:
-                continue
+        kept |= {"data": corpus.described(), "texts": {name: len(pool) for name, pool in pools.items()}}
+        note(kept["data"])
+        for start, settings in (("", NETWORK), (RANDOM, msgspec.structs.replace(NETWORK, static=""))):
             base = folder / f"base {start}"
             with torch.random.fork_rng([]):
                 torch.manual_seed(SEED)
@@ -245,36 +231,58 @@ def main() -> None:
             network.save_pretrained(base)
             tokenizer.save_pretrained(base)
             mined: dict[str, Any] = {}
-            for name, stages in chosen.items() if not start else [(ABSENCE, chosen[ABSENCE])]:
+            for name in chosen if not start else [ABSENCE]:
                 label, began = start or name, time.process_time()
-                if label in found or (given.until and time.monotonic() - started > given.until):
-                    continue
-                found[label] = measured(trained(name, stages, corpus, base, given.data, mined), pools)
-                seconds[label] = round(time.process_time() - began, 1)
-                note(f"{label}: {means(found[label])}, {seconds[label]} s")
-                if given.keep:
-                    given.keep.write_text(json.dumps(kept))
-    compared = against(found)
+                if label not in kept["found"]:
+                    student = trained(name, chosen[name], corpus, base, given.data, mined)
+                    kept["found"][label] = measured(student, pools)
+                    kept["seconds"][label] = round(time.process_time() - began, 1)
+                    note(f"{label}: {means(kept['found'][label])}, {kept['seconds'][label]} s")
+                    if given.keep:
+                        given.keep.write_text(json.dumps(kept))
+
+
+def row_of(given: argparse.Namespace, kept: dict[str, Any]) -> dict[str, Any]:
+    """What was found, as a row of the results."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    row = {
+    found = kept["found"]
+    return {
         "bench": "objectives",
         "size": "toy",
         "langs": LANGS,
         "network": msgspec.to_builtins(NETWORK),
         "steps": given.steps,
         "batch": BATCH,
-        "data": corpus.described(),
-        "texts": {name: len(pool) for name, pool in pools.items()},
+        "data": kept["data"],
+        "texts": kept["texts"],
         "measure": "mean reciprocal rank",
-        "found": {name: means(values) | {"cpu_seconds": seconds[name]} for name, values in found.items()},
-        "against retrieval alone": compared,
+        "found": {name: means(values) | {"cpu_seconds": kept["seconds"][name]} for name, values in found.items()},
+        "against retrieval alone": against(found),
+        "not run": [name for name in (*variants(1), RANDOM) if name not in found],
         "commit": commit.stdout.strip(),
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"x86_64, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
         "command": f"python eval/bench/objectives.py --data ../shared/data --steps {given.steps} --lines {given.lines}",
     }
-    with given.output.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=150, help="of the objective, and of retrieval training behind it")
+    parser.add_argument("--lines", type=int, default=400, help="read of every file")
+    parser.add_argument("--only", default="", help="variants, besides the start and retrieval alone")
+    parser.add_argument("--keep", type=Path, help="a file of what was measured: the same run, cut short, goes on")
+    parser.add_argument("--output", type=Path, default=ROOT / "eval" / "results" / "objectives.jsonl")
+    given = parser.parse_args()
+    kept = json.loads(given.keep.read_text()) if given.keep and given.keep.is_file() else {"found": {}, "seconds": {}}
+    try:
+        collect(given, kept)
+    except KeyboardInterrupt:
+        note("cut short")
+    if ABSENCE in kept["found"]:
+        with given.output.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row_of(given, kept)) + "\n")
 
 
 def means(values: dict[str, list[float]]) -> dict[str, float]:

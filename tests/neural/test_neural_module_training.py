@@ -290,6 +290,10 @@ def test_texts_of_a_language_are_found_in_every_form(tmp_path):
     assert "zwei" not in [*without.train, *without.held]
     with pytest.raises(BadInput, match="no text in 'sw'"):
         read_language([tmp_path / "b.jsonl"], "sw", 1)
+    (tmp_path / "latin1.txt").write_bytes("fünf\n".encode("latin-1"))
+    for name, said in (("gone.txt", "cannot be read: No such file"), ("latin1.txt", "not UTF-8")):
+        with pytest.raises(BadInput, match=said):
+            read_language([tmp_path / name], "de", 1)
 
 
 def test_what_cannot_be_trained_is_said(tmp_path, base, files):

@@ -48,16 +48,21 @@ def open_lines(path: Path) -> io.TextIOBase:
     return path.open(encoding="utf-8")
 
 
-def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(``file:line``, object) of every non-empty line. Raises `BadInput` for a line that is no JSON object, or of TSV
-    has not as many columns as the first, and for a file that cannot be read."""
+def read_lines(path: Path) -> Iterator[str]:
+    """The lines of a file, decompressed by its suffix. Raises `BadInput` for one that cannot be read."""
     try:
         with open_lines(path) as lines:
-            yield from (_table if ".tsv" in path.suffixes else _objects)(lines, path)
+            yield from lines
     except UnicodeDecodeError as error:
         raise BadInput(f"not UTF-8: {error.reason}", str(path)) from error
     except (OSError, EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
         raise BadInput(f"cannot be read: {getattr(error, 'strerror', None) or error}", str(path)) from error
+
+
+def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(``file:line``, object) of every non-empty line. Raises `BadInput` for a line that is no JSON object, or of TSV
+    has not as many columns as the first, and for a file that cannot be read."""
+    yield from (_table if ".tsv" in path.suffixes else _objects)(read_lines(path), path)
 
 
 def _objects(lines: Iterable[str], path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

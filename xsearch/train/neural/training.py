@@ -54,6 +54,9 @@ def train_neural(
     from xsearch.train.neural.measure import Held, Measures
 
     where = Runtime(device).devices(torch)[0]
+    if name := base or recipe.model.base:
+        # A checkpoint that is not there is said before large data are read.
+        locate(checkpoint_named(name))
     on_progress(Progress("read"))
     corpus = read_corpus(data, recipe.sources, recipe.exclude, recipe.seed, recipe.most)
     on_progress(Progress("read", note=corpus.described()))

@@ -12,7 +12,7 @@ import numpy as np
 
 from xsearch.core import BadInput, IntArray
 from xsearch.train.neural.pairs import shipped_evaluation
-from xsearch.train.rows import normalised, open_lines, read_excluded, read_records
+from xsearch.train.rows import normalised, read_excluded, read_lines, read_records
 
 HELD_SHARE, HELD_MOST = 0.02, 200
 MASKED, TO_MASK, TO_OTHER = 0.15, 0.8, 0.1
@@ -64,8 +64,7 @@ def read_language(files: Sequence[Path], lang: str, seed: int, exclude: Sequence
 
 def _texts(path: Path, lang: str) -> list[str]:
     if not any(suffix in JSON for suffix in path.suffixes):
-        with open_lines(path) as lines:
-            return [line.strip() for line in lines if line.strip()]
+        return [line.strip() for line in read_lines(path) if line.strip()]
     found = []
     for where, record in read_records(path):
         own = record.get("text", "") if record.get("lang", lang) == lang and "text" in record else record.get(lang, "")
