@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,13 @@ class Vectors:
             held["query_vectors"][: asked[-1]],
             asked,
             held["query_keys"][:queries],
+        )
+
+    def first(self, queries: int) -> Vectors:
+        """With so many queries."""
+        ends = self.query_starts[: queries + 1]
+        return replace(
+            self, query_vectors=self.query_vectors[: ends[-1]], query_starts=ends, query_keys=self.query_keys[:queries]
         )
 
     @property
@@ -250,6 +257,8 @@ def main() -> None:
     parser.add_argument("--bits", type=int, nargs="*", default=[1, 2, 4])
     parser.add_argument("--probes", type=int, nargs="*", default=[16, 256])
     parser.add_argument("--rescored", type=int, nargs="*", default=[500, 8000])
+    parser.add_argument("--whole", type=int, default=50, help="queries for which all codes are scored too")
+    parser.add_argument("--loops", default="numba,numpy")
     parser.add_argument("--planes", type=int, nargs="*", default=[4, 5])
     parser.add_argument("--fast-plaid", type=Path, help="the interpreter that has fast-plaid")
     parser.add_argument("--exhaustive", type=Path, help="the interpreter that has sentence-transformers")
@@ -294,18 +303,19 @@ def measure(given: Vectors, exact: np.ndarray, asked: argparse.Namespace, report
     for bits in asked.bits:
         with tempfile.TemporaryDirectory() as scratch:
             state, costs = build(Path(scratch), given, bits)
-            whole = quality(searched(Path(scratch), state, given, exact=True)[0], exact, given)
-            costs |= {"codes": whole["recall"], "codes_ndcg_change": whole["ndcg_change"]}
+            few = given.first(asked.whole)
+            whole = quality(searched(Path(scratch), state, few, exact=True)[0], exact[:, : asked.whole], few)
+            costs |= {"codes": whole["recall"]}
             settings = [defaults]
             if bits == 2:
                 settings += [(probes, defaults[1]) for probes in asked.probes]
                 settings += [(defaults[0], rescored) for rescored in asked.rescored]
-            for compiled in (0, sys.maxsize):
-                for reader.PROBES, reader.RESCORED in settings if compiled == 0 else settings[:1]:
-                    reader.COMPILED = compiled
+            for loops in asked.loops.split(","):
+                for reader.PROBES, reader.RESCORED in settings if loops == "numba" else settings[:1]:
+                    reader.COMPILED = 0 if loops == "numba" else sys.maxsize
                     found, taken = searched(Path(scratch), state, given)
                     row = {"system": "xsearch", "bits": bits, "probes": reader.PROBES, "rescored": reader.RESCORED}
-                    row |= {"loops": "numpy" if compiled else "numba", "ms": round(taken, 1)}
+                    row |= {"loops": loops, "ms": round(taken, 1)}
                     row |= {"candidates": candidates_held(Path(scratch), state, given, exact)}
                     report(row | costs | quality(found, exact, given))
             reader.PROBES, reader.RESCORED = defaults

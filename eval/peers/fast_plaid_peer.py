@@ -2,7 +2,8 @@
 
     python eval/peers/fast_plaid_peer.py VECTORS PASSAGES QUERIES OUT
 
-Run by `eval/bench/colbert.py`, in an environment of its own: fast-plaid wants torch 2.11 or older.
+Run by `eval/bench/colbert.py`, in an environment of its own (`fast_plaid_requirements.txt`): fast-plaid wants the torch
+it was compiled against.
 """
 
 from __future__ import annotations
