@@ -36,6 +36,8 @@ WHOLE = 8
 """Bits a component of vectors kept without centroids."""
 STEPS = 60
 """Of Lloyd's iteration over the weights."""
+BLOCK = 1 << 16
+"""Vectors whose residuals are counted at once."""
 MAGIC = b"XSCODE\x00\x01"
 HEADER = 32
 
@@ -111,14 +113,22 @@ def whole(dim: int) -> Codebook:
 def learn_codebook(centroids: FloatArray, vectors: FloatArray, cells: IntArray, bits: int) -> Codebook:
     """The codebook of centroids, float32 (k, dim), for residuals like those of `vectors`, float32 (n, dim)."""
     rounded = np.rint(centroids * UNIT).astype(np.int16)
-    residuals = np.sort((integers(vectors, UNIT) - rounded[cells]).ravel()).astype(np.float64)
+    # Residuals are whole numbers: how often each occurs is all there is to know of them.
+    values = np.arange(-2 * UNIT, 2 * UNIT + 1, dtype=np.float64)
+    often = np.zeros(len(values), dtype=np.int64)
+    for start in range(0, len(vectors), BLOCK):
+        block = slice(start, start + BLOCK)
+        residuals = integers(vectors[block], UNIT) - rounded[cells[block]]
+        often += np.bincount((residuals + 2 * UNIT).ravel(), minlength=len(values))
+    below = np.concatenate(([0], np.cumsum(often)))
+    sums = np.concatenate(([0.0], np.cumsum(often * values)))
     count = 1 << bits
-    weights = residuals[((np.arange(count) + 0.5) / count * len(residuals)).astype(np.int64)]
-    sums = np.concatenate(([0.0], np.cumsum(residuals)))
+    ranks = ((np.arange(count) + 0.5) / count * below[-1]).astype(np.int64)
+    weights = values[np.searchsorted(below, ranks, side="right") - 1]
     for _ in range(STEPS):
-        borders = np.searchsorted(residuals, (weights[1:] + weights[:-1]) / 2)
-        ends = np.concatenate(([0], borders, [len(residuals)]))
-        sizes = np.diff(ends)
+        borders = np.searchsorted(values, (weights[1:] + weights[:-1]) / 2)
+        ends = np.concatenate(([0], borders, [len(values)]))
+        sizes = np.diff(below[ends])
         weights = np.where(sizes > 0, np.diff(sums[ends]) / np.maximum(sizes, 1), weights)
     return Codebook(rounded, np.rint(weights).astype(np.int16))
 
