@@ -174,6 +174,8 @@ def test_card_with_unknown_key_is_refused(tmp_path):
 
 
 def test_unknown_names_and_kinds(tmp_path):
+    with pytest.raises(UsageError, match=r"mine\.toml: no such card"):
+        load_encoder("trained/mine.toml")
     with pytest.raises(UsageError, match="did you mean 'xsearch-static-v2'"):
         load_encoder("xsearch-statik-v2")
     with pytest.raises(UsageError, match="0 cards"):

@@ -123,9 +123,12 @@ def card_folder(name_or_path: str | Path | None) -> Path | None:
 
 
 def _card_file(name: str | Path) -> Path | None:
-    """Where a name, a file or a folder of one card leads; None for a model's folder and a name that does not ship."""
+    """Where a name, a file or a folder of one card leads; None for a model's folder and a name that does not ship.
+    Raises `UsageError` for a file that is not there, and for a folder of several."""
     path = Path(name)
-    if path.suffix == ".toml" and path.is_file():
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise UsageError(f"{path}: no such card")
         return path
     if path.is_dir():
         cards = sorted(path.glob("*.toml"))

@@ -26,7 +26,7 @@ def read_recipe(given: Path, kind: type[Recipe]) -> Recipe:
     try:
         return msgspec.toml.decode(path.read_bytes(), type=kind)
     except FileNotFoundError:
-        raise BadInput("no such recipe", str(path)) from None
+        raise BadInput("no such recipe: give a file (.toml), or a name of encoders/recipes", str(path)) from None
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}", str(path)) from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
