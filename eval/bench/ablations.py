@@ -133,7 +133,7 @@ def cut_inventory(pieces: list[tuple[str, float]], counts: Any, size: int) -> li
     return [pieces[number] for number in np.sort(order[:size]).tolist() if single[number] or counts[number] > 0]
 
 
-class Texts20:
+class Material:
     """Text read once, tokenised once for each inventory."""
 
     def __init__(self, recipe: StaticRecipe, data: Path, lines: int) -> None:
@@ -177,7 +177,7 @@ class Texts20:
 class Trained:
     """Trainings on one text; rough tables and the start they give are shared by variants of one inventory and data."""
 
-    def __init__(self, texts: Texts20, recipe: StaticRecipe, steps: int, batch: int) -> None:
+    def __init__(self, texts: Material, recipe: StaticRecipe, steps: int, batch: int) -> None:
         self._texts, self._recipe = texts, recipe
         self._objective = msgspec.structs.replace(
             recipe.objective, batch=batch, cycles=(Cycle(steps=steps, learning_rate=0.03, last=0.1),)
@@ -284,7 +284,7 @@ def trained_rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """A row for every variant."""
     recipe = load_recipe(ROOT / "encoders/recipes/static-v2.toml")
     names = arguments.only.split(";") if arguments.only else list(VARIANTS)
-    texts = Texts20(recipe, arguments.data, arguments.lines)
+    texts = Material(recipe, arguments.data, arguments.lines)
     trained, measures = Trained(texts, recipe, arguments.steps, arguments.batch), Measures(arguments.data)
     for name in names:
         variant = VARIANTS[name]
