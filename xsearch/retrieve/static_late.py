@@ -63,8 +63,19 @@ QUERY_WORDS = 32
 Float64Array = NDArray[np.float64]
 Languages = Mapping[str, Sequence[Words]]
 """The segments of each language, ascending."""
-Sums = dict[str, tuple[IntArray, Float64Array]]
-"""By language, numbers of its passages, ascending, and Σ_i w_i m(i, d) of each."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A query seen from a language: w_i, float64 (q,), their sum, mean and standard deviation of its scores there."""
+
+    weights: Float64Array
+    total: float
+    background: tuple[float, float]
+
+
+Summed = tuple[str, View, IntArray, Float64Array]
+"""Passages of a language: its code, how it sees the query, their numbers, ascending, and Σ_i w_i m(i, d) of each."""
 
 
 class Late:
@@ -102,12 +113,16 @@ class Late:
             return Ranking.of([], [])
         asked = self._comparison().asked(words)
         scored = self._by_passage if self._passages <= WHOLE else self._by_word
-        found, views = scored(asked, segments, held)
-        best = [best_of(*found[lang], views[lang].total, depth, allowed) for lang in held]
+        best: dict[str, list[Best]] = {lang: [] for lang in held}
+        background = {}
+        for lang, view, numbers, sums in scored(asked, segments, held):
+            best[lang].append(best_of(numbers, sums, view.total, depth, allowed))
+            background[lang] = view.background
+        found = [Best.merge(parts, depth) for parts in best.values()]
         return Ranking.of(
-            np.concatenate([each.passages for each in best]),
-            np.concatenate([each.scores for each in best]),
-            {lang: views[lang].background for lang in held},
+            np.concatenate([each.passages for each in found]),
+            np.concatenate([each.scores for each in found]),
+            background,
         )
 
     def search_many(
@@ -149,39 +164,32 @@ class Late:
         chosen = weightiest[words.weights[weightiest] > 0]
         return words.take(chosen) if len(chosen) else None
 
-    def _by_passage(self, asked: Asked, languages: Languages, held: Collection[str]) -> tuple[Sums, Mapping[str, View]]:
-        """What all passages of each language sum up, and the query as the languages see it: every passage's words are
-        compared."""
+    def _by_passage(self, asked: Asked, languages: Languages, held: Collection[str]) -> Iterator[Summed]:
+        """Every passage's words are compared, all at once."""
         everything, samples = self._everything(languages), self._sampled(languages)
         with reading():
             met = asked.matches(everything)
         views = samples.views(met[:, samples.places], asked.query)
-        found: Sums = {}
         at = 0
         for lang, segments in languages.items():
             own = slice(at, at + sum(segment.forward.passages for segment in segments))
             if lang in held:
-                found[lang] = everything.passages.numbers[own], summed(views[lang].weights, met[:, own])
+                yield lang, views[lang], everything.passages.numbers[own], summed(views[lang].weights, met[:, own])
             at = own.stop
-        return found, views
 
-    def _by_word(self, asked: Asked, languages: Languages, held: Collection[str]) -> tuple[Sums, Mapping[str, View]]:
-        """The same, by the lists of the words that the query's words meet."""
+    def _by_word(self, asked: Asked, languages: Languages, held: Collection[str]) -> Iterator[Summed]:
+        """Segment by segment, along the lists of the words that the query's words meet."""
         vocabulary, sampled = self._words_held(languages)
         compiled = self._comparison().compiled
-        found: Sums = {}
         with reading():
             views = self._sampled(languages).views(asked.matches(sampled), asked.query)
             near = iter(vocabulary.near(asked))
             for lang, segments in languages.items():
-                parts = [(segment, next(near)) for segment in segments]
-                if lang not in held:
-                    continue
-                weights = views[lang].weights
-                sums = [met_by_terms(segment.lists, own, weights, compiled) for segment, own in parts]
-                numbers = [segment.forward.numbers for segment in segments]
-                found[lang] = np.concatenate(numbers), np.concatenate(sums)
-        return found, views
+                for segment in segments:
+                    met = next(near)
+                    if lang in held:
+                        sums = met_by_terms(segment.lists, met, views[lang].weights, compiled)
+                        yield lang, views[lang], segment.forward.numbers, sums
 
     def _comparison(self) -> Comparison:
         with self._lock:
@@ -208,15 +216,6 @@ class Late:
             if self._samples is None:
                 self._samples = Samples.of(languages)
         return self._samples
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class View:
-    """A query seen from a language: w_i, float64 (q,), their sum, mean and standard deviation of its scores there."""
-
-    weights: Float64Array
-    total: float
-    background: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
