@@ -4,8 +4,8 @@
 
 English questions, every third of three parallel collections, are asked by psq alone of the documents in eight
 languages, each language in its own pool; a document is one passage. One row a collection and floor below which expected
-counts are left out ("query": none are kept, queries are translated) goes to `eval/results/psq-index-time.jsonl`. Times are
-processor time of `PSQ.search` at depth 10, NumPy.
+counts are left out ("query": none are kept, queries are translated) goes to `eval/results/psq-index-time.jsonl`. Times
+are processor time of `PSQ.search` at depth 10, NumPy.
 """
 
 from __future__ import annotations
