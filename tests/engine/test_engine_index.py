@@ -208,6 +208,12 @@ def test_hits_say_where_they_are_from(folder):
     assert {part.retriever for part in hit.explain} >= {"bm25", "dense"}
 
 
+@pytest.mark.parametrize(("name", "value"), [("to", "de"), ("retrievers", "bm25")])
+def test_a_string_is_not_a_list_of_letters(folder, name, value):
+    with pytest.raises(xsearch.UsageError, match=rf"{name} takes a list: \['{value}'\]"):
+        filled(folder, 1).search("river", **{name: value})
+
+
 @pytest.mark.parametrize("bad", [{"k": 0}, {"k": -1}, {"depth": 0}, {"retrievers": ["lucene"]}, {"fusion": "best"}])
 def test_wrong_arguments(folder, bad):
     index = filled(folder, 1)

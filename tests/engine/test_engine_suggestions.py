@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 import xsearch
 from xsearch.cli.app import app
+from xsearch.engine import SearchOptions
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,16 @@ def test_a_misspelt_word_is_suggested_and_found(folder, text, word, nearest):
 def test_words_that_are_there_or_like_none_get_no_suggestion(folder, text):
     with xsearch.open(folder) as index:
         assert index.find(text)[1].suggestions == ()
+
+
+def test_a_word_of_another_language_is_not_taken_for_a_slip(tmp_path):
+    with xsearch.create(tmp_path / "idx") as index:
+        with index.writer() as writer:
+            writer.add(xsearch.Document("tl", "Handa na ang pagkain sa mesa.", lang="tl"))
+            writer.add(xsearch.Document("de", "Der Hund sitzt auf der Wiese.", lang="de"))
+        text = "hand of the man"
+        assert index.find(text, SearchOptions(lang="en"))[1].suggestions == ()
+        assert [s.nearest for s in index.find(text, SearchOptions(lang="tl"))[1].suggestions] == [("handa",)]
 
 
 def test_an_index_without_names_suggests_nothing(tmp_path):

@@ -55,6 +55,9 @@ class SearchOptions:
             raise UsageError(f"k must be between 1 and {MAX_K}, not {self.k}")
         if self.depth is not None and self.depth < 1:
             raise UsageError(f"depth must be at least 1, not {self.depth}")
+        for name in ("to", "retrievers"):
+            if isinstance(given := getattr(self, name), str):
+                raise UsageError(f"{name} takes a list: [{given!r}]")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from xsearch.core import Query
 from xsearch.engine.snapshot import Snapshot
+from xsearch.lang.codes import UNKNOWN, base_language
 from xsearch.lang.scripts import SYLLABIC, script_of
 from xsearch.retrieve import Names
 
@@ -32,17 +33,20 @@ class Suggestion:
 
 
 def suggest(snapshot: Snapshot, query: Query) -> tuple[Suggestion, ...]:
-    """For each word of the query that stands in no passage, words of its own script that are near. Nothing for an
-    index without names, nor where `query` was made without its spellings."""
+    """For each word of the query that stands in no passage, words near it of the languages the query may be in: an
+    English word that an index without English lacks is not a Tagalog one misspelt. Nothing for an index without names,
+    nor where `query` was made without its spellings."""
     names = snapshot.retrievers.get("names")
     if not isinstance(names, Names):
         return ()
+    spoken = {base_language(code) for code, _ in query.langs}
+    langs = None if UNKNOWN in spoken else spoken
     found = []
     for spelling in query.spellings:
         # Of a script without spaces the index has no words that could be suggested.
         if spelling.among or len(spelling.key) < SHORTEST or script_of(spelling.form[0]) in SYLLABIC:
             continue
-        near = names.near(spelling, MOST)
+        near = names.near(spelling, MOST, langs)
         if near and LIKELY <= near[0].probability < 1.0:
             meant = [n.form for n in near if n.probability >= LIKELY and abs(len(n.form) - len(spelling.form)) <= SLIP]
             found += [Suggestion(spelling.form, tuple(meant))] if meant else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -95,6 +95,7 @@ class Directory:
     def __init__(self, segments: Sequence[Segment], codes: Sequence[str]) -> None:
         self._segments = segments
         languages = len(codes)
+        self._codes = tuple(codes)
         self._compounding = np.array([code in COMPOUNDING for code in codes])
         forms = [segment.forms for segment in segments]
         sizes = [len(part) for part in forms]
@@ -158,10 +159,14 @@ class Directory:
         scores = np.bincount(rows[best], values[best], len(numbers)).astype(np.float32)
         return Hits(numbers, scores, languages[first])
 
-    def near(self, spelling: Spelling, most: int) -> list[Near]:
-        """Words of the spelling's own family that it may be, likeliest first, in whatever language."""
+    def near(self, spelling: Spelling, most: int, langs: Collection[str] | None = None) -> list[Near]:
+        """Words of the spelling's own family that it may be, likeliest first: of `langs` (of all where None), and the
+        very word in whatever language."""
         match = self.matches(spelling)
         own = self._keys.families[match.words] == FAMILIES.index(spelling.family)
+        if langs is not None:
+            spoken = np.array([code in langs for code in self._codes], dtype=np.bool_)
+            own &= spoken[self._language(match.words)] | (match.probabilities == 1.0)
         found: dict[str, Near] = {}
         for word, probability in zip(match.words[own].tolist(), match.probabilities[own].tolist(), strict=True):
             form, frequency = self._form(word), int(self._frequencies[word])

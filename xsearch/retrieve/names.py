@@ -187,11 +187,11 @@ class Names:
         """`search` for each query."""
         return [self.search(query, depth, allowed, langs) for query in queries]
 
-    def near(self, spelling: Spelling, most: int) -> list[Near]:
-        """The words of the index that are written in the spelling's own family and are likely it, best first, at most
-        `most`; the word itself comes first where it is there."""
+    def near(self, spelling: Spelling, most: int, langs: Collection[str] | None = None) -> list[Near]:
+        """The words of the index (of `langs` alone if given) that are written in the spelling's own family and are
+        likely it, best first, at most `most`; the word itself comes first where it is there, in whatever language."""
         directory = self._prepared()
-        return directory.near(spelling, most) if directory is not None else []
+        return directory.near(spelling, most, langs) if directory is not None else []
 
     def unknown(self, query: Query) -> float:
         """The part of a query's weight that lies on words that no passage has as they are written, 0 to 1: how far
