@@ -17,7 +17,7 @@ from xsearch.cli.training_small import small_reranker
 
 app = typer.Typer(no_args_is_help=True, help="Train what searches across languages.")
 Recipe = Annotated[Path | None, typer.Option(metavar="NAME|FILE", help="A recipe of encoders/recipes, or your own.")]
-Data = Annotated[Path, typer.Option(metavar="DIR", help="Parallel text: JSON lines of {lang: text}, or TSV.")]
+Data = Annotated[Path, typer.Option(metavar="DIR", help="Parallel text: JSON lines of {lang: text}, TSV.")]
 add_mining_command(app)
 app.command("small-reranker")(small_reranker)
 app.command()(shipped)
@@ -38,10 +38,7 @@ def static(
         str,
         typer.Option("--from", metavar="NAME|PATH", help="A static encoder to train on top of: xsearch-static-v2."),
     ] = "",
-    data: Annotated[
-        Path,
-        typer.Option(metavar="DIR", help="Parallel text: JSON lines of {lang: text}, TSV under a line of languages."),
-    ] = Path("."),
+    data: Data = Path("."),
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where card and weights go.")] = Path("trained"),
     name: Annotated[str, typer.Option(help="Of the encoder, instead of the recipe's.")] = "",
     extend: Annotated[
