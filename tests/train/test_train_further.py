@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,6 @@ import pytest
 import xsearch
 from xsearch.cli.app import main
 from xsearch.core import BadInput, UsageError
-from xsearch.core.data import data_path
 from xsearch.encode import load_encoder, read_card
 from xsearch.encode.codes import CodedRows
 from xsearch.encode.unigram import START, Unigram
@@ -221,7 +221,7 @@ def tables(made):
         shutil.copytree(folder / "out" / path.stem, folder / "known" / path.stem)
     base, more = load_encoder(folder / "known/tiny.toml"), load_encoder(folder / "known/more.toml")
     train_tables(load_tables_recipe(folder / "tables.toml"), base, folder, folder / "known")
-    recipe = load_tables_recipe(data_path("encoders/recipes/tables-further.toml"))
+    recipe = load_tables_recipe(Path("tables-further"))
     chosen = overridden_tables(recipe, str(folder / "known/tiny-tables.toml"), "more-tables")
     return folder, train_tables(chosen, more, folder / "mine", folder / "out"), more
 
@@ -270,6 +270,17 @@ def test_an_index_finds_words_in_translation_by_what_was_trained(made, tables, m
         for lang in ("war", "de"):
             found = [index.search(row["en"], k=1, lang="en", to=[lang])[0].id for row in test[:30]]
             assert sum(found[n] == f"{n}.{lang}" for n in range(30)) >= 27
+
+
+def test_nothing_is_built_on_what_it_would_overwrite(made, tables):
+    folder, _, more = tables
+    again = overridden(load_recipe(folder / "further.toml"), base=str(folder / "out/more.toml"))
+    with pytest.raises(UsageError, match="another --name"):
+        train_static(again, folder / "mine", folder / "out")
+    recipe = load_tables_recipe(Path("tables-further"))
+    chosen = overridden_tables(recipe, str(folder / "out/more-tables.toml"), "more-tables")
+    with pytest.raises(UsageError, match="another --name"):
+        train_tables(chosen, more, folder / "mine", folder / "out")
 
 
 def test_counts_of_a_table_that_is_there_are_added_by_sentence_pairs():

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from xsearch.core import BadInput, FloatArray
+from xsearch.core import BadInput, FloatArray, UsageError
 from xsearch.encode import EncoderCard, StaticEncoder, load_encoder
 from xsearch.encode.codes import CodedRows, code_with
 from xsearch.encode.pooling import unit_rows
@@ -30,8 +30,11 @@ from xsearch.train.samplers import recipe_sampler
 from xsearch.train.translated import PieceTable
 
 
-def known_encoder(settings: Further) -> StaticEncoder:
-    """The encoder to train on top of. Raises `BadInput` where it is none of subword vectors, and as `load_encoder`."""
+def known_encoder(settings: Further, card: Path) -> StaticEncoder:
+    """The encoder to train on top of, into `card`. Raises `BadInput` where it is none of subword vectors, `UsageError`
+    where it would be overwritten, and as `load_encoder`."""
+    if card.is_file() and settings.base and Path(settings.base).resolve() in (card.resolve(), card.parent.resolve()):
+        raise UsageError(f"{card} is what is to be trained further: give the result another --name, or another --out")
     base = load_encoder(settings.base or None)
     if not isinstance(base, StaticEncoder):
         raise BadInput(f"{base.card.name} is no static encoder, which alone can be trained further in this way")

@@ -37,11 +37,11 @@ def train_static(
 
     The same recipe, data and seed (None: the recipe's) give the same encoder on the same machine and library versions.
     A run that was cut short goes on from what it left in `out/NAME.work`, which is removed in the end. All text is
-    held in memory. Raises `BadInput` for data that cannot be used.
+    held in memory. Raises `BadInput` for data that cannot be used, and what `known_encoder` raises.
     """
     seed = recipe.seed if seed is None else seed
     work = out / f"{recipe.name}.work"
-    base = known_encoder(recipe.further) if recipe.further else None
+    base = known_encoder(recipe.further, out / f"{recipe.name}.toml") if recipe.further else None
     recipe = completed(recipe, base, data) if base else recipe
     prepared = prepare(recipe, data, seed, work, on_progress, base)
     held = hold_out(prepared.rows, np.random.default_rng(seed))

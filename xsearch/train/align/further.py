@@ -46,9 +46,12 @@ def base_card(name_or_path: str) -> tuple[TablesCard, Path]:
     return card, path.parent / card.files
 
 
-def read_base(name_or_path: str, encoder: StaticEncoder) -> BaseTables:
-    """What is known already. Raises as `base_card` and `read_joint`."""
+def read_base(name_or_path: str, encoder: StaticEncoder, made: Path) -> BaseTables:
+    """What is known already, to build `made` on. Raises as `base_card` and `read_joint`, and `UsageError` where it
+    would be overwritten."""
     card, path = base_card(name_or_path)
+    if path.resolve() == made.resolve():
+        raise UsageError(f"{made} is what is to be built on: give the result another --name, or another --out")
     return BaseTables(*read_joint(path, encoder), card)
 
 

@@ -46,7 +46,8 @@ def train_tables(
     `BadInput` for data that cannot be used, and where the recipe builds on tables, as `read_base`.
     """
     work = out / f"{recipe.name}.work"
-    base = read_base(recipe.base, encoder) if recipe.base else None
+    path = out / f"{recipe.name}{SUFFIX}"
+    base = read_base(recipe.base, encoder, path) if recipe.base else None
     recipe = completed(recipe, base.card, data) if base else recipe
     prepared = prepare(recipe, encoder, data, work, on_progress)
     recipe = found_languages(recipe, prepared, base) if base else recipe
@@ -55,7 +56,6 @@ def train_tables(
     if not own:
         raise BadInput(f"no pair of languages has {recipe.least_pairs} sentence pairs", str(data))
     joint = joined(base, own, sizes, recipe.pruning) if base else own
-    path = out / f"{recipe.name}{SUFFIX}"
     known = base.scores if base else {}
     scores = _write_scored(path, joint, known, encoder, prepared, recipe, on_progress)
     tables = TranslationTables.open(path)
