@@ -86,11 +86,14 @@ def test_a_table_names_its_languages_first(tmp_path):
     (tmp_path / "a.tsv").write_text('\ufeffen\tde\tfr\r\none\teins\t\r\n\ntwo "2"\tzwei\tdeux\n')
     (tmp_path / "notes.txt").write_text("not read")
     write(tmp_path / "b.jsonl.gz", ROWS[:1], gzip.compress)
+    for folder in (".hidden", "below"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "c.jsonl", ROWS[:1])
     sources = own_sources(tmp_path)
-    assert [source.files for source in sources] == ["a.tsv", "b.jsonl.gz"]
+    assert [source.files for source in sources] == ["a.tsv", "b.jsonl.gz", "below/c.jsonl"]
     parallel = read_parallel(tmp_path, sources)
     assert parallel.rows.texts[:5] == ["one", "eins", 'two "2"', "zwei", "deux"]
-    assert len(parallel.rows) == 3
+    assert len(parallel.rows) == 4
 
 
 @pytest.mark.parametrize(

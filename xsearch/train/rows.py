@@ -95,12 +95,16 @@ def _table(lines: Iterable[str], path: Path) -> Iterator[tuple[str, dict[str, An
 
 
 def own_sources(data: Path) -> tuple[Source, ...]:
-    """A source of equal weight for every JSONL and TSV file of a folder and those below it, compressed or not. Raises
-    `BadInput` where there is none."""
-    files = sorted(path for path in data.rglob("*") if path.is_file() and set(FORMS) & set(path.suffixes[-2:]))
+    """A source of equal weight for every JSONL and TSV file of a folder and those below it, compressed or not, but what
+    is hidden. Raises `BadInput` where there is none."""
+    found = (path.relative_to(data) for path in data.rglob("*") if path.is_file())
+    files = sorted(
+        path for path in found
+        if set(FORMS) & set(path.suffixes[-2:]) and not any(part.startswith(".") for part in path.parts)
+    )  # fmt: skip
     if not files:
         raise BadInput('no parallel text: neither *.jsonl (lines of {"en": "…", "sw": "…"}) nor *.tsv', str(data))
-    return tuple(Source(glob.escape(path.relative_to(data).as_posix())) for path in files)
+    return tuple(Source(glob.escape(path.as_posix())) for path in files)
 
 
 @dataclass
