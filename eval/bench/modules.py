@@ -64,7 +64,7 @@ def sections(data: Path, excluded: frozenset[int]) -> Iterator[tuple[dict[str, s
 
 
 def make_base(out: Path, texts: dict[str, list[str]], steps: int, layers: int, hidden: int) -> float:
-    """Write the base; returns the loss of masked words in the end."""
+    """Write the base: pieces of all languages, masked words of English; returns their loss in the end."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
@@ -101,7 +101,7 @@ def make_base(out: Path, texts: dict[str, list[str]], steps: int, layers: int, h
     from xsearch.encode.neural.modules.base import load_base
 
     base = load_base(out, CPU, predicts=True)
-    data = LanguageText(every, [], 0)
+    data = LanguageText(texts["en"], [], 0)
     last = [0.0]
 
     def losses(batch: Any) -> dict[str, Any]:
@@ -299,7 +299,7 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     held = {lang: own[-HELD:] for lang, own in texts.items()}
     texts = {lang: own[:-HELD] for lang, own in texts.items()}
     if not (folder / "base").is_dir():
-        loss = make_base(folder / "base.part", {"en": texts["en"]}, given.base_steps, given.layers, given.hidden)
+        loss = make_base(folder / "base.part", texts, given.base_steps, given.layers, given.hidden)
         (folder / "base.part").rename(folder / "base")
         note(f"base, loss {loss}")
     quick = {"steps": given.steps, "full_steps": given.steps, "batch": 16, "length": 96, "entries": 40_000}
@@ -311,8 +311,6 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
             train_reranker(str(folder / "base"), out, plan, runtime=CPU, exclude=[], **files)
 
     ranking = msgspec.structs.replace(plan, lang="en", batch=8, negatives=3)
-    train(folder / "alone", ranking, "ranking/ranking.toml", pairs=[pairs])
-    note("ranking module alone")
     for lang, own in texts.items():
         (folder / f"{lang}.txt").write_text("\n".join(text.replace("\n", " ") for text in own), encoding="utf-8")
         train(
@@ -326,6 +324,7 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     note(f"masked words: {row['words']}")
     if given.words_only:
         return row
+    train(folder / "alone", ranking, "ranking/ranking.toml", pairs=[pairs])
     train(ours, ranking, "ranking/ranking.toml", pairs=[pairs])
     train(folder / "whole", msgspec.structs.replace(ranking, kind="", learning_rate=3e-4), "model", pairs=[pairs])
     note("trained; reranking")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,10 +28,11 @@ from xsearch.train.neural.modules.compose import train_reranker
 from xsearch.train.neural.modules.judgments import Judgments, judged_pairs
 from xsearch.train.neural.modules.language import words_loss
 from xsearch.train.neural.modules.pairs import Candidates, found_pairs, pair_data
-from xsearch.train.neural.modules.plan import Plan, load_reranker_recipe
+from xsearch.train.neural.modules.plan import Plan, RerankerRecipe
 from xsearch.train.neural.modules.ranking import candidates_loss, reciprocal_rank
 from xsearch.train.neural.modules.texts import masked, read_language, tokens
 from xsearch.train.neural.modules.weights import fresh_adapter
+from xsearch.train.recipe_file import read_recipe
 
 pytestmark = pytest.mark.neural
 
@@ -414,12 +416,12 @@ def test_changes_of_weights_are_composed_by_language_through_the_commands(tmp_pa
 
 
 def test_recipes_of_rerankers_that_ship_are_read_and_others_refused(tmp_path):
-    assert load_reranker_recipe("cross-encoder").plan.kind == ""
-    assert load_reranker_recipe("adapters").plan.kind == "adapter"
-    with pytest.raises(BadInput, match="cannot be read: No such file"):
-        load_reranker_recipe("adapter")
-    with pytest.raises(BadInput, match=r"contrastive\.toml: not the recipe of a reranker"):
-        load_reranker_recipe("contrastive")
+    assert read_recipe(Path("cross-encoder"), RerankerRecipe).plan.kind == ""
+    assert read_recipe(Path("adapters"), RerankerRecipe).plan.kind == "adapter"
+    with pytest.raises(BadInput, match=r"a name of those that ship: adapters, cross-encoder$"):
+        read_recipe(Path("adapter"), RerankerRecipe)
+    with pytest.raises(BadInput, match=r"contrastive\.toml: Object contains unknown field"):
+        read_recipe(Path("contrastive"), RerankerRecipe)
     said = CliRunner().invoke(app, ["train", "reranker", "--out", str(tmp_path), "--pairs", "p.jsonl"])
     assert "which checkpoint to begin from" in str(said.exception)
 

@@ -88,11 +88,12 @@ def reranker(
     from xsearch.lang.codes import normalize_code
     from xsearch.train.neural.modules.compose import train_reranker
     from xsearch.train.neural.modules.judgments import Judgments
-    from xsearch.train.neural.modules.plan import RerankerRecipe, load_reranker_recipe
+    from xsearch.train.neural.modules.plan import RerankerRecipe
+    from xsearch.train.recipe_file import read_recipe
 
     if (judgments, topics, docs).count(None) not in (0, 3):
         raise UsageError("--judgments, --topics and --docs belong together")
-    chosen = load_reranker_recipe(recipe) if recipe else RerankerRecipe()
+    chosen = read_recipe(Path(recipe), RerankerRecipe) if recipe else RerankerRecipe()
     if not (base := base or chosen.base):
         raise UsageError("which checkpoint to begin from? Name it with --base, or in a recipe")
     given = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -26,11 +27,24 @@ def read_recipe(given: Path, kind: type[Recipe]) -> Recipe:
     try:
         return msgspec.toml.decode(path.read_bytes(), type=kind)
     except FileNotFoundError:
-        raise BadInput("no such recipe: give a file (.toml), or a name of encoders/recipes", str(path)) from None
+        known = ", ".join(_shipped(kind))
+        raise BadInput(
+            f"no such recipe: give a file (.toml), or a name of those that ship: {known}", str(path)
+        ) from None
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}", str(path)) from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadInput(str(error), str(path)) from error
+
+
+def _shipped(kind: type[msgspec.Struct]) -> list[str]:
+    """The names of the recipes of a kind that ship."""
+    found = []
+    for path in sorted(data_path("encoders/recipes").glob("*.toml")):
+        with contextlib.suppress(msgspec.MsgspecError):
+            msgspec.toml.decode(path.read_bytes(), type=kind)
+            found.append(path.stem)
+    return found
 
 
 def refuse(problems: Mapping[str, bool], path: Path) -> None:

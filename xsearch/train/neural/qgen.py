@@ -22,7 +22,6 @@ import torch
 
 from xsearch import lang as languages
 from xsearch.core import BadInput
-from xsearch.core.data import data_path
 from xsearch.encode import Runtime
 from xsearch.generate import SourcePassage
 from xsearch.generate.model import SETTINGS_FILE, ModelGenerator, QuestionSettings, load_model_generator
@@ -30,6 +29,7 @@ from xsearch.train.neural.loop import fit
 from xsearch.train.neural.pairs import shipped_evaluation
 from xsearch.train.neural.recipe import Schedule
 from xsearch.train.progress import OnProgress
+from xsearch.train.recipe_file import read_recipe, recipe_path, refuse
 from xsearch.train.rows import excluded_files, normalised, read_excluded, read_records
 
 HELD_SHARE, HELD_MOST = 0.02, 500
@@ -81,16 +81,9 @@ class Trained:
 
 def load_qgen_recipe(path: Path) -> QgenRecipe:
     """The recipe in a TOML file, or of a name in `encoders/recipes`. Raises `BadInput`."""
-    if not path.suffix and not path.exists():
-        path = data_path("encoders") / "recipes" / f"{path.name}.toml"
-    try:
-        recipe = msgspec.toml.decode(path.read_bytes(), type=QgenRecipe)
-    except OSError as error:
-        raise BadInput(f"cannot be read: {error.strerror}", str(path)) from error
-    except msgspec.MsgspecError as error:
-        raise BadInput(str(error), str(path)) from error
-    if not recipe.sources or recipe.batch < 1 or recipe.schedule.steps < 1:
-        raise BadInput("it needs sources, a batch of 1 or more, and steps", str(path))
+    recipe = read_recipe(path, QgenRecipe)
+    missing = not recipe.sources or recipe.batch < 1 or recipe.schedule.steps < 1
+    refuse({"it needs sources, a batch of 1 or more, and steps": missing}, recipe_path(path))
     return recipe
 
 

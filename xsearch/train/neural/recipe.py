@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from xsearch.core import BadInput, UsageError
-from xsearch.core.data import data_path
+from xsearch.core import UsageError
 from xsearch.train.neural.tasks import AnyTask
 from xsearch.train.recipe import Source
+from xsearch.train.recipe_file import read_recipe, recipe_path, refuse
 
 KINDS = ("dense", "multivector", "sparse")
 
@@ -166,22 +166,13 @@ TOY_STEPS, TOY_BATCH, TOY_LINES, TOY_QUERIES = 60, 16, 600, 300
 def load_neural_recipe(path: Path) -> NeuralRecipe:
     """The recipe in a TOML file, or of a name in `encoders/recipes`. Raises `BadInput` for unknown keys, wrong types
     and impossible values."""
-    if not path.suffix and not path.exists():
-        path = data_path("encoders") / "recipes" / f"{path.name}.toml"
-    try:
-        recipe = msgspec.toml.decode(path.read_bytes(), type=NeuralRecipe)
-    except FileNotFoundError:
-        shipped = sorted((data_path("encoders") / "recipes").glob("*.toml"))
-        known = ", ".join(p.stem for p in shipped if "[[stages]]" in p.read_text(encoding="utf-8"))
-        raise BadInput(f"no such recipe; those that ship: {known}", str(path)) from None
-    except msgspec.MsgspecError as error:
-        raise BadInput(str(error), str(path)) from error
-    check_recipe(recipe, str(path))
+    recipe = read_recipe(path, NeuralRecipe)
+    check_recipe(recipe, recipe_path(path))
     return recipe
 
 
-def check_recipe(recipe: NeuralRecipe, where: str) -> None:
-    """Raise `BadInput` for impossible values."""
+def check_recipe(recipe: NeuralRecipe, path: Path) -> None:
+    """Raise `BadInput` for impossible values. path: where the recipe stands."""
     model, stages = recipe.model, recipe.stages
     names = [stage.name for stage in stages]
     problems = {
@@ -201,12 +192,10 @@ def check_recipe(recipe: NeuralRecipe, where: str) -> None:
             not 0 <= stage.schedule.average <= MOMENTS for stage in stages
         ),
     }
-    for problem, present in problems.items():
-        if present:
-            raise BadInput(problem, where)
+    refuse(problems, path)
     for stage in stages:
         for task in stage.objectives:
-            task.check(model.kind, where)
+            task.check(model.kind, str(path))
 
 
 def toy(recipe: NeuralRecipe) -> NeuralRecipe:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from xsearch.core import BadInput, UsageError
-from xsearch.core.data import data_path
+from xsearch.core import UsageError
 from xsearch.encode.neural.modules.card import KINDS
 
 LEARNING_RATES = {"adapter": (1e-4, 2e-5), "sft": (5e-5, 2e-5), "lora": (1e-4, 1e-4), "ia3": (1e-3, 1e-3)}
@@ -73,8 +71,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RerankerRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A training of a reranker as a file. base: the checkpoint to begin from. setting: whose module reads a pair
-    (`ModularRanker`). paper: whose recipe it is."""
+    """A training of a reranker as a file (`read_recipe`). base: the checkpoint to begin from. setting: whose module
+    reads a pair (`ModularRanker`). paper: whose recipe it is."""
 
     name: str = ""
     plan: Plan = Plan()
@@ -82,16 +80,3 @@ class RerankerRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     setting: str = "document"
     description: str = ""
     paper: str = ""
-
-
-def load_reranker_recipe(given: str) -> RerankerRecipe:
-    """The recipe in a TOML file, or of a name in `encoders/recipes`. Raises `BadInput` for what is none."""
-    path = Path(given)
-    if not path.suffix and not path.exists():
-        path = data_path("encoders") / "recipes" / f"{given}.toml"
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=RerankerRecipe)
-    except OSError as error:
-        raise BadInput(f"cannot be read: {error.strerror}", str(path)) from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise BadInput(f"not the recipe of a reranker: {error}", str(path)) from error
