@@ -132,7 +132,10 @@ def _asked(index: Any, topics: list[Any], depth: int, queries: int) -> dict[str,
         asked, wanted = pair.split("-")
         own = [topic for topic in topics if topic.lang == asked]
         chosen = random.Random(SEED).sample(own, min(queries, len(own)))
-        found[pair] = [(t.id, t.text, index.search(t.text, k=depth, lang=asked, to=[wanted])) for t in chosen]
+        found[pair] = [
+            (t.id, t.text, index.search(t.text, k=depth, lang=asked, to=[wanted], rerank="none", snippets=False))
+            for t in chosen
+        ]
     return found
 
 

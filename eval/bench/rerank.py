@@ -72,7 +72,7 @@ def in_turn(topics: Sequence[Topic], count: int) -> list[Topic]:
 
 def systems(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """What is asked: the first stage, then every reranker at each depth and within each time."""
-    found: list[dict[str, Any]] = [{}]
+    found: list[dict[str, Any]] = [{"rerank": "none"}]
     for name in arguments.rerankers:
         found += [{"rerank": name, "rerank_depth": depth} for depth in arguments.depths]
         most = max(arguments.depths)
@@ -95,7 +95,7 @@ def quality(name: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
             run, times = answered(index, topics, f"system {number}", **options)
             runs.append(run)
             which = {**options, "rerank": "none"}
-            if options:
+            if options["rerank"] != "none":
                 card = index.rerankers.get(options["rerank"]).card
                 which |= {"rerank": f"{card.name} {card.fingerprint}", "kind": card.kind, "mix": card.mix}
             rows.append({"collection": name, **which, **times, "questions": len(topics)})

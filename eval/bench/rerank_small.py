@@ -85,7 +85,7 @@ class Searched(NamedTuple):
 def searched(index: Index, asked: Iterable[Question]) -> Iterator[Searched]:
     """The lists of the questions."""
     for question in asked:
-        options = SearchOptions(DEPTH, question.topic.lang, [question.to] if question.to else None)
+        options = SearchOptions(DEPTH, question.topic.lang, [question.to] if question.to else None, rerank="none")
         snapshot, found = index.find(question.topic.text, options)
         yield Searched(question, found.query, candidates(snapshot, found.fused, found.rows))
 

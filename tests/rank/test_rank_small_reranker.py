@@ -1,5 +1,6 @@
 """The small reranker: words compared with words one by one, measurements by their formulas, weights by hand."""
 
+from dataclasses import replace
 from math import log
 
 import numpy as np
@@ -131,8 +132,30 @@ def test_the_measurements_are_their_formulas():
     assert found[2, FEATURES.index("window")] == pytest.approx(max(windows), abs=1e-5)
 
 
-def reranker(agreement=0.0, **weights):
-    settings = SmallSettings("toy", agreement, **{name: weights.get(name, 0.0) for name in FEATURES})
+def test_what_nobody_writes_like_that_goes_by_its_spelling():
+    question, texts = "w1 w2 w3", ["w1 w5 w7", "w2 w3 w1 w9", "w8 w8"]
+    query = Query(question, (("en", 1.0),), pieces=ENCODER.query_pieces(question))
+    plain = candidates(texts, [0.8, 0.5, 0.2])
+    spelled = [replace(p, scores={"names": 0.1 * n}, supports={"names": 0.6}) for n, p in enumerate(plain, start=1)]
+    weights = [np.linalg.norm(sum(vector(piece) for piece in WORDS[word])) for word in question.split()]
+    met = [max(similarity(word, held) for text in texts for held in text.split()) for word in question.split()]
+    part = 0.6 * (1 - sum(w * m for w, m in zip(weights, met, strict=True)) / sum(weights))
+    before, after = measure(ENCODER, query, plain), measure(ENCODER, query, spelled)
+    np.testing.assert_allclose(after.spelled, [part * 0.1, part * 0.2, part * 0.3], atol=1e-5)
+    np.testing.assert_allclose(after.features[:, 1:], (1 - part) * before.features[:, 1:], atol=1e-5)
+    np.testing.assert_array_equal(after.features[:, 0], before.features[:, 0])
+    assert not before.spelled.any()
+    first = reranker(fused=1.5).score(query, spelled)
+    np.testing.assert_allclose(
+        reranker(fused=1.5, spelled=2).score(query, spelled), first + 2 * after.spelled, atol=1e-5
+    )
+    # A question of which the encoder knows no word has its spelling alone.
+    nothing = measure(ENCODER, Query("", (("en", 1.0),)), spelled)
+    np.testing.assert_allclose(nothing.spelled, [0.06, 0.12, 0.18], atol=1e-6)
+
+
+def reranker(agreement=0.0, spelled=0.0, **weights):
+    settings = SmallSettings("toy", agreement, spelled=spelled, **{name: weights.get(name, 0.0) for name in FEATURES})
     return SmallReranker(RerankerCard("small", "reranker-small"), ENCODER, settings)
 
 

@@ -102,7 +102,7 @@ def test_agreement_is_worth_what_it_tells():
         x = rng.normal(0, 1, (6, len(FEATURES))).astype(np.float32)
         x[0, 0] += 3
         likeness = np.kron(np.eye(3), 1 - np.eye(2)).astype(np.float32)
-        given_lists.append(AnsweredList(Measured(x, likeness), np.arange(6) < 2))
+        given_lists.append(AnsweredList(Measured(x, np.zeros(6, np.float32), likeness), np.arange(6) < 2))
     weights, agreement = fit(given_lists, 0.001)
     assert agreement > 1
     alone = [np.mean(own.right[np.argsort(-(own.measured.features @ weights))[:2]]) for own in given_lists]
@@ -188,7 +188,7 @@ def test_training_writes_a_card_that_ranks(recipe, data, tmp_path):
     card = train_small_reranker(load_small_recipe(recipe), data, tmp_path / "out")
     reranker = load_reranker(tmp_path / "out" / "tiny.toml")
     assert reranker.card == card
-    assert card.settings.keys() == {"encoder", "agreement", *FEATURES}
+    assert card.settings.keys() == {"encoder", "agreement", "spelled", *FEATURES}
     assert card.scores["heldout_rr_reranked"] >= card.scores["heldout_rr_fused"] - 0.05
     assert [source.name for source in card.sources] == ["guide.sections.jsonl", "story.jsonl"]
     again = train_small_reranker(load_small_recipe(recipe), data, tmp_path / "again")
@@ -216,4 +216,4 @@ def test_the_command_says_what_it_made(recipe, data, tmp_path):
         app, ["train", "small-reranker", "--recipe", str(recipe), "--data", str(data), "--out", str(tmp_path / "out")]
     )
     assert done.exit_code == 0, done.output
-    assert "tiny.toml: 8 weights" in done.output
+    assert "tiny.toml: 9 weights" in done.output

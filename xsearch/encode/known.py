@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -10,7 +11,7 @@ from xsearch.core.registry import resolve
 from xsearch.encode.card import EncoderCard, card_files, kind_of, read_card
 from xsearch.encode.neural import Runtime, load_neural
 from xsearch.encode.protocol import AnyEncoder, Encoder, MultiVectorEncoder, SparseEncoder
-from xsearch.encode.static import load_static
+from xsearch.encode.static import StaticEncoder, load_static
 
 DEFAULT = "xsearch-static-v2"
 NEURAL = ("dense", "multivector", "sparse")
@@ -88,7 +89,8 @@ def _of_card(
     if found.kind == "static":
         if not (found.files and found.vocabulary and found.window):
             raise BadInput("a static encoder's card needs files, vocabulary and window", str(path))
-        return load_static(found, path.parent / found.files)
+        # What ships does not change: its vocabulary, and what it remembers of words, is there once for all.
+        return load_static(found, path.parent / found.files) if own else _shipped(path)
     if found.kind not in NEURAL:
         raise UsageError(f"{path}: encoders of kind '{found.kind}' are unknown: known are static, {', '.join(NEURAL)}")
     if not found.model:
@@ -96,6 +98,12 @@ def _of_card(
     beside = path.parent / found.model
     model = beside if own and beside.is_dir() else found.model
     return load_neural(model, kind, runtime, own=own, known=None if own else found, dim=dim)
+
+
+@cache
+def _shipped(path: Path) -> StaticEncoder:
+    card = read_card(path)
+    return load_static(card, path.parent / card.files)
 
 
 def _described(given: str | Path) -> EncoderCard | None:

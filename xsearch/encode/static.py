@@ -30,6 +30,7 @@ from xsearch.encode.unigram import START, Pieces, Vocabulary
 LANGUAGE_FLOOR = 0.05
 UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
 """Characters of Thai, Lao, Burmese, Khmer, kana and Han."""
+UNSEEN = -1
 MANY_TOKENS = 1_000_000
 """So many, all calls together, pay for keeping rows of the table decoded."""
 
@@ -100,8 +101,7 @@ class StaticEncoder:
     def pieces(self, texts: Sequence[str]) -> Bags:
         """The token numbers of every text, as indexes hold them."""
         bags = self.token_bags(texts)
-        # One look-up in a table of the vocabulary: running text repeats its pieces.
-        begins = self._begins[bags.tokens]
+        begins = self.begins_word(bags.tokens)
         begins[bags.starts[:-1][bags.starts[:-1] < len(begins)]] = True
         return Bags(bags.tokens.astype(np.int32), bags.starts, np.flatnonzero(begins))
 
@@ -128,11 +128,17 @@ class StaticEncoder:
 
     def begins_word(self, tokens: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Which tokens begin a word, bool (n,); in scripts that do not part words every token is taken for one."""
-        return np.fromiter((begins_word(self._pieces[token][0]) for token in tokens.tolist()), np.bool_, len(tokens))
+        found = self._begins[tokens]
+        if len(new := np.unique(tokens[found == UNSEEN])):
+            self._begins[new] = [begins_word(spelling) for spelling in self.spellings(new.tolist())]
+            found = self._begins[tokens]
+        begins: NDArray[np.bool_] = found == 1
+        return begins
 
     @cached_property
-    def _begins(self) -> NDArray[np.bool_]:
-        return np.fromiter((begins_word(piece) for piece, _ in self._pieces), np.bool_, len(self._pieces))
+    def _begins(self) -> NDArray[np.int8]:
+        """Whether a token begins a word, of those that were met: running text repeats its pieces."""
+        return np.full(len(self._pieces), UNSEEN, dtype=np.int8)
 
     def tokens(self, text: str) -> list[Token]:
         """The subwords of a text and where they stand in it."""

@@ -60,7 +60,7 @@ class Subwords:
         found: list[list[Place]] = []
         for row, tokens in enumerate(wanted):
             inside = slice(bags.starts[first[row]], bags.starts[first[row + 1]])
-            chosen = stretches.take(np.unique(owners[inside][np.isin(bags.tokens[inside], tokens)]))
+            chosen = stretches.take(np.unique(owners[inside][np.isin(bags.tokens[inside], tokens, kind="sort")]))
             begins = (chosen.begins - before[row]).tolist()
             found.append([p for at, text in zip(begins, chosen.texts(), strict=True) for p in self._spelled(text, at)])
         return found

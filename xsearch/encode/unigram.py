@@ -20,9 +20,9 @@ START = "▁"
 
 UNKNOWN = 0
 UNKNOWN_PENALTY = 10.0
-MANY_WORDS = 4_000
+MANY_WORDS = 20_000
 """So many words, all calls together, pay for building the trie."""
-SOME_WORDS = 1_000
+SOME_WORDS = 5_000
 """So many, all calls together, pay for looking up how long pieces can be."""
 FEW_WORDS = 50
 """So few are segmented sooner one by one."""

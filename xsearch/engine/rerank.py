@@ -156,6 +156,7 @@ def candidates(snapshot: Snapshot, fused: Fused, rows: IntArray) -> list[RerankC
                 score=float(fused.ranking.scores[row]),
                 scores={name: float(part.calibrated[row]) for name, part in parts.items()},
                 ranks={name: int(part.rank[row]) for name, part in parts.items()},
+                supports={name: float(part.support[row]) for name, part in fused.parts.items()},
             )
         )
     return found

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from xsearch.engine.index import open_index
+from xsearch.engine.rerank import NONE
 from xsearch.engine.search import SearchOptions, search
 from xsearch.storage import NewQuestion
 
@@ -29,7 +30,7 @@ class RoundTrip:
         codes = snapshot.columns.language_of(np.array([question.passage for question in questions], dtype=np.int64))
         found = []
         for question, code in zip(questions, codes.tolist(), strict=True):
-            options = SearchOptions(self._most, lang, to=[snapshot.manifest.languages[code]])
+            options = SearchOptions(self._most, lang, to=[snapshot.manifest.languages[code]], rerank=NONE)
             passages = search(snapshot, question.text.translate(OPERATORS), options).fused.ranking.passages
             found.append(question.passage in passages[: self._most])
         return found

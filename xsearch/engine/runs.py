@@ -70,7 +70,9 @@ def resume_run(
         left = [topic for topic in named if row_key(topic) not in places]
         resumed = len(named) - len(left)
         # A device has one driver, and so has what a reranker's time is measured by.
-        most = 1 if index.snapshot.is_neural or reranks(index, options) else os.cpu_count() or 1
+        reranker = reranks(index, options)
+        alone = index.snapshot.is_neural or (reranker and (reranker.card.is_neural or options.get("rerank_budget")))
+        most = 1 if alone else os.cpu_count() or 1
         count = workers or min(most, max(1, len(left) // TOPICS_A_WORKER))
         for done, (topic, rows) in enumerate(index.search_each(left, k, workers=count, **options), start=1):
             key = row_key(topic)

@@ -31,9 +31,9 @@ class SearchOptions:
     k: documents wanted. lang: the query's language. to: languages of the documents. filter: an expression over
     metadata. depth: passages per retriever and language before fusion. balance: an equal share of the answer for
     every language that has documents to show. rerank: a reranker's name, path or the object itself, "none" for none
-    although the recipe names one. rerank_depth: documents that it reranks. rerank_passages: of each document.
-    rerank_budget: seconds it may take for a query. exact: have `dense` and `colbert` score every passage, however many
-    there are.
+    although the recipe names one (which is used where neither retrievers nor a fusion are chosen). rerank_depth:
+    documents that it reranks. rerank_passages: of each document. rerank_budget: seconds it may take for a query. exact:
+    have `dense` and `colbert` score every passage, however many there are.
     """
 
     k: int = 10
@@ -121,9 +121,11 @@ def search(snapshot: Snapshot, text: str, options: SearchOptions) -> Found:
 
 
 def rerank_options(snapshot: Snapshot, options: SearchOptions) -> RerankOptions | None:
-    """How to rerank, None for not at all: what the call says, else the recipe."""
+    """How to rerank, None for not at all: what the call says, else the recipe. What the recipe says is of the list that
+    it makes itself: a call that chooses retrievers or a fusion gets theirs."""
     settings = snapshot.recipe.rerank
-    chosen = options.rerank or settings.reranker
+    own = options.retrievers is None and options.fusion is None
+    chosen = options.rerank or (settings.reranker if own else NONE)
     if not chosen or chosen == NONE:
         return None
     return RerankOptions(

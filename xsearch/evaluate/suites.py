@@ -21,7 +21,7 @@ from xsearch.engine import Index, create_index
 from xsearch.engine.augmentation import augment
 from xsearch.engine.clock import utc_now
 from xsearch.engine.generators import load_generator
-from xsearch.engine.runs import run_topic_ids
+from xsearch.engine.runs import reranks, run_topic_ids
 from xsearch.evaluate.evaluation import Confidence, Evaluation, evaluate
 from xsearch.evaluate.fairness import pair_means
 from xsearch.evaluate.indexed import document_texts
@@ -205,9 +205,10 @@ def _score(
     settings = {key: value for key, value in msgspec.to_builtins(system).items() if key != "name" and value is not None}
     if encoder := built.index.manifest.encoder:
         settings["encoder"] = f"{encoder['name']} {encoder['fingerprint']}"
-    if system.rerank:
-        card = built.index.rerankers.get(system.rerank).card
-        settings["rerank"] = f"{card.name} {card.fingerprint}".strip()
+    # The recipe may name one; and a system may do without.
+    settings.pop("rerank", None)
+    if reranker := reranks(built.index, system.options()):
+        settings["rerank"] = f"{reranker.card.name} {reranker.card.fingerprint}".strip()
     costs = Costs(built.documents, built.seconds, built.size, len(named), seconds)
     return result_row((suite.name, source.name, system.name), settings, result, costs)
 

@@ -30,27 +30,26 @@ def word_matches(
     if not len(links.places):
         return []
     words, owned = words_of(asked), words_of(held)
-    word_of_query, word_of_text = (
-        np.repeat(np.arange(len(words)), _sizes(words)),
-        np.repeat(np.arange(len(owned)), _sizes(owned)),
-    )
-    lengths = (held.ends - held.starts).astype(np.float64)
+    word_of_query = np.repeat(np.arange(len(words)), _sizes(words))
+    word_of_text = np.repeat(np.arange(len(owned)), _sizes(owned))
+    # Few numbers, many small sums: Python's are sooner than NumPy's.
+    weights, lengths = asked.weights.tolist(), (held.ends - held.starts).tolist()
     best: dict[tuple[int, int], dict[int, float]] = {}
     covered: dict[tuple[int, int], set[int]] = {}
-    for piece, place, probability in zip(
-        links.pieces.tolist(), links.places.tolist(), links.probabilities.tolist(), strict=True
+    pairs = zip(word_of_text[links.places].tolist(), word_of_query[links.pieces].tolist(), strict=True)
+    for pair, piece, place, probability in zip(
+        pairs, links.pieces.tolist(), links.places.tolist(), links.probabilities.tolist(), strict=True
     ):
-        pair = int(word_of_text[place]), int(word_of_query[piece])
         of_pieces = best.setdefault(pair, {})
         of_pieces[piece] = max(of_pieces.get(piece, 0.0), probability)
         covered.setdefault(pair, set()).add(place)
     found: dict[int, tuple[float, int]] = {}
     for (theirs, ours), of_pieces in sorted(best.items()):
         first, last = words[ours]
-        total = float(asked.weights[first:last].sum()) or 1.0
-        said = sum(float(asked.weights[piece]) * value for piece, value in of_pieces.items()) / total
+        total = sum(weights[first:last]) or 1.0
+        said = sum(weights[piece] * value for piece, value in of_pieces.items()) / total
         first, last = owned[theirs]
-        strength = said * float(lengths[sorted(covered[theirs, ours])].sum() / lengths[first:last].sum())
+        strength = said * sum(lengths[place] for place in covered[theirs, ours]) / sum(lengths[first:last])
         if strength >= LEAST and strength > found.get(theirs, (0.0, 0))[0]:
             found[theirs] = strength, ours
     return [

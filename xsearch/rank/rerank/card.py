@@ -44,6 +44,11 @@ class RerankerCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recipe: str = ""
     sources: tuple[SourceNote, ...] = ()
 
+    @property
+    def is_neural(self) -> bool:
+        """Whether it may need a device, so that one process alone should run it."""
+        return self.kind != PREFIX + "small"
+
     def read_settings(self, type: type[S]) -> S:
         """`settings` as what a kind of rerankers takes. Raises `BadInput` for an unknown key or a wrong type."""
         try:

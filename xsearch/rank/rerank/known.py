@@ -11,7 +11,8 @@ import msgspec
 from xsearch.core import BadInput, UsageError
 from xsearch.core.data import data_path
 from xsearch.core.registry import resolve
-from xsearch.encode import Runtime, known_encoders
+from xsearch.encode import Runtime
+from xsearch.encode.card import card_files, kind_of
 from xsearch.encode.known import is_copy
 from xsearch.encode.neural.checkpoint import Checkpoint, locate
 from xsearch.encode.neural.describe import offers
@@ -73,9 +74,11 @@ def _described(given: str | Path, runtime: Runtime) -> tuple[RerankerCard, Path]
     if "/" in str(given):
         return _of_model(given, runtime), Path()
     folder = data_path("encoders")
-    if any(card.name == str(given) and card.kind == "multivector" for card in known_encoders()):
-        return RerankerCard(str(given), "reranker-late", model=str(given)), folder
-    return reranker_card(ALIASES.get(str(given), str(given))), folder
+    name = ALIASES.get(str(given), str(given))
+    shipped = card_files().get(name)
+    if shipped is not None and kind_of(shipped) == "multivector":
+        return RerankerCard(name, "reranker-late", model=name), folder
+    return reranker_card(name), folder
 
 
 def _of_model(given: str | Path, runtime: Runtime) -> RerankerCard:

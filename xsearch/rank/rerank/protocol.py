@@ -16,7 +16,8 @@ class RerankCandidate:
 
     number: the passage's. document: its document's id. lang: the passage's language. score: what the fusion gave it.
     scores, ranks: by retriever, of those alone that returned it, the calibrated score as the fusion used it (higher is
-    better; NaN never) and the rank among the retriever's own results (1 is best).
+    better; NaN never) and the rank among the retriever's own results (1 is best). supports: by every retriever asked,
+    how much its silence would have said.
     """
 
     number: int
@@ -27,6 +28,7 @@ class RerankCandidate:
     score: float
     scores: Mapping[str, float] = field(default_factory=dict)
     ranks: Mapping[str, int] = field(default_factory=dict)
+    supports: Mapping[str, float] = field(default_factory=dict)
 
 
 class Reranker(Protocol):

@@ -16,6 +16,7 @@ import numpy as np
 from xsearch import lang as languages
 from xsearch.core import UsageError
 from xsearch.engine import SearchOptions
+from xsearch.engine.rerank import NONE
 from xsearch.engine.search import search
 from xsearch.engine.snapshot import Snapshot
 from xsearch.storage import StoredDocument
@@ -56,7 +57,9 @@ def nearest_abroad(snapshot: Snapshot, document: StoredDocument) -> Near:
     if not others or not text:
         return {}
     # Each language gets an equal share of the answer, the document's own too.
-    options = SearchOptions(k=NEIGHBOURS * len(others), lang=lang if lang != "und" else None, to=others, balance=True)
+    options = SearchOptions(
+        k=NEIGHBOURS * len(others), lang=lang if lang != "und" else None, to=others, balance=True, rerank=NONE
+    )
     found = search(snapshot, text, options)
     near: Near = {}
     groups = snapshot.group_of(found.passages)

@@ -15,6 +15,7 @@ import msgspec
 from xsearch import lang as languages
 from xsearch.core import BadInput
 from xsearch.engine import Index, SearchOptions
+from xsearch.engine.rerank import NONE
 from xsearch.engine.search import search
 from xsearch.storage import StoredDocument
 from xsearch.train.mining.answers import aligned_pairs
@@ -225,6 +226,7 @@ class _Mining:
             k=self.options.found + (pair.query_lang == pair.positive_lang and pair.query_id != pair.positive_id),
             lang=_known(pair.query_lang),
             to=None if pair.positive_lang == "und" else [languages.base_language(pair.positive_lang)],
+            rerank=NONE,
         )
         found = search(self.snapshot, plain(pair.query), options)
         ids = self.snapshot.store.ids(found.documents)

@@ -12,6 +12,7 @@ import numpy as np
 
 from xsearch.core import BadInput, Document, Topic
 from xsearch.engine import create_index
+from xsearch.engine.rerank import NONE
 from xsearch.train.neural.corpus import Corpus
 from xsearch.train.neural.pairs import Item, Pair, read_pairs
 from xsearch.train.neural.recipe import Mining
@@ -46,7 +47,7 @@ def mine(corpus: Corpus, settings: Mining, seed: int, work: Path, on_progress: O
     number_of = {item: number for number, item in enumerate(passages)}
     topics = [Topic(str(n), query[0], query[1] or None) for n, (query, _, _) in enumerate(questions)]
     mined = []
-    for done, (topic, found) in enumerate(index.search_each(topics, settings.depth)):
+    for done, (topic, found) in enumerate(index.search_each(topics, settings.depth, rerank=NONE)):
         query, positive, owner = questions[int(topic.id)]
         scores = {int(row.document): row.score for row in found}
         right = scores.get(number_of[positive])

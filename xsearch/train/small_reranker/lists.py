@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from xsearch.encode import PieceEncoder
 from xsearch.engine import create_index, open_index
-from xsearch.engine.rerank import candidates
+from xsearch.engine.rerank import NONE, candidates
 from xsearch.engine.search import SearchOptions
 from xsearch.rank.rerank.small import Measured, measure
 from xsearch.train.small_reranker.questions import Asked, Material
@@ -47,7 +47,8 @@ def answered_lists(
     with open_index(folder) as index:
         for number, asked in enumerate(questions, start=1):
             to = [asked.right[0].rpartition(".")[2]] if number % ONE_LANGUAGE == 0 else None
-            snapshot, found = index.find(asked.topic.text, SearchOptions(depth, asked.topic.lang, to))
+            options = SearchOptions(depth, asked.topic.lang, to, rerank=NONE)
+            snapshot, found = index.find(asked.topic.text, options)
             passages = candidates(snapshot, found.fused, found.rows)
             on_question(number)
             if passages:

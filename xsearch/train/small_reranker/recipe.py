@@ -26,7 +26,8 @@ class SmallRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     index: the recipe of the indexes that are searched. encoder: whose vectors are compared. depth: passages of a list.
     versions: numbers of languages that a document is put into the index in, drawn alike. ridge: λ of
-    `listwise.fit_weights`. exclude: globs, relative to the data folder, of files whose texts may not be learnt from.
+    `listwise.fit_weights`. spelled: λ of `rank.rerank.small.model`, chosen by hand. exclude: globs, relative to the
+    data folder, of files whose texts may not be learnt from.
     """
 
     name: str
@@ -37,6 +38,7 @@ class SmallRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     depth: int = 100
     versions: tuple[int, ...] = (1, 2, 4)
     ridge: float = 0.001
+    spelled: float = 0.0
     seed: int = 1
     licence: str = "Apache-2.0"
     description: str = ""

@@ -58,7 +58,7 @@ def train_small_reranker(
     unseen = lists[::HELD_OUT]
     right = [own.right for own in unseen]
     fused = [own.measured.features[:, FEATURES.index("fused")] for own in unseen]
-    reranked = [final_scores(own.measured, weights, agreement) for own in unseen]
+    reranked = [final_scores(own.measured, weights, agreement, recipe.spelled) for own in unseen]
     card = RerankerCard(
         name=recipe.name,
         kind="reranker-small",
@@ -68,6 +68,7 @@ def train_small_reranker(
         settings={
             "encoder": recipe.encoder,
             "agreement": round(agreement, 4),
+            "spelled": recipe.spelled,
             **{name: round(weight, 4) for name, weight in zip(FEATURES, weights.tolist(), strict=True)},
         },
         scores={

@@ -25,28 +25,48 @@ better of similarity and translation. least: the better of the two of the worst 
 """
 LEAST_SCORE = 0.001
 """A fused score counts as at least that far from 0 and from 1."""
+SPELLER = "names"
+"""The retriever that goes by spelling. Its support is the part of a query's weight on words that no document has as
+they are written."""
 CONTENT = 0.9
 """Weight below which a word is an article, a preposition or the like."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """A list of n passages. features: float32 (n, len(FEATURES)). likeness: float32 (n, n), the cosine of two passages'
-    vectors, 0 where it is negative or both are in one language: two languages' passages that say the same are one
-    another's witnesses, of two in one language one may be the other's copy."""
+    """A list of n passages. features: float32 (n, len(FEATURES)). spelled: float32 (n,). likeness: float32 (n, n), the
+    cosine of two passages' vectors, 0 where it is negative or both are in one language: two languages' passages that
+    say the same are one another's witnesses, of two in one language one may be the other's copy.
+
+    What is romanised or misspelt has no meaning to compare: vectors and translations of its pieces are noise. With u
+    the support of the retriever that goes by spelling, n(d) its score of a passage, and k the part of the query that is
+    to be gone by that way,
+
+        k = u · (1 − Σ_i w_i max_d m(i, d) / Σ_i w_i)
+
+    every feature but `fused` is multiplied by 1 − k, and `spelled` is k · n(d).
+    """
 
     features: FloatArray
+    spelled: FloatArray
     likeness: FloatArray
 
 
 def measure(encoder: PieceEncoder, query: Query, passages: Sequence[RerankCandidate]) -> Measured:
     """The measurements of a list; zeros but for `fused` where the encoder knows no word of the query."""
     count = len(passages)
-    found = Measured(np.zeros((count, len(FEATURES)), np.float32), np.zeros((count, count), np.float32))
+    empty = (
+        np.zeros((count, len(FEATURES)), np.float32),
+        np.zeros(count, np.float32),
+        np.zeros((count, count), np.float32),
+    )
+    found = Measured(*empty)
     fused = np.clip([passage.score for passage in passages], LEAST_SCORE, 1 - LEAST_SCORE)
     found.features[:, 0] = np.log(fused / (1 - fused))
     pieces = encoder.query_pieces(query.text)
     asked = asked_words(encoder, pieces)
+    unknown = max((passage.supports.get(SPELLER, 0.0) for passage in passages), default=0.0)
+    found.spelled[:] = [passage.scores.get(SPELLER, 0.0) * unknown for passage in passages]
     if asked is None or not count:
         return found
     # Translations are of the pieces of the index: of another vocabulary they would be of other words.
@@ -54,7 +74,10 @@ def measure(encoder: PieceEncoder, query: Query, passages: Sequence[RerankCandid
     texts = [f"{p.title}\n{p.text}" if p.title else p.text for p in passages]
     groups = [base_language(p.lang) for p in passages]
     met = meet(encoder, asked, query.translations if same else {}, texts, groups)
-    found.features[:, 1:] = np.stack(_measured(met, asked.weights), axis=1)
+    best = np.maximum(met.similar, met.translated).max(axis=1)
+    unmet = 1.0 - float(_mean(best, asked.weights))
+    found.spelled[:] *= unmet
+    found.features[:, 1:] = (1.0 - unknown * unmet) * np.stack(_measured(met, asked.weights), axis=1)
     number = np.unique(groups, return_inverse=True)[1]
     np.maximum(met.vectors @ met.vectors.T, 0.0, out=found.likeness)
     found.likeness[number[:, None] == number] = 0.0

@@ -1,8 +1,8 @@
 """The small reranker: measurements weighed by its card, and passages that vouch for each other.
 
-With the features φ and the likeness c of `features`, and weights w and γ,
+With the features φ, the spelling σ and the likeness c of `features`, and weights w, λ and γ,
 
-    s(d) = Σ_f w_f φ_f(q, d)        P(d) = exp(s(d)) / Σ_d' exp(s(d'))
+    s(d) = Σ_f w_f φ_f(q, d) + λ σ(q, d)        P(d) = exp(s(d)) / Σ_d' exp(s(d'))
     score(d) = s(d) + γ Σ_d' P(d') c(d, d')
 
 P is what the listwise loss makes of s: how likely d is what was asked for. That what looks right lends its weight to
@@ -27,7 +27,8 @@ from xsearch.rank.rerank.small.features import FEATURES, Measured, measure
 
 
 class SmallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """encoder: the static encoder whose vectors are compared. agreement: γ. The rest: w, by name of `FEATURES`."""
+    """encoder: the static encoder whose vectors are compared. agreement: γ. spelled: λ. The rest: w, by name of
+    `FEATURES`."""
 
     encoder: str
     agreement: float
@@ -38,6 +39,7 @@ class SmallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window: float
     lead: float
     least: float
+    spelled: float = 0.0
 
     @property
     def weights(self) -> FloatArray:
@@ -45,9 +47,9 @@ class SmallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return np.array([getattr(self, name) for name in FEATURES], dtype=np.float32)
 
 
-def final_scores(measured: Measured, weights: FloatArray, agreement: float) -> FloatArray:
+def final_scores(measured: Measured, weights: FloatArray, agreement: float, spelled: float = 0.0) -> FloatArray:
     """float32 (n,), the score of every passage of a list."""
-    first = measured.features @ weights
+    first = measured.features @ weights + np.float32(spelled) * measured.spelled
     scores: FloatArray = (first + agreement * witnessed(measured, first)).astype(np.float32)
     return scores
 
@@ -68,11 +70,12 @@ class SmallReranker:
     def __init__(self, card: RerankerCard, encoder: PieceEncoder, settings: SmallSettings) -> None:
         self.card = card
         self._encoder = encoder
-        self._weights, self._agreement = settings.weights, settings.agreement
+        self._weights, self._agreement, self._spelled = settings.weights, settings.agreement, settings.spelled
 
     def score(self, query: Query, passages: Sequence[RerankCandidate]) -> FloatArray:
         """float32 (len(passages),), higher is better; scores of one call alone compare."""
-        return final_scores(measure(self._encoder, query, passages), self._weights, self._agreement)
+        measured = measure(self._encoder, query, passages)
+        return final_scores(measured, self._weights, self._agreement, self._spelled)
 
     def improve(self, query: Query, passages: Sequence[RerankCandidate]) -> Iterator[FloatArray]:
         """`score`, which takes one pass."""
