@@ -180,7 +180,7 @@ def main() -> None:
         expected = ExpectedCounts(tables, ["en"]) if given.index_time and tables else None
         state = build(texts, given.passages, encoder, folder, expected)
         built = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - began_cpu}
-        size = sum(path.stat().st_size for path in folder.rglob("*.postings"))
+        size = sum((folder / name).stat().st_size for name in state["files"])
         asked = queries(texts, encoder, tables)
         row: dict[str, object] = {
             "bench": "psq, passages translated" if given.index_time else "psq",
