@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import xsearch
 from xsearch.core import Topic, WorkerDied
+from xsearch.encode import Runtime
 from xsearch.engine import batch
 from xsearch.engine.runs import resume_run
 
@@ -134,3 +135,18 @@ def test_only_a_few_topics_are_begun_before_they_are_taken():
 
 def test_a_manifest_travels_to_a_process(index):
     assert pickle.loads(pickle.dumps(index.manifest)) == index.manifest
+
+
+def test_processes_run_encoders_where_the_index_does(tmp_path, monkeypatch):
+    xsearch.create(tmp_path / "i", "bm25").close()
+    handed = []
+
+    def start(*arguments, initargs, **options):
+        handed.append(initargs)
+        raise RuntimeError("seen enough")
+
+    monkeypatch.setattr(batch, "ProcessPoolExecutor", start)
+    index = xsearch.open(tmp_path / "i", Runtime("cpu", "bf16"))
+    with pytest.raises(RuntimeError, match="seen enough"):
+        list(index.search_each(["a", "b"], workers=2))
+    assert Runtime("cpu", "bf16") in handed[0]

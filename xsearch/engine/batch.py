@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from xsearch.core import ScoredDoc, Topic, WorkerDied
+from xsearch.encode import Runtime
 from xsearch.engine.search import SearchOptions, search
 from xsearch.engine.snapshot import Snapshot
 from xsearch.storage import Manifest
@@ -63,13 +64,18 @@ def in_threads(
 
 
 def in_processes(
-    folder: Path, manifest: Manifest, topics: Sequence[Topic], batch: Batch, processes: int
+    folder: Path,
+    manifest: Manifest,
+    topics: Sequence[Topic],
+    batch: Batch,
+    processes: int,
+    runtime: Runtime | None = None,
 ) -> Iterator[Answer]:
-    """Answers from `processes` processes, each of which opens the index in `folder` as `manifest` has it. Raises
-    `WorkerDied` when one ends before its work is done."""
+    """Answers from `processes` processes, each of which opens the index in `folder` as `manifest` has it. runtime: how
+    each runs neural encoders. Raises `WorkerDied` when one ends before its work is done."""
     # Spawned, not forked: this process has threads.
     pool = ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=_start, initargs=(folder, manifest, batch)
+        processes, mp_context=get_context("spawn"), initializer=_start, initargs=(folder, manifest, batch, runtime)
     )
 
     def submit(chunk: Chunk) -> Future[list[Columns]]:
@@ -138,10 +144,10 @@ class _Worker:
     batch: Batch
 
 
-def _start(folder: Path, manifest: Manifest, batch: Batch) -> None:
+def _start(folder: Path, manifest: Manifest, batch: Batch, runtime: Runtime | None) -> None:
     # Ctrl-C is for the parent, which drops what is under way.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _Worker.snapshot, _Worker.batch = Snapshot(folder, manifest), batch
+    _Worker.snapshot, _Worker.batch = Snapshot(folder, manifest, runtime), batch
 
 
 def _work(chunk: Chunk) -> list[Columns]:

@@ -220,7 +220,7 @@ class Index:
         topics = [q if isinstance(q, Topic) else Topic(str(i), q) for i, q in enumerate(queries, start=1)]
         batch, snapshot = Batch(k, options), self.snapshot
         if workers > 1:
-            return in_processes(self.path, snapshot.manifest, topics, batch, workers)
+            return in_processes(self.path, snapshot.manifest, topics, batch, workers, self._runtime)
         return in_threads(snapshot, topics, batch, threads)
 
     def document(self, id: str) -> Document | None:
