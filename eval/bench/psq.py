@@ -26,6 +26,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def build(
     encoder: StaticEncoder,
     folder: Path,
     expected: ExpectedCounts | None = None,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Write the postings, of pieces or of `expected` counts; the state. Passages of the languages alternate, as they
     come in."""
     rng = np.random.default_rng(SEED)
@@ -133,7 +134,7 @@ def queries(texts: dict[str, list[str]], encoder: StaticEncoder, tables: Transla
     return made
 
 
-def latency(folder: Path, state: dict[str, object], asked: list[Query], compiled: bool) -> dict[str, float]:
+def latency(folder: Path, state: dict[str, Any], asked: list[Query], compiled: bool) -> dict[str, float]:
     """Milliseconds of a search, after a tenth of the queries have warmed it up."""
     impact_module.COMPILED_TOKENS = 0 if compiled else 1 << 60
     psq = PSQ(folder, state)

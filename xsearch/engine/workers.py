@@ -111,10 +111,7 @@ class ThenHere:
 
     def _finish(self, prepared: Prepared, encoded: Encoded) -> Ready:
         added = encode(self._encoders, prepared, self._kept)
-        windows = encoded.windows if added.windows is None else added.windows
-        return prepared, replace(
-            added, windows=windows, pieces=encoded.pieces, forms=encoded.forms, expected=encoded.expected
-        )
+        return prepared, _joined(added, encoded)
 
 
 def encode(encoders: Encoders, prepared: Prepared, kept: EncodedBatches | None = None) -> Encoded:
