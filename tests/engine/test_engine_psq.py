@@ -224,9 +224,9 @@ def test_passages_translated_when_they_are_indexed_are_found_alike(tmp_path, tab
     assert set(asked(early, "river")) == {"de-3", "ru-2", "en-1"}
 
 
-def test_beside_late_interaction_both_kinds_of_postings_are_kept(tmp_path, tables):
+def test_beside_late_interaction_passages_are_translated_too(tmp_path, tables):
     index = make(tmp_path / "idx", tables, ("psq", "late"), psq=PsqSettings(langs=("en",)))
-    assert set(index.manifest.retrievers) == {"expected", "pieces", "tokens"}
+    assert "pieces" not in index.manifest.retrievers
     assert set(asked(index, "election", to=["de", "ru"])) == {"de-1", "ru-1"}
     assert len(index.search("river", retrievers=["late"], lang="en")) > 0
 
