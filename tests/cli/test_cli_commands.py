@@ -218,6 +218,16 @@ def test_doctor_goes_red_for_a_script_the_analyzers_drop(tmp_path):
     assert levels["tlh"] == "red"
 
 
+def test_doctor_says_where_no_translation_leads(tmp_path):
+    index = create_index(tmp_path / "idx")
+    with index.writer() as writer:
+        writer.add(Document("br", "An ti gozh a zo e-tal ar stêr.", lang="br"))
+        writer.add(Document("fr", "La vieille maison est près de la rivière.", lang="fr"))
+    found = {finding.lang: finding for finding in diagnose(tmp_path / "idx")}
+    assert (found["fr"].level, found["fr"].message) == ("green", "words and meaning")
+    assert (found["br"].level, "no translation table" in found["br"].message) == ("yellow", True)
+
+
 def test_encoders(tmp_path):
     listed = json.loads(xsearch("encoders", "list", "--format", "json", cwd=tmp_path).out)
     kinds = {card["name"]: card["kind"] for card in listed}

@@ -54,6 +54,13 @@ def test_a_mistake_is_told_the_same_from_a_process(index, tmp_path):
             resume_run(index, TOPICS, tmp_path / "run.txt", 20, {"retrievers": ["none"]}, workers=workers)
 
 
+def test_a_topic_in_no_language_is_told_before_any_is_searched(index, tmp_path):
+    topics = [*TOPICS[:2], Topic("q99", "river", "klingonish")]
+    with pytest.raises(xsearch.UnknownLanguage, match="topic q99: unknown language 'klingonish'"):
+        resume_run(index, topics, tmp_path / "run.txt", 5, {})
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_process_that_dies_is_told(index, monkeypatch):
     monkeypatch.setattr(batch, "_work", _die)
     with pytest.raises(WorkerDied, match="a process that searched ended early"):

@@ -12,6 +12,7 @@ from xsearch.core import XSearchError
 from xsearch.core.extras import have, install_line, installed_faiss
 from xsearch.encode import load_encoder
 from xsearch.engine.index import Index, open_index
+from xsearch.engine.parts import RETRIEVERS
 from xsearch.storage import has_index
 
 Level = Literal["green", "yellow", "red"]
@@ -78,15 +79,19 @@ def _languages(index: Index) -> list[Finding]:
             if len(samples[passage.lang]) < SAMPLE:
                 samples[passage.lang].append(stored.text[passage.start : passage.end])
     encoder = snapshot.encoder if "dense" in snapshot.retrievers else None
+    tables = snapshot.tables if any(RETRIEVERS[name].translates for name in snapshot.retrievers) else None
     findings = []
     for code in sorted(totals, key=lambda code: -totals[code]):
         coverage = languages.coverage(code, "\n".join(samples[code]))
-        seen = encoder.supports(languages.base_language(code)) if encoder else None
-        findings.append(_language(code, totals[code], coverage, seen))
+        group = languages.base_language(code)
+        seen = encoder.supports(group) if encoder else None
+        others = [other for other in tables.languages() if other != group] if tables else []
+        reached = tables is None or any(tables.supports(other, group) > 0 for other in others)
+        findings.append(_language(code, totals[code], coverage, seen, reached))
     return findings
 
 
-def _language(code: str, passages: int, coverage: float, encoder: float | None) -> Finding:
+def _language(code: str, passages: int, coverage: float, encoder: float | None, reached: bool) -> Finding:
     level: Level = "green"
     message = "words and meaning" if encoder else "words only: the encoder does not know this language"
     if coverage < DROPPED:
@@ -97,4 +102,6 @@ def _language(code: str, passages: int, coverage: float, encoder: float | None) 
         level = "yellow"
     elif encoder is None:
         message = "words"
+    elif not reached:
+        level, message = "yellow", "words and vectors alone: no translation table reaches this language"
     return Finding(level, code, message, code, passages, coverage, encoder)

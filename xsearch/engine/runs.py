@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from xsearch.core import Run, ScoredDoc, Topic
+from xsearch.core import Run, ScoredDoc, Topic, UnknownLanguage
 from xsearch.corpora.compression import text_writer
 from xsearch.corpora.formats.trec_run import run_lines
 from xsearch.engine.index import Index
 from xsearch.engine.search import SearchOptions, rerank_options
+from xsearch.lang.codes import UNKNOWN, normalize_code
 from xsearch.rank.rerank import Reranker
 from xsearch.storage.files import refusals
 
@@ -58,9 +59,11 @@ def resume_run(
 
     Finished topics are appended to ``OUTPUT.part`` as they come; a later call with the same index state and options
     takes them from there. `output` appears whole, in trec_eval's order, when all are done. workers: processes; None
-    stands for one a core, as far as there are topics enough.
+    stands for one a core, as far as there are topics enough. Raises `UnknownLanguage`, before any is searched, for a
+    topic in a language that nobody knows.
     """
     named = run_topic_ids(topics)
+    _check_languages(named)
     part = output.with_name(output.name + ".part")
     settings = part_settings(index, k, options)
     with refusals(output):
@@ -82,6 +85,14 @@ def resume_run(
     with refusals(part):
         part.unlink()
     return RunDone(len(named), lines, resumed)
+
+
+def _check_languages(topics: Sequence[Topic]) -> None:
+    for topic in topics:
+        try:
+            normalize_code(topic.lang or UNKNOWN)
+        except UnknownLanguage as error:
+            raise UnknownLanguage(f"topic {topic.id}: {error}") from error
 
 
 def reranks(index: Index, options: Mapping[str, Any]) -> Reranker | None:
