@@ -87,6 +87,7 @@ VARIANTS = {
     "Matryoshka": Variant(cuts=CUTS, dims=CUTS),
     "no Tatoeba": Variant(tatoeba=False),
     "romanised copies": Variant(romanised=0.5),
+    "255,000 pieces": Variant(("cut", 255_000)),
     "60,000 pieces": Variant(("cut", 60_000)),
     "30,000 pieces": Variant(("cut", 30_000)),
     "60,000 pieces learnt": Variant(("learnt", 60_000)),
