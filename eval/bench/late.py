@@ -33,6 +33,11 @@ from engine import ROOT, SEED, WORDS, sentences
 from xsearch.core import Bags, PassageBatch, Query
 from xsearch.encode import load_encoder
 from xsearch.retrieve import Late, TokensWriter, static_late
+from xsearch.retrieve.best import Best
+from xsearch.retrieve.maxsim import Comparison, compiled_loops, query_words, word_bounds
+from xsearch.retrieve.static_late import Samples, summed
+from xsearch.retrieve.tokens import words_name
+from xsearch.retrieve.word_file import map_words
 from xsearch.storage import DiskFiles
 
 POOL = 40_000
@@ -114,18 +119,42 @@ def timed(late: Late, queries: list[Query]) -> dict[str, float]:
     return {"first_ms": round(first), "p50_ms": round(float(p50), 1), "p99_ms": round(float(p99), 1)}
 
 
-def recall(searched: Late, compared: Late, queries: list[Query]) -> dict[str, float]:
+class Compared:
+    """Every word of every passage compared with every word of a query: what a search is to find."""
+
+    def __init__(self, folder: Path, state: dict[str, Any], encoder: Any) -> None:
+        self.languages = {
+            lang: [map_words(folder / words_name(lang, entry), entry) for entry in entries]
+            for lang, entries in state["languages"].items()
+        }
+        self.encoder, self.comparison = encoder, Comparison(encoder, compiled_loops())
+        self.samples = Samples.of(self.languages)
+
+    def best(self, query: Query) -> list[Best]:
+        """The best hundred of each language."""
+        words = query_words(self.encoder, query.pieces.tokens, word_bounds(self.encoder, query.pieces))
+        words = words.take(np.flatnonzero(words.weights > 0))
+        asked = self.comparison.asked(words)
+        views = self.samples.views(asked.matches(self.samples.passages(self.languages)), words)
+        found = []
+        for lang, segments in self.languages.items():
+            met = np.concatenate([asked.matches(segment.forward) for segment in segments], axis=1)
+            numbers = np.concatenate([segment.forward.numbers for segment in segments])
+            scores = (summed(views[lang].weights, met) / views[lang].total).astype(np.float32)
+            found.append(Best.of(numbers, scores, DEPTH))
+        return found
+
+
+def recall(late: Late, compared: Compared, queries: list[Query]) -> dict[str, float]:
     """Of the best hundred by comparing every word, in one list and by language, the share that a search returns."""
     together, apart = [], []
     for query in queries:
-        found = searched.search(query, DEPTH)
-        static_late.WHOLE, kept = sys.maxsize, static_late.WHOLE
-        right = compared.search(query, DEPTH)
-        static_late.WHOLE = kept
-        if len(right):
-            best = right.scores[:DEPTH]
-            together.append(min(len(best), int((found.scores >= best[-1]).sum())) / len(best))
-            apart.append(len(np.intersect1d(found.passages, right.passages)) / len(right))
+        found = late.search(query, DEPTH)
+        right = compared.best(query)
+        best = np.sort(np.concatenate([each.scores for each in right]))[::-1][:DEPTH]
+        together.append(min(len(best), int((found.scores >= best[-1]).sum())) / len(best))
+        passages = np.concatenate([each.passages for each in right])
+        apart.append(len(np.intersect1d(found.passages, passages)) / len(passages))
     return {"recall_at_100": round(float(np.mean(together)), 4), "recall_by_language": round(float(np.mean(apart)), 4)}
 
 
@@ -164,8 +193,8 @@ def main() -> None:
             row[name] = timed(Late(folder, state, lambda: encoder), queries)
         row["scan_ms"] = scan()
         static_late.COMPILED = 0
-        opened = [Late(folder, state, lambda: encoder) for _ in range(2)]
-        row |= recall(*opened, queries[: given.judged])
+        compared = Compared(folder, state, encoder)
+        row |= recall(Late(folder, state, lambda: encoder), compared, queries[: given.judged])
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     row |= {
         "encoder": encoder.card.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from xsearch.core import Bags, PassageBatch, Query, QueryPieces
-from xsearch.retrieve import Late, TokensWriter
+from xsearch.retrieve import Late, TokensWriter, static_late
 from xsearch.storage import DiskFiles
 
 FLOOR, SAMPLE, POOLED = 0.25, 64, 128
@@ -127,3 +127,19 @@ def first_version(made) -> bytes:
     arrays = made.numbers, made.starts, made.word_starts, made.pieces, made.entries
     packed = [array.astype(kind).tobytes() for array, kind in zip(arrays, kinds, strict=True)]
     return b"".join((b"XSWORD\x00\x01", np.array(sizes, "<i8").tobytes(), *packed))
+
+
+def compared(late, query, depth, allowed=None):
+    """(score, passage) of the best of each language, by comparing every word of every passage, without lists."""
+    words, languages = late._words(query), late._segments
+    asked, samples = late._comparison().asked(words), static_late.Samples.of(languages)
+    views = samples.views(asked.matches(samples.passages(languages)), words)
+    found = []
+    for lang, segments in languages.items():
+        met = np.concatenate([asked.matches(segment.forward) for segment in segments], axis=1)
+        numbers = np.concatenate([segment.forward.numbers for segment in segments])
+        scores = (static_late.summed(views[lang].weights, met) / views[lang].total).astype(np.float32)
+        kept = np.flatnonzero(allowed[numbers]) if allowed is not None else np.arange(len(numbers))
+        kept = kept[np.lexsort((numbers[kept], -scores[kept]))[:depth]]
+        found += zip(scores[kept].tolist(), numbers[kept].tolist(), strict=True)
+    return found

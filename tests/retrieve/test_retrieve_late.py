@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from late_oracles import (
     RandomTable,
     build,
+    compared,
     first_version,
     meets,
     piece_batch,
@@ -100,32 +101,20 @@ def test_a_filter_leaves_as_many_as_exist(collection, table, share):
     agrees(found, oracle(table, texts, langs, query, 30, allowed), langs, 30)
 
 
-@pytest.fixture
-def by_word(monkeypatch):
-    """As in a large index: scores are summed along the lists of words."""
-    monkeypatch.setattr(static_late, "WHOLE", 0)
-
-
 @pytest.mark.parametrize("share", [None, 0.3, 0.01])
-def test_lists_of_words_give_what_comparing_all_words_gives(collection, table, monkeypatch, share):
+def test_lists_of_words_give_what_comparing_all_words_gives(collection, table, share):
+    """To the last bit: the lists lose nothing, and add up in the same order."""
     folder, state, _, _ = collection
+    late = reader(folder, state, table)
     allowed = None if share is None else np.random.default_rng(3).random(COUNT) < share
-    queries = [piece_query(pieces) for pieces in np.random.default_rng(4).integers(0, 400, (12, 5))]
-    for depth in (1, 20, 400):
-        monkeypatch.setattr(static_late, "WHOLE", COUNT)
-        late = reader(folder, state, table)
-        compared = [late.search(query, depth, allowed) for query in queries]
-        assert late._large is None
-        monkeypatch.setattr(static_late, "WHOLE", 0)
-        late = reader(folder, state, table)
-        for query, right in zip(queries, compared, strict=True):
-            found = late.search(query, depth, allowed)
-            assert same(found, right)
-            assert found.background == right.background
-        assert late._whole is None
+    for pieces in np.random.default_rng(4).integers(0, 400, (12, 5)):
+        for depth in (1, 20, 400):
+            found = late.search(piece_query(pieces), depth, allowed)
+            right = compared(late, piece_query(pieces), depth, allowed)
+            assert sorted(right) == sorted(zip(found.scores.tolist(), found.passages.tolist(), strict=True))
 
 
-def test_files_without_lists_give_the_same(collection, table, by_word, tmp_path):
+def test_files_without_lists_give_the_same(collection, table, tmp_path):
     """Version 1 of the files holds no rows: they are made in memory."""
     folder, state, _, _ = collection
     for lang, entries in state["languages"].items():
@@ -138,7 +127,7 @@ def test_files_without_lists_give_the_same(collection, table, by_word, tmp_path)
         assert same(old.search(piece_query(pieces), 30), new.search(piece_query(pieces), 30))
 
 
-def test_compiled_loops_give_the_same(collection, table, by_word, monkeypatch):
+def test_compiled_loops_give_the_same(collection, table, monkeypatch):
     pytest.importorskip("numba", reason="compiled loops need numba (extra: fast)")
     folder, state, _, _ = collection
     queries = [piece_query(pieces) for pieces in np.random.default_rng(4).integers(0, 400, (12, 5))]
@@ -156,7 +145,7 @@ def test_compiled_loops_give_the_same(collection, table, by_word, monkeypatch):
 
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("harm", ["rows", "starts", "pieces", "entries"])
-def test_numbers_that_point_nowhere_are_damage(table, by_word, tmp_path, monkeypatch, compiled, harm):
+def test_numbers_that_point_nowhere_are_damage(table, tmp_path, monkeypatch, compiled, harm):
     if compiled:
         pytest.importorskip("numba", reason="compiled loops need numba (extra: fast)")
         monkeypatch.setattr(static_late, "COMPILED", 0)
@@ -198,7 +187,7 @@ def test_without_numba_numpy_answers(collection, table, monkeypatch):
 
 
 @pytest.mark.parametrize("share", [1.0, 0.3])
-def test_depth_is_reached_where_nothing_is_met(collection, table, by_word, share):
+def test_depth_is_reached_where_nothing_is_met(collection, table, share):
     folder, state, texts, langs = collection
     allowed = np.random.default_rng(7).random(COUNT) < share
     # A piece that is near to none of the index: all score 0, and the first are found.
@@ -215,7 +204,7 @@ def same(a, b):
     return np.array_equal(a.passages, b.passages) and np.array_equal(a.scores, b.scores)
 
 
-def test_segments_leave_no_trace(tmp_path, table, by_word):
+def test_segments_leave_no_trace(tmp_path, table):
     rng = np.random.default_rng(8)
     texts, langs = random_texts(rng, 300), rng.choice(LANGS, 300).tolist()
     made = [(f := tmp_path / str(n), build(f, batches_of(texts, langs, n))) for n in (1, 3, 25)]
@@ -238,7 +227,7 @@ def test_one_language_alone(collection, table):
     assert late.languages() == sorted(LANGS)
 
 
-def test_equal_passages_tie_by_number(tmp_path, table, by_word):
+def test_equal_passages_tie_by_number(tmp_path, table):
     text = np.array([14, 1, 25, 36])
     state = build(tmp_path, batches_of([text] * 90, ["en"] * 90, 3))
     found = reader(tmp_path, state, table).search(piece_query([14, 36]), 20)
@@ -275,10 +264,8 @@ def test_nothing_is_found_without_words(collection, table, tmp_path):
     assert len(reader(tmp_path, empty, table).search(piece_query([5]), 5)) == 0
 
 
-@pytest.mark.parametrize("whole", [0, COUNT])
-def test_a_search_ends_undisturbed_when_it_is_closed(collection, table, monkeypatch, whole):
+def test_a_search_ends_undisturbed_when_it_is_closed(collection, table, monkeypatch):
     folder, state, _, _ = collection
-    monkeypatch.setattr(static_late, "WHOLE", whole)
     right = reader(folder, state, table).search(piece_query([14, 25]), 20)
     late, asked = reader(folder, state, table), maxsim.Comparison.asked
     monkeypatch.setattr(maxsim.Comparison, "asked", lambda *given: late.close() or asked(*given))

@@ -11,9 +11,9 @@ document frequency whose frequency counts every passage by how well it meets the
 passage's language, and for κ = `POOLED` passages by the mean m̄_i over the samples of all languages. So it needs no word
 of the query's language in the index, and a word that all passages come near to says little.
 
-All passages are scored, so the best are the best. In a large index the words of its vocabulary that a word of the query
-meets are found first, some thousands, and m(i, d) is summed up along the lists of the passages that hold them; what
-holds none of them scores 0. A small index is compared word by word, which is the same to the last bit.
+All passages are scored, so the best are the best: the words of the index's vocabulary that a word of the query meets
+are found first, some thousands of a million, and w_i · m(i, d) is summed up along the lists of the passages that hold
+them; what holds none of them scores 0.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from xsearch.retrieve.best import Best, among_best
 from xsearch.retrieve.evidence import Met, met_words
 from xsearch.retrieve.forward import Forward, stacked
 from xsearch.retrieve.maxsim import (
-    Asked,
     Comparison,
     PieceTable,
     QueryWords,
@@ -53,8 +52,6 @@ SAMPLE = 64
 POOLED = 128
 """Passages of a language for which the samples of all languages together count in a word's frequency: an index may
 hold few of a language."""
-WHOLE = 20_000
-"""An index of up to so many passages is compared word by word: that takes fewer steps, of all passages at once."""
 COMPILED = 50_000
 """Passages of an index from which on compiled loops pay for being loaded (half a second)."""
 QUERY_WORDS = 32
@@ -93,9 +90,7 @@ class Late:
         }
         self._passages = sum(segment.passages for segment in forwards(self._segments))
         self._compared: Comparison | None = None
-        self._whole: Ready | None = None
-        self._large: tuple[Vocabulary, Ready] | None = None
-        self._samples: Samples | None = None
+        self._held: Held | None = None
         self._lock = threading.RLock()
 
     def search(
@@ -111,11 +106,9 @@ class Late:
         held = [lang for lang in segments if langs is None or lang in langs]
         if words is None or not held:
             return Ranking.of([], [])
-        asked = self._comparison().asked(words)
-        scored = self._by_passage if self._passages <= WHOLE else self._by_word
         best: dict[str, list[Best]] = {lang: [] for lang in held}
         background = {}
-        for lang, view, numbers, sums in scored(asked, segments, held):
+        for lang, view, numbers, sums in self._summed(words, segments, held):
             best[lang].append(best_of(numbers, sums, view.total, depth, allowed))
             background[lang] = view.background
         found = [Best.merge(parts, depth) for parts in best.values()]
@@ -151,7 +144,7 @@ class Late:
 
     def close(self) -> None:
         """Let go of the files. Searches under way end undisturbed."""
-        self._segments, self._whole, self._large = {}, None, None
+        self._segments, self._held = {}, None
 
     def _words(self, query: Query) -> QueryWords | None:
         """The query's weightiest words, None where there is none with a vector."""
@@ -164,31 +157,18 @@ class Late:
         chosen = weightiest[words.weights[weightiest] > 0]
         return words.take(chosen) if len(chosen) else None
 
-    def _by_passage(self, asked: Asked, languages: Languages, held: Collection[str]) -> Iterator[Summed]:
-        """Every passage's words are compared, all at once."""
-        everything, samples = self._everything(languages), self._sampled(languages)
-        with reading():
-            met = asked.matches(everything)
-        views = samples.views(met[:, samples.places], asked.query)
-        at = 0
-        for lang, segments in languages.items():
-            own = slice(at, at + sum(segment.forward.passages for segment in segments))
-            if lang in held:
-                yield lang, views[lang], everything.passages.numbers[own], summed(views[lang].weights, met[:, own])
-            at = own.stop
-
-    def _by_word(self, asked: Asked, languages: Languages, held: Collection[str]) -> Iterator[Summed]:
+    def _summed(self, words: QueryWords, languages: Languages, wanted: Collection[str]) -> Iterator[Summed]:
         """Segment by segment, along the lists of the words that the query's words meet."""
-        vocabulary, sampled = self._words_held(languages)
-        compiled = self._comparison().compiled
+        held, comparison = self._ready(languages), self._comparison()
+        asked = comparison.asked(words)
         with reading():
-            views = self._sampled(languages).views(asked.matches(sampled), asked.query)
-            near = iter(vocabulary.near(asked))
+            views = held.samples.views(asked.matches(held.sampled), words)
+            near = iter(held.vocabulary.near(asked))
             for lang, segments in languages.items():
                 for segment in segments:
                     met = next(near)
-                    if lang in held:
-                        sums = met_by_terms(segment.lists, met, views[lang].weights, compiled)
+                    if lang in wanted:
+                        sums = met_by_terms(segment.lists, met, views[lang].weights, comparison.compiled)
                         yield lang, views[lang], segment.forward.numbers, sums
 
     def _comparison(self) -> Comparison:
@@ -197,25 +177,13 @@ class Late:
                 self._compared = Comparison(self._table(), compiled_loops() if self._passages >= COMPILED else None)
         return self._compared
 
-    def _everything(self, languages: Languages) -> Ready:
+    def _ready(self, languages: Languages) -> Held:
         with self._lock, reading():
-            if self._whole is None:
-                self._whole = self._comparison().ready(stacked(forwards(languages)))
-        return self._whole
-
-    def _words_held(self, languages: Languages) -> tuple[Vocabulary, Ready]:
-        """All words, and the passages that stand for all."""
-        with self._lock, reading():
-            if self._large is None:
-                comparison, passages = self._comparison(), self._sampled(languages).passages(languages)
-                self._large = Vocabulary(comparison, forwards(languages)), comparison.ready(passages)
-        return self._large
-
-    def _sampled(self, languages: Languages) -> Samples:
-        with self._lock:
-            if self._samples is None:
-                self._samples = Samples.of(languages)
-        return self._samples
+            if self._held is None:
+                comparison, samples = self._comparison(), Samples.of(languages)
+                vocabulary = Vocabulary(comparison, forwards(languages))
+                self._held = Held(vocabulary, samples, comparison.ready(samples.passages(languages)))
+        return self._held
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -261,6 +229,15 @@ class Samples:
             views[lang] = View(weights, total, (float(scores.mean()), float(scores.std())))
             at += size
         return views
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """What a search needs of an index besides its lists. sampled: the words of `samples`."""
+
+    vocabulary: Vocabulary
+    samples: Samples
+    sampled: Ready
 
 
 def forwards(languages: Languages) -> list[Forward]:
