@@ -11,7 +11,8 @@ From sentence pairs of four sources, the shortest as for the tables that ship, t
                       them: in learning, in documents, and in questions
 
 and English questions are asked of the documents of each language of three collections, by psq alone, each language in
-its own pool. Rows go to `eval/results/alignments.jsonl`. Nothing here changes the tables that ship.
+its own pool; a collection without documents in it is left out. Rows go to `eval/results/alignments.jsonl`. Nothing here
+changes the tables that ship.
 """
 
 from __future__ import annotations
@@ -195,7 +196,8 @@ def main() -> None:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     for lang in given.languages:
         pairs = sentence_pairs(given.data, lang, encoder, excluded)
-        pools = {name: Pool(name, given.data / "eval", lang, encoder) for name in COLLECTIONS}
+        every = {name: Pool(name, given.data / "eval", lang, encoder) for name in COLLECTIONS}
+        pools = {name: pool for name, pool in every.items() if pool.queries}
         own = [pairs.left.tokens, *(pieces.tokens for pool in pools.values() for pieces, _ in pool.queries)]
         foreign = [pairs.right.tokens, *(pool.pieces.tokens for pool in pools.values())]
         stems = (
