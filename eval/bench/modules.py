@@ -7,11 +7,11 @@ Everything is made here: a base of a few thin layers (token vectors begun from t
 of English text), language modules, a ranking module and a whole cross-encoder from English titles and their sections.
 Language modules are measured by the loss of masked words of texts kept from training, beside the base alone, text by
 text. Rerankers reorder the same first stage, for every pair of languages in the documents of one language, and are
-compared with the ranking module alone, topic by topic. All tests are paired randomisation with Holm's correction over
-the row. The figures say how the ways of composing compare with each other, not how good a real base is: published ones
-of CLEF stand in `eval/results/published.md`. After some dozens of steps on a CPU no ranker here has learnt to rank as
-well as the first stage does, the whole cross-encoder no more than the modules. Appends a row to
-`eval/results/modules.jsonl`; `training_table.py` makes the table.
+compared with the ranking module alone, topic by topic. All tests are paired randomisation, with Holm's correction over
+the languages and over the rerankers. The figures say how the ways of composing compare with each other, not how good a
+real base is: published ones of CLEF stand in `eval/results/published.md`. After some dozens of steps on a CPU no ranker
+here has learnt to rank as well as the first stage does, the whole cross-encoder no more than the modules. Appends a row
+to `eval/results/modules.jsonl`; `training_table.py` makes the table.
 """
 
 from __future__ import annotations
@@ -280,6 +280,8 @@ def words_of(folder: Path, held: dict[str, list[str]]) -> dict[str, Any]:
         tests[lang] = against(alone, found, [with_module])[with_module]
         for name, losses in found.items():
             values[name] |= losses
+    for test, p in zip(tests.values(), holm([test["p"] for test in tests.values()]), strict=True):
+        test["p_holm"] = round(p, 4)
     return {"words": {name: means(own) for name, own in values.items()}, "words tests": tests}
 
 

@@ -16,7 +16,7 @@ HEAD = """# What trainings bring
 Made by `python eval/bench/training_table.py` from the JSON lines in this folder; do not edit. All of it is at toy size:
 networks of two thin layers, some minutes of a CPU, one seed. It shows which way something pulls, not how far it goes;
 the papers' own figures stand in [published.md](published.md). Differences are tested text by text or topic by topic
-(paired randomisation, Holm's correction over all tests of a row): **bold** where p < .05.
+(paired randomisation, Holm's correction over the tests of a table): **bold** where p < .05.
 """
 
 
