@@ -72,6 +72,14 @@ def test_a_missing_part_says_how_to_get_it(tmp_path):
     assert len(hc4.check()) == 3
 
 
+def test_a_known_name_wins_over_a_folder_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    assert len(list(collection("demo").documents())) == 221
+    with pytest.raises(BadInput):
+        list(collection("./demo").documents())
+
+
 def test_an_unknown_name_is_met_with_the_nearest():
     with pytest.raises(UsageError, match=r"did you mean .*miracl-sw"):
         collection("miracl-swa")

@@ -22,6 +22,10 @@ from xsearch.lang.translation import TranslationTables
 from xsearch.storage import Liveness, Manifest, PassageColumns, StoreReader, generation_folder
 
 REMEMBERED_MASKS = 8
+CERTAINTY = 1.5
+"""Power of the share of words that tables translate: of two words that must both be known for a match one may not be,
+so that silence in a language whose tables are thin says less than the share. Against 1, 1.5 gains a point on 51
+languages of news and nothing on four other collections; 2 loses half a point on two of these."""
 
 
 class Snapshot:
@@ -94,7 +98,7 @@ class Snapshot:
             compared = np.array([retriever.support(base, group) for group in self.groups], dtype=np.float64)
             known = np.ones(len(self.groups))
             if kind.translates:
-                known = np.array([self.translatable(code, group) for group in self.groups], dtype=np.float64)
+                known = np.array([self.translatable(code, group) for group in self.groups]) ** CERTAINTY
             elif kind.encoder and compared.any():
                 encoder = self.encoder_for(kind.encoder)
                 known = encoder.supports(code) * np.array([encoder.supports(group) for group in self.groups])
