@@ -119,7 +119,9 @@ def encode(encoder: str, data: Path, path: Path, passages: int, queries: int) ->
             if row % 5 == 0 and titles:
                 asked.append(titles[rng.integers(len(titles))])
     found = [found[i] for i in rng.permutation(len(found))[:passages]]
-    asked = [asked[i] for i in rng.permutation(len(asked))[:queries]]
+    # A question that none of the passages answers would tell nothing of nDCG.
+    there = {key for key, _, _ in found}
+    asked = [asked[i] for i in rng.permutation(len(asked)) if asked[i][0] in there][:queries]
     model = load_multivector(encoder, Runtime("auto"))
     held = [model.encode_passages([row[2] for row in found[i : i + 1024]]) for i in range(0, len(found), 1024)]
     sizes = np.concatenate([np.diff(part.starts) for part in held])

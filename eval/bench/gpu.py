@@ -8,7 +8,7 @@ stand for text in speed but not in recall. Every structure of `retrieve.gpu` is 
 32 and 1,024 questions at once. A row each goes to `eval/results/gpu.jsonl`: queries a second, recall of exact search's
 ten and hundred best, seconds to build; for `flat` one question at a time, also the bytes read a second, to be held
 against the card's memory bandwidth, which the script measures by copying; and the same for the processor's own search.
-Speed of neural encoders and of late interaction have scripts of their own (`encode.py`, `late.py`).
+Speed of neural encoders and of late interaction have scripts of their own (`encode.py`, `colbert.py`).
 """
 
 from __future__ import annotations
