@@ -1,6 +1,6 @@
 """Two changes to how translation tables are learnt, by nDCG@10 of psq: stems for pieces, and grow-diag-final.
 
-    python eval/bench/alignments.py --data ../shared/data [--languages de fi]
+    python eval/bench/alignments.py --data ../shared/data [--languages de fi] [--cells 2000000]
 
 From sentence pairs of four sources, the shortest as for the tables that ship, the same model learns
 
@@ -105,8 +105,10 @@ def stem_classes(encoder: StaticEncoder, lang: str, used: IntArray) -> IntArray:
     return classes
 
 
-def sentence_pairs(data: Path, lang: str, encoder: StaticEncoder, excluded: frozenset[int]) -> SentencePairs:
-    """English and `lang`, shortest first, up to `CELLS`."""
+def sentence_pairs(
+    data: Path, lang: str, encoder: StaticEncoder, excluded: frozenset[int], cells: int
+) -> SentencePairs:
+    """English and `lang`, shortest first, up to so many pairs of places."""
     lefts, rights = [], []
     for source in SOURCES:
         for _, record in read_records(data / f"{source}.jsonl.xz"):
@@ -121,7 +123,7 @@ def sentence_pairs(data: Path, lang: str, encoder: StaticEncoder, excluded: froz
     one, two = (training.Bags(side.tokens.astype(np.int64), side.starts) for side in sides)
     usable = np.flatnonzero((one.sizes > 0) & (two.sizes > 0) & (np.maximum(one.sizes, two.sizes) <= 40))
     order = usable[np.argsort(np.maximum(one.sizes, two.sizes)[usable], kind="stable")]
-    order = np.sort(order[np.cumsum(one.sizes[order] * two.sizes[order]) <= CELLS])
+    order = np.sort(order[np.cumsum(one.sizes[order] * two.sizes[order]) <= cells])
     return SentencePairs(one.select(order), two.select(order), np.ones(len(order), np.float32), order)
 
 
@@ -184,6 +186,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--languages", nargs="+", default=["de", "fi"])
+    parser.add_argument("--cells", type=int, default=CELLS)
     parser.add_argument("--results", type=Path, default=ROOT / "eval" / "results" / "alignments.jsonl")
     given = parser.parse_args()
     encoder = load_encoder()
@@ -195,7 +198,7 @@ def main() -> None:
     shipped = recipe.alignment
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     for lang in given.languages:
-        pairs = sentence_pairs(given.data, lang, encoder, excluded)
+        pairs = sentence_pairs(given.data, lang, encoder, excluded, given.cells)
         every = {name: Pool(name, given.data / "eval", lang, encoder) for name in COLLECTIONS}
         pools = {name: pool for name, pool in every.items() if pool.queries}
         own = [pairs.left.tokens, *(pieces.tokens for pool in pools.values() for pieces, _ in pool.queries)]
@@ -239,7 +242,7 @@ def main() -> None:
                 "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
                 "load": round(os.getloadavg()[0], 1),
                 "date": time.strftime("%Y-%m-%d"),
-                "command": f"python eval/bench/alignments.py --languages {lang}",
+                "command": f"python eval/bench/alignments.py --languages {lang} --cells {given.cells}",
             }
             with given.results.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(row) + "\n")
