@@ -22,7 +22,8 @@ TRAININGS = """
 Twenty languages, 500 steps of 1,024 pairs from the same start (rough translation tables); the first is the base, every
 other differs from it in what its name says. One seed: small differences may be chance, and what pays late looks small.
 What ships took 8,500 steps of 2,048 with all languages. Tatoeba: accuracy, 250 sentences a language; the others nDCG@10
-by windows alone, on half of the topics; romanised: 57 questions typed in Latin letters.
+by windows alone, on half of the topics; romanised: 57 questions typed in Latin letters. Pieces are the most frequent of
+those that ship, of which 128,289 occur in this text, or learnt from it.
 
 """
 SHIPPED = """
