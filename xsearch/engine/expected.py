@@ -3,8 +3,8 @@
 What it costs and brings beside queries translated when they are asked, for English questions and documents in eight
 languages of `tldr`, `iot-lessons`, `ntrex-doc` (`eval/results/psq-index-time.jsonl`): postings take 5 to 7 times the
 room, a search a sixth to a quarter less time, and nDCG@10 of psq is .622 for .623, .693 for .698, .795 for .796. At
-100,000 passages in 20 languages it took longer (6.9 ms for 3.8 of processor time, `eval/results/psq.jsonl`): the
-buffer fills sooner, so that a language has more segments.
+100,000 passages in 20 languages it took longer (6.9 ms for 3.8 of processor time, `eval/results/psq.jsonl`), in part
+because the buffer fills sooner, so that a language has more segments.
 """
 
 from __future__ import annotations
