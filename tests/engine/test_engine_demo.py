@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from xsearch.engine import SearchOptions
 from xsearch.engine.demo import QUESTIONS, build_demo
+from xsearch.engine.query import build_query
+from xsearch.engine.search import retrieve, search_scope
 from xsearch.lang import usual_script
 
 DEMO = Path(__file__).parents[2] / "eval" / "collections" / "demo"
@@ -54,3 +57,12 @@ def test_hits_without_snippets_are_the_same_but_for_them(demo):
     assert plain == [replace(hit, snippet="", spans=()) for hit in shown]
     explained = demo.search(text, snippets=False, explain=True)
     assert [hit.matches for hit in explained] == [hit.matches for hit in demo.search(text, explain=True)]
+
+
+@pytest.mark.parametrize(("text", "heard"), [("xylophage qwertz", 0.0), ("presidential qwertz", 1.0)])
+def test_words_that_no_passage_of_a_language_has_are_no_vote_against_it(demo, text, heard):
+    snapshot = demo.snapshot
+    query, _ = build_query(snapshot, text, "en", ["bm25"], snapshot.groups)
+    found = retrieve(snapshot, "bm25", query, 10, search_scope(snapshot, SearchOptions()))
+    assert found.support[snapshot.groups.index("en")] == heard
+    assert found.support.sum() == heard

@@ -155,6 +155,13 @@ def test_the_background_counts_each_wanted_term_once(collection, reader):
         assert background[lang] == pytest.approx((0.0, body + oracle.idf("title", "w1")))
 
 
+def test_a_language_that_has_none_of_the_words_has_no_background(tmp_path):
+    state = build(tmp_path, [text_batch([0, 1], ["de", "fi"], [["x", "y"], ["y"]])])
+    found = BM25(tmp_path, state).search(text_query(("de", "fi"), words("x", "z")), 5)
+    assert found.passages.tolist() == [0]
+    assert list(found.background) == ["de"]
+
+
 @pytest.mark.parametrize("share", [0.999, 0.9, 0.5, 0.05, 0.002, 0.0])
 @pytest.mark.parametrize("listed", [0, 2000])
 def test_a_mask_costs_no_hit(collection, monkeypatch, share, listed):

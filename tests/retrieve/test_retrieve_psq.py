@@ -101,7 +101,9 @@ def test_counts_are_summed_before_they_saturate(tmp_path):
     assert ranking.scores.tolist() == pytest.approx([idf * 1.4 * 2.2 / 2.6, idf * 0.6 * 2.2 / 1.8], rel=1e-6)
     # A passage of average length, norm 1.2, that has √(.6² + .2²) of the word.
     once = math.sqrt(0.4)
-    assert ranking.background == {"de": (0.0, pytest.approx(idf * 2.2 * once / (once + 1.2)))}
+    # The average passage has (.6 · 3 + .2 · 1) / 4 of it.
+    usual = idf * 2.2 * 0.5 / (0.5 + 1.2)
+    assert ranking.background["de"] == pytest.approx((usual, idf * 2.2 * once / (once + 1.2)))
 
 
 def test_pieces_that_are_their_own_translation_give_bm25(tmp_path):

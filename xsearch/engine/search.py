@@ -19,7 +19,7 @@ from xsearch.engine.snapshot import Snapshot
 from xsearch.engine.suggestions import Suggestion, suggest
 from xsearch.rank import Candidates, Fused, balance, fuse, max_passage
 from xsearch.rank.rerank import Reranker
-from xsearch.retrieve import Names
+from xsearch.retrieve import BM25, Names
 
 MAX_K = 100_000
 
@@ -205,6 +205,9 @@ def retrieve(snapshot: Snapshot, name: str, query: Query, depth: int, scope: Sco
         support = np.full(len(groups), retriever.unknown(query), dtype=np.float32)
     else:
         support = _supports(snapshot, name, query)
+    if isinstance(retriever, BM25):
+        # Where a language's passages have none of the words, silence would count against all of them.
+        support = support * np.array([group in ranking.background for group in groups], dtype=np.float32)
     background = np.full((len(groups), 2), np.nan, dtype=np.float32)
     for row, group in enumerate(groups):
         if group in ranking.background:

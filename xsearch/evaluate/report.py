@@ -126,7 +126,7 @@ def _new_figure(width: float, height: float) -> tuple[Any, Any]:
 
 def _latency(rows: Sequence[Row], measure: str) -> Any:
     figure, axes = _new_figure(6, 4)
-    for row in rows:
+    for row in (row for row in rows if "ms_per_query" in row):
         axes.scatter(row["ms_per_query"], row["measures"][measure])
         place = (row["ms_per_query"], row["measures"][measure])
         axes.annotate(str(row["system"]), place, xytext=(5, 4), textcoords="offset points", fontsize=8)

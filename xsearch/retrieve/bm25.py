@@ -232,7 +232,7 @@ class BM25:
         query: `analyzed` holds the clauses for each language; a language it lacks is not searched, nor one outside
         `langs`. allowed: passages that may be returned; they come whenever they match. The ranking's background is
         (0, Σ idf of the query's distinct wanted terms): what no match scores, and about what a passage of average
-        length scores that has each term once.
+        length scores that has each term once; none for a language whose passages have none of the terms.
         """
         passages, scores = [], []
         background: dict[str, tuple[float, float]] = {}
@@ -244,9 +244,11 @@ class BM25:
             if not asks(clauses):
                 continue
             worth, is_known = idf_sum(searcher, clauses)
-            background[lang] = (0.0, worth)
             # Of a question's words most are in one language's index: where none is, nothing needs to be searched.
-            if not is_known or (wanted := tantivy_query(self._schema, clauses)) is None:
+            if not is_known:
+                continue
+            background[lang] = (0.0, worth)
+            if (wanted := tantivy_query(self._schema, clauses)) is None:
                 continue
             found = search_language(searcher, wanted, depth, among)
             passages.append(found[0])

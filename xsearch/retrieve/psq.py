@@ -58,8 +58,10 @@ class PSQ:
         """The best `depth` passages of each language (of `langs` alone if given), by score, then passage number.
 
         A language that `query.translations` lacks is not searched. allowed: passages that may be returned; they come
-        whenever they match. The ranking's background is (0, about what a passage of average length scores that has
-        each piece of the query once, in translation: `once`).
+        whenever they match. The ranking's background is what the language's average passage scores, which has of each
+        piece of the query what all have on average, and about what one of average length scores that has each once, in
+        translation (`once`). Where words are spelled with pieces that stand everywhere, as in Georgian, any passage
+        scores.
         """
         found: list[Best] = []
         background: dict[str, tuple[float, float]] = {}
@@ -68,8 +70,8 @@ class PSQ:
             if translations is None or query.pieces is None or (langs is not None and lang not in langs):
                 continue
             weights = np.sqrt(query.pieces.weights.astype(np.float64))
-            groups, scorer = self._asked(lang, weights, translations)
-            background[lang] = (0.0, once(groups, scorer, self._average(lang)))
+            groups, scorer, usual = self._asked(lang, weights, translations)
+            background[lang] = (usual, once(groups, scorer, self._average(lang)))
             looked_up = self._looked_up(lang, query, groups, translations)
             found.append(self._postings.best(lang, looked_up, scorer, depth, allowed))
         best = Best.merge(found, sum(len(part.scores) for part in found))
@@ -114,7 +116,8 @@ class PSQ:
             return Groups(groups.starts, groups.terms, groups.coefficients / self._unit)
         return groups
 
-    def _asked(self, lang: str, weights: Float64Array, translations: Translations) -> tuple[Groups, Scorer]:
+    def _asked(self, lang: str, weights: Float64Array, translations: Translations) -> tuple[Groups, Scorer, float]:
+        """The terms of a language, how they are scored, and what its average passage scores."""
         groups = Groups(
             translations.starts, translations.tokens.astype(np.int64), translations.probabilities.astype(np.float64)
         )
@@ -123,12 +126,15 @@ class PSQ:
         passages, weighed = self._postings.counts(lang, groups.terms)
         times = weighed / self._unit
         statistics = self._postings.statistics(lang)
+        scorer: Scorer
         if self._model == "hmm":
             background = expectation(groups, times) / max(1, statistics.tokens)
             known = background > 0
-            return groups, HMMScorer(np.where(known, weights, 0.0), np.where(known, background, 1.0))
-        importance = weights * idf(statistics.passages, expectation(groups, passages))
-        return groups, BM25Scorer(importance, self._average(lang))
+            scorer = HMMScorer(np.where(known, weights, 0.0), np.where(known, background, 1.0))
+        else:
+            scorer = BM25Scorer(weights * idf(statistics.passages, expectation(groups, passages)), self._average(lang))
+        counts = expectation(groups, times) / max(1, statistics.passages)
+        return groups, scorer, worth(scorer, counts, self._average(lang))
 
 
 def expectation(groups: Groups, counts: NDArray[np.number]) -> Float64Array:
@@ -140,10 +146,14 @@ def expectation(groups: Groups, counts: NDArray[np.number]) -> Float64Array:
 def once(groups: Groups, scorer: Scorer, average: float) -> float:
     """What a passage of average length scores with x = √Σ_t c_t² of every group: 1 where a piece has one translation,
     less the more uncertain they are. On that scale a language's scores compare with those of another."""
+    squares = Groups(groups.starts, groups.terms, groups.coefficients**2)
+    return worth(scorer, np.sqrt(expectation(squares, np.ones(len(groups.terms), dtype=np.int64))), average)
+
+
+def worth(scorer: Scorer, counts: Float64Array, average: float) -> float:
+    """What a passage of average length scores with `counts` of the groups, float64 (g,)."""
     base, slope = scorer.norm
     norm = base + slope * average
-    squares = Groups(groups.starts, groups.terms, groups.coefficients**2)
-    found = np.sqrt(expectation(squares, np.ones(len(groups.terms), dtype=np.int64)))
     if scorer.curve == "saturation":
-        return float(np.sum(scorer.weights * found / (found + norm)))
-    return float(np.sum(scorer.weights * np.log1p(scorer.rates * found / max(norm, 1.0))))
+        return float(np.sum(scorer.weights * counts / (counts + norm)))
+    return float(np.sum(scorer.weights * np.log1p(scorer.rates * counts / max(norm, 1.0))))

@@ -26,8 +26,9 @@ class SmallRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     index: the recipe of the indexes that are searched. encoder: whose vectors are compared. depth: passages of a list.
     versions: numbers of languages that a document is put into the index in, drawn alike. ridge: λ of
-    `listwise.fit_weights`. spelled: λ of `rank.rerank.small.model`, chosen by hand. exclude: globs, relative to the
-    data folder, of files whose texts may not be learnt from.
+    `listwise.fit_weights`. spelled: λ of `rank.rerank.small.model`, chosen by hand. caution: what the fitted weight of
+    the fused score is multiplied by. exclude: globs, relative to the data folder, of files whose texts may not be
+    learnt from.
     """
 
     name: str
@@ -39,6 +40,7 @@ class SmallRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     versions: tuple[int, ...] = (1, 2, 4)
     ridge: float = 0.001
     spelled: float = 0.0
+    caution: float = 1.0
     seed: int = 1
     licence: str = "Apache-2.0"
     description: str = ""
@@ -55,6 +57,7 @@ def load_small_recipe(path: Path) -> SmallRecipe:
         "two collections of one name": len(set(names)) < len(names),
         "depth must be at least 2": recipe.depth < 2,
         "ridge must be above 0": not recipe.ridge > 0,
+        "caution must be above 0": not recipe.caution > 0,
         "versions must be numbers above 0": not recipe.versions or min(recipe.versions) < 1,
         "documents and questions must be at least 1": min(counts, default=1) < 1,
     }

@@ -55,6 +55,7 @@ def train_small_reranker(
         files += [file for file in read if file not in files]
         lists += _asked(recipe, named, collection, material, encoder, on_progress)
     weights, agreement = fit([own for number, own in enumerate(lists) if number % HELD_OUT], recipe.ridge)
+    weights[FEATURES.index("fused")] *= recipe.caution
     unseen = lists[::HELD_OUT]
     right = [own.right for own in unseen]
     fused = [own.measured.features[:, FEATURES.index("fused")] for own in unseen]
