@@ -227,9 +227,11 @@ def retrieve(snapshot: Snapshot, name: str, query: Query, depth: int, scope: Sco
 def _supports(snapshot: Snapshot, name: str, query: Query) -> FloatArray:
     """For each group of languages, how well a retriever could see a relevant passage of it: expected over the languages
     the query may be in, float32 (groups,)."""
-    each = [snapshot.supports(name, code) for code, _ in query.langs]
-    weights = np.array([weight for _, weight in query.langs])
-    compared, known = (np.tensordot(weights, np.stack(parts), 1) for parts in zip(*each, strict=True))
+    compared, known = np.zeros(len(snapshot.groups)), np.zeros(len(snapshot.groups))
+    for code, weight in query.langs:
+        by_retriever, by_encoder = snapshot.supports(name, code)
+        compared += weight * by_retriever
+        known += weight * by_encoder
     return (compared * known).astype(np.float32)
 
 

@@ -47,8 +47,9 @@ def idf_sum(searcher: tantivy.Searcher, clauses: Sequence[AnalyzedClause]) -> tu
     """
     wanted = {(clause.field, term) for clause in clauses if clause.occur != "must_not" for term in clause.terms}
     documents = searcher.num_docs
-    frequencies = [searcher.doc_freq(field, term) for field, term in wanted]
-    return math.fsum(math.log1p((documents - df + 0.5) / (df + 0.5)) for df in frequencies), any(frequencies)
+    doc_freq, log1p = searcher.doc_freq, math.log1p
+    frequencies = [doc_freq(field, term) for field, term in wanted]
+    return math.fsum([log1p((documents - df + 0.5) / (df + 0.5)) for df in frequencies]), any(frequencies)
 
 
 def _clause_query(schema: tantivy.Schema, clause: AnalyzedClause) -> tantivy.Query:

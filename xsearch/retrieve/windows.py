@@ -167,7 +167,9 @@ class Segment:
 def settled(owners: IntArray, scores: FloatArray, depth: int) -> Scored | None:
     """Of the best windows' owners and scores, descending, those above the last; None when they are of fewer than
     `depth` passages, so that windows not fetched may count."""
-    above = int(np.count_nonzero(scores > scores[-1]))
+    # As a rule no other window scores what the last one does.
+    lone = len(scores) > 1 and scores[-2] > scores[-1]
+    above = len(scores) - 1 if lone else int(np.count_nonzero(scores > scores[-1]))
     if above < depth:
         return None
     passages = np.sort(owners[:above])
