@@ -48,9 +48,11 @@ def test_a_word_of_another_language_is_not_taken_for_a_slip(tmp_path):
         with index.writer() as writer:
             writer.add(xsearch.Document("tl", "Handa na ang pagkain sa mesa.", lang="tl"))
             writer.add(xsearch.Document("de", "Der Hund sitzt auf der Wiese.", lang="de"))
-        text = "hand of the man"
+        text = "pagkann of the man"
         assert index.find(text, SearchOptions(lang="en"))[1].suggestions == ()
-        assert [s.nearest for s in index.find(text, SearchOptions(lang="tl"))[1].suggestions] == [("handa",)]
+        assert [s.nearest for s in index.find(text, SearchOptions(lang="tl"))[1].suggestions] == [("pagkain",)]
+        # A word of the vocabulary is none either, whatever language the question is in.
+        assert index.find("hand of the man", SearchOptions(lang="tl"))[1].suggestions == ()
 
 
 def test_an_index_without_names_suggests_nothing(tmp_path):

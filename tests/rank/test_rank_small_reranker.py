@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from xsearch.core import BadInput, Query, Translations, UsageError
 from xsearch.rank.rerank import RerankCandidate, RerankerCard, load_reranker
-from xsearch.rank.rerank.small import FEATURES, SmallReranker, SmallSettings, measure, small_reranker
+from xsearch.rank.rerank.small import FEATURES, SmallReranker, SmallSettings, final_scores, measure, small_reranker
 from xsearch.rank.rerank.small.interaction import BLOCK, FLOOR, asked_words, meet
 
 RNG = np.random.default_rng(5)
@@ -145,34 +145,49 @@ def test_what_nobody_writes_like_that_goes_by_its_spelling():
     np.testing.assert_allclose(after.features[:, 1:], (1 - part) * before.features[:, 1:], atol=1e-5)
     np.testing.assert_array_equal(after.features[:, 0], before.features[:, 0])
     assert not before.spelled.any()
-    first = reranker(fused=1.5).score(query, spelled)
-    np.testing.assert_allclose(
-        reranker(fused=1.5, spelled=2).score(query, spelled), first + 2 * after.spelled, atol=1e-5
-    )
+    first = scored(query, spelled, fused=1.5)
+    np.testing.assert_allclose(scored(query, spelled, fused=1.5, spelled=2), first + 2 * after.spelled, atol=1e-5)
     # A question of which the encoder knows no word has its spelling alone.
     nothing = measure(ENCODER, Query("", (("en", 1.0),)), spelled)
     np.testing.assert_allclose(nothing.spelled, [0.06, 0.12, 0.18], atol=1e-6)
 
 
-def reranker(agreement=0.0, spelled=0.0, **weights):
-    settings = SmallSettings("toy", agreement, spelled=spelled, **{name: weights.get(name, 0.0) for name in FEATURES})
-    return SmallReranker(RerankerCard("small", "reranker-small"), ENCODER, settings)
+def settings_of(agreement=0.0, spelled=0.0, **weights):
+    return SmallSettings("toy", agreement, spelled=spelled, **{name: weights.get(name, 0.0) for name in FEATURES})
+
+
+def scored(query, passages, **weights):
+    settings = settings_of(**weights)
+    return final_scores(measure(ENCODER, query, passages), settings.weights, settings.agreement, settings.spelled)
+
+
+def reranker(**weights):
+    return SmallReranker(RerankerCard("small", "reranker-small"), ENCODER, settings_of(**weights))
 
 
 def test_scores_are_the_weighted_sum():
     query, passages = Query("w1 w2", (("en", 1.0),)), candidates(["w1", "w2 w1", ""], [0.9, 0.8, 0.7])
     found = measured(query, passages)
     expected = 2 * found[:, FEATURES.index("similar")] - 0.5 * found[:, FEATURES.index("fused")]
-    np.testing.assert_allclose(reranker(similar=2, fused=-0.5).score(query, passages), expected, rtol=1e-6)
+    np.testing.assert_allclose(scored(query, passages, similar=2, fused=-0.5), expected, rtol=1e-6)
     [once] = reranker(similar=2, fused=-0.5).improve(query, passages)
     np.testing.assert_array_equal(once, reranker(similar=2, fused=-0.5).score(query, passages))
+
+
+def test_scores_are_shown_between_0_and_1_as_fused_ones_are():
+    query, passages = Query("w1 w2", (("en", 1.0),)), candidates(["w1", "w2 w1", ""], [0.9, 0.8, 0.7])
+    np.testing.assert_allclose(reranker(fused=3).score(query, passages), [0.9, 0.8, 0.7], rtol=1e-5)
+    raw, shown = scored(query, passages, fused=3, similar=2), reranker(fused=3, similar=2).score(query, passages)
+    np.testing.assert_allclose(3 * np.log(shown / (1 - shown)), raw, rtol=1e-4)
+    unfused = reranker(similar=2).score(query, passages)
+    np.testing.assert_allclose(np.log(unfused / (1 - unfused)), scored(query, passages, similar=2), atol=1e-4)
 
 
 def test_passages_of_other_languages_vouch_for_what_is_like_them():
     texts, langs = ["w1 w2 w2", "w1 w2 w4", "w1 w2", "w9"], ["de", "fr", "de", "sr-Latn"]
     query, passages = Query("w1", ()), candidates(texts, [0.9, 0.5, 0.4, 0.3], langs)
     vectors = [sum(vector(piece) for word in text.split() for piece in WORDS[word]) for text in texts]
-    first = reranker(fused=1.5).score(query, passages).astype(np.float64)
+    first = scored(query, passages, fused=1.5).astype(np.float64)
     likely = np.exp(first) / np.exp(first).sum()
     for n in range(4):
         expected = first[n]
@@ -180,10 +195,10 @@ def test_passages_of_other_languages_vouch_for_what_is_like_them():
             if langs[n] != langs[m]:
                 cosine = vectors[n] @ vectors[m] / np.linalg.norm(vectors[n]) / np.linalg.norm(vectors[m])
                 expected += 3 * likely[m] * max(0.0, cosine)
-        assert reranker(agreement=3, fused=1.5).score(query, passages)[n] == pytest.approx(expected, abs=1e-4)
+        assert scored(query, passages, agreement=3, fused=1.5)[n] == pytest.approx(expected, abs=1e-4)
     # Two scripts of a language are one: neither vouches for the other.
     two = candidates(texts[:2], [0.9, 0.5], ["sr", "sr-Latn"])
-    np.testing.assert_array_equal(reranker(agreement=3, fused=1).score(query, two), reranker(fused=1).score(query, two))
+    np.testing.assert_array_equal(scored(query, two, agreement=3, fused=1), scored(query, two, fused=1))
 
 
 @pytest.mark.parametrize("scores", [[0.9, 0.2], [1.7, -0.3], [1.0, 0.0]])

@@ -46,6 +46,9 @@ def suggest(snapshot: Snapshot, query: Query) -> tuple[Suggestion, ...]:
         # Of a script without spaces the index has no words that could be suggested.
         if spelling.among or len(spelling.key) < SHORTEST or script_of(spelling.form[0]) in SYLLABIC:
             continue
+        # What is a word of the vocabulary, which is of many languages' words, is no slip: only this index lacks it.
+        if len(snapshot.pieces.query_pieces(spelling.form)) == 1:
+            continue
         near = names.near(spelling, MOST, langs)
         if near and LIKELY <= near[0].probability < 1.0:
             meant = [n.form for n in near if n.probability >= LIKELY and abs(len(n.form) - len(spelling.form)) <= SLIP]

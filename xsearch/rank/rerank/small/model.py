@@ -71,11 +71,15 @@ class SmallReranker:
         self.card = card
         self._encoder = encoder
         self._weights, self._agreement, self._spelled = settings.weights, settings.agreement, settings.spelled
+        self._unit = settings.fused if settings.fused > 0 else 1.0
 
     def score(self, query: Query, passages: Sequence[RerankCandidate]) -> FloatArray:
-        """float32 (len(passages),), higher is better; scores of one call alone compare."""
+        """float32 (len(passages),), higher is better, between 0 and 1: 1 / (1 + exp(−score / w_fused)), the fused score
+        where nothing speaks for or against a passage. Scores of one call alone compare."""
         measured = measure(self._encoder, query, passages)
-        return final_scores(measured, self._weights, self._agreement, self._spelled)
+        scores = final_scores(measured, self._weights, self._agreement, self._spelled)
+        chances: FloatArray = 1.0 / (1.0 + np.exp(-scores / np.float32(self._unit)))
+        return chances
 
     def improve(self, query: Query, passages: Sequence[RerankCandidate]) -> Iterator[FloatArray]:
         """`score`, which takes one pass."""
