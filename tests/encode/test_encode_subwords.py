@@ -47,7 +47,7 @@ def test_a_vocabulary_is_its_pairs():
 
 
 def test_a_bound_on_pieces_changes_nothing(monkeypatch):
-    words = ["aba", "abba", "aab" * 30, "ccab"]
+    words = ["aba", "abba", "aab" * 30, "ccab", "abc" * 14]
     free = [Unigram(PIECES).segment(word) for word in words]
     monkeypatch.setattr("xsearch.encode.unigram.SOME_WORDS", -1)
     assert [Unigram(PIECES).segment(word) for word in words] == free

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, overload
 
@@ -63,6 +64,11 @@ class Vocabulary(Sequence[tuple[str, float]]):
 
     def __iter__(self) -> Iterator[tuple[str, float]]:
         return zip(self.spellings, self.scores.tolist(), strict=True)
+
+    @cached_property
+    def most(self) -> int:
+        """The length of the longest piece."""
+        return max(map(len, self.spellings), default=0)
 
     def longest(self) -> dict[str, int]:
         """By first character, the length of the longest piece that begins with it."""
@@ -143,19 +149,18 @@ class Unigram:
         text = START + word
         size = len(text)
         numbers, scores = self._numbers, self._scores
-        if self._longest is None and (self._words_met > SOME_WORDS or size > LONGEST_REMEMBERED):
+        if self._longest is None and self._words_met > SOME_WORDS:
             self._longest = self._vocabulary.longest()
-        # The first questions do without: that no piece is longer than what is left of the word is bound enough.
-        longest = self._longest
+        # The first questions do without: one bound for all pieces, and none for a short word, is soon found.
+        longest, most = self._longest, size if size <= LONGEST_REMEMBERED else self._vocabulary.most
         best: list[float] = [0.0] + [float("-inf")] * size
         piece_at = [UNKNOWN] * (size + 1)
         begin_of = [0] * (size + 1)
         for begin in range(size):
             score = best[begin]
             single = False
-            for end in range(
-                begin + 1, (size if longest is None else min(begin + longest.get(text[begin], 0), size)) + 1
-            ):
+            last = min(begin + (most if longest is None else longest.get(text[begin], 0)), size)
+            for end in range(begin + 1, last + 1):
                 number = numbers.get(text[begin:end])
                 if number is None:
                     continue
