@@ -54,7 +54,7 @@ def recipe(base, steps=2, **others):
 @pytest.fixture(scope="module")
 def trained(base, data, models):
     """Fitted to one of its two passages until it knows what is asked of it by heart; the other is held out."""
-    done = train_qgen(recipe(base, 120), data, models / "qgen-trained", CPU)
+    done = train_qgen(recipe(base, 180), data, models / "qgen-trained", CPU)
     assert done.examples == {"de": 2, "en": 2}
     return done.folder
 

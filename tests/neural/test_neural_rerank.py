@@ -179,10 +179,8 @@ def test_decoders(models, alone):
 
 
 def test_late_interaction_over_another_first_stage(models):
-    from test_neural_multivector import stanford
-
     settings = {"query_maxlen": 12, "doc_maxlen": 60, "mask_punctuation": True}
-    folder = stanford(models / "rerank-late", tiny.bert(models / "rerank-late-base"), settings)
+    folder = tiny.stanford(models / "rerank-late", tiny.bert(models / "rerank-late-base"), settings)
     encoder = load_multivector(folder, CPU)
     asked, vectors = encoder.encode_queries([ASKED])[0], encoder.encode_passages(SHORT)
     want = [
