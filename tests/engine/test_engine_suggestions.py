@@ -55,6 +55,14 @@ def test_a_word_of_another_language_is_not_taken_for_a_slip(tmp_path):
         assert index.find("hand of the man", SearchOptions(lang="tl"))[1].suggestions == ()
 
 
+def test_another_form_of_a_word_that_is_there_is_no_slip(tmp_path):
+    with xsearch.create(tmp_path / "idx") as index:
+        with index.writer() as writer:
+            writer.add(xsearch.Document("en", "They were photographing the earthworm.", lang="en"))
+        assert index.find("earthworms", SearchOptions(lang="en"))[1].suggestions == ()
+        assert [s.nearest for s in index.find("erthworm", SearchOptions(lang="en"))[1].suggestions] == [("earthworm",)]
+
+
 def test_an_index_without_names_suggests_nothing(tmp_path):
     with xsearch.create(tmp_path / "idx", recipe="bm25") as index:
         with index.writer() as writer:

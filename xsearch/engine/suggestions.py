@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from xsearch.core import Query
 from xsearch.engine.snapshot import Snapshot
+from xsearch.lang import analyzer
 from xsearch.lang.codes import UNKNOWN, base_language
 from xsearch.lang.scripts import SYLLABIC, script_of
 from xsearch.retrieve import Names
@@ -50,7 +51,15 @@ def suggest(snapshot: Snapshot, query: Query) -> tuple[Suggestion, ...]:
         if len(snapshot.pieces.query_pieces(spelling.form)) == 1:
             continue
         near = names.near(spelling, MOST, langs)
+        # Another form of a word that is there is no slip either: words are looked up by their stems.
+        if any(_stems(query, n.form) == _stems(query, spelling.form) for n in near):
+            continue
         if near and LIKELY <= near[0].probability < 1.0:
             meant = [n.form for n in near if n.probability >= LIKELY and abs(len(n.form) - len(spelling.form)) <= SLIP]
             found += [Suggestion(spelling.form, tuple(meant))] if meant else []
     return tuple(found)
+
+
+def _stems(query: Query, word: str) -> list[str]:
+    """A word's terms in the language that the query is likeliest in."""
+    return analyzer(query.langs[0][0] if query.langs else UNKNOWN).terms(word)
