@@ -101,8 +101,9 @@ def test_counts_are_summed_before_they_saturate(tmp_path):
     assert ranking.scores.tolist() == pytest.approx([idf * 1.4 * 2.2 / 2.6, idf * 0.6 * 2.2 / 1.8], rel=1e-6)
     # A passage of average length, norm 1.2, that has √(.6² + .2²) of the word.
     once = math.sqrt(0.4)
-    # The average passage has (.6 · 3 + .2 · 1) / 4 of it.
-    usual = idf * 2.2 * 0.5 / (0.5 + 1.2)
+    # The average passage, two empty ones counted beside the four, has (.6 · 3 + .2 · 1) / 6 of it.
+    mean = 2.0 / 6
+    usual = idf * 2.2 * mean / (mean + 1.2)
     assert ranking.background["de"] == pytest.approx((usual, idf * 2.2 * once / (once + 1.2)))
 
 

@@ -37,6 +37,9 @@ from xsearch.retrieve.impact import Impact
 from xsearch.retrieve.scorers import BM25Scorer, Float64Array, Groups, HMMScorer, Scorer, idf
 
 Model = Literal["bm25", "hmm"]
+EMPTY = 2
+"""Passages without any of the words, counted beside a language's own: were there one passage alone, what it has would
+be what all have."""
 
 
 class PSQ:
@@ -133,7 +136,7 @@ class PSQ:
             scorer = HMMScorer(np.where(known, weights, 0.0), np.where(known, background, 1.0))
         else:
             scorer = BM25Scorer(weights * idf(statistics.passages, expectation(groups, passages)), self._average(lang))
-        counts = expectation(groups, times) / max(1, statistics.passages)
+        counts = expectation(groups, times) / (statistics.passages + EMPTY)
         return groups, scorer, worth(scorer, counts, self._average(lang))
 
 
