@@ -1,6 +1,7 @@
 """The retrievers for RAG frameworks, against the real packages."""
 
 import asyncio
+import importlib
 import os
 
 # Haystack reports its use to its makers unless told not to; a test sends nothing anywhere.
@@ -56,3 +57,23 @@ def test_haystack(index):
     assert [(d.id, d.content, d.meta["title"]) for d in found] == [("de", "Die Elbe ist ein Fluss.", "Elbe")]
     again = Pipeline.from_dict(pipeline.to_dict(), allowed_modules=["xsearch.serve.haystack"])
     assert again.run({"retriever": {"query": "Fluss Elbe", "top_k": 1}})["retriever"]["documents"][0].id == "de"
+
+
+RETRIEVERS = {"langchain": "langchain_core", "llama_index": "llama_index.core", "haystack": "haystack"}
+
+
+@pytest.mark.parametrize("framework", RETRIEVERS)
+def test_every_retriever_takes_the_path_of_an_index(index, framework):
+    pytest.importorskip(RETRIEVERS[framework], reason="needs the framework's extra")
+    retriever = importlib.import_module(f"xsearch.serve.{framework}").XSearchRetriever
+    ask = {
+        "langchain": lambda made: [found.id for found in made.invoke("Fluss Elbe")],
+        "llama_index": lambda made: [found.node.node_id for found in made.retrieve("Fluss Elbe")],
+        "haystack": lambda made: [found.id for found in made.run("Fluss Elbe")["documents"]],
+    }[framework]
+    for given in (index, index.path, str(index.path)):
+        assert ask(retriever(index=given))[0] == "de"
+    with pytest.raises(xsearch.UsageError, match="an open index or the path of its folder, not int"):
+        retriever(index=7)
+    with pytest.raises(xsearch.BadInput):
+        retriever(index=str(index.path / "nothing"))

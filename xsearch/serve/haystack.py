@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from xsearch.core.extras import need
 from xsearch.engine import Index
 from xsearch.serve.hits import hit_metadata
+from xsearch.serve.opened import opened
 
 need("haystack", "haystack", "the Haystack retriever")
 
@@ -20,8 +22,8 @@ class XSearchRetriever:
     index: an open `Index`, or the folder of one. top_k: documents wanted.
     """
 
-    def __init__(self, index: Index | str, top_k: int = 10) -> None:
-        self.index = Index(index) if isinstance(index, str) else index
+    def __init__(self, index: Index | str | Path, top_k: int = 10) -> None:
+        self.index = opened(index)
         self.top_k = top_k
 
     @component.output_types(documents=list[Document])  # type: ignore[untyped-decorator]

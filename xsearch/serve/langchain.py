@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from xsearch.core.extras import need
-from xsearch.engine import Index
 from xsearch.serve.hits import hit_metadata
+from xsearch.serve.opened import opened
 
 need("langchain_core", "langchain", "the LangChain retriever")
 
@@ -16,29 +16,27 @@ from langchain_core.callbacks import (  # noqa: E402
 )
 from langchain_core.documents import Document  # noqa: E402
 from langchain_core.retrievers import BaseRetriever  # noqa: E402
+from pydantic import BeforeValidator  # noqa: E402
 
 
 class XSearchRetriever(BaseRetriever):  # type: ignore[misc]
     """Passages for a question in any language.
 
-    index: an open `Index`. k: documents wanted. options: further arguments of `Index.search`, e.g. ``{"to": ["de"]}``.
+    index: an open `Index`, or the folder of one. k: documents wanted. options: further arguments of `Index.search`,
+    e.g. ``{"to": ["de"]}``.
     """
 
-    index: Any
+    index: Annotated[Any, BeforeValidator(opened)]
     k: int = 10
     options: dict[str, Any] = {}  # noqa: RUF012 (a pydantic field: copied for each instance)
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
-        return [_document(hit) for hit in self._index().search(query, self.k, **self.options)]
+        return [_document(hit) for hit in self.index.search(query, self.k, **self.options)]
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun
     ) -> list[Document]:
-        return [_document(hit) for hit in await self._index().asearch(query, self.k, **self.options)]
-
-    def _index(self) -> Index:
-        index: Index = self.index
-        return index
+        return [_document(hit) for hit in await self.index.asearch(query, self.k, **self.options)]
 
 
 def _document(hit: Any) -> Document:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from xsearch.core import Hit
 from xsearch.core.extras import need
 from xsearch.engine import Index
 from xsearch.serve.hits import hit_metadata
+from xsearch.serve.opened import opened
 
 need("llama_index.core", "llama-index", "the LlamaIndex retriever")
 
@@ -18,12 +20,12 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode  # noqa
 class XSearchRetriever(BaseRetriever):  # type: ignore[misc]
     """Passages for a question in any language.
 
-    index: an open `Index`. k: documents wanted. options: further arguments of `Index.search`.
+    index: an open `Index`, or the folder of one. k: documents wanted. options: further arguments of `Index.search`.
     """
 
-    def __init__(self, index: Index, k: int = 10, **options: Any) -> None:
+    def __init__(self, index: Index | str | Path, k: int = 10, **options: Any) -> None:
         super().__init__()
-        self._search_index, self._k, self._options = index, k, options
+        self._search_index, self._k, self._options = opened(index), k, options
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         hits = self._search_index.search(query_bundle.query_str, self._k, **self._options)

@@ -51,8 +51,8 @@ def check_index(folder: Path) -> list[Problem]:
 
 
 def verify(folder: Path, manifest: Manifest) -> list[Problem]:
-    """All that is wrong with the index at `folder`, errors first; empty when it is whole. Reads everything, writes
-    nothing."""
+    """All that is wrong with the index at `folder`, errors first; empty when it is whole. Files that the commit before
+    named are in order. Reads everything, writes nothing."""
     generation = generation_folder(folder, manifest.generation)
     problems = [problem for name, entry in manifest.files.items() if (problem := _changed(folder, name, entry))]
     try:
@@ -63,7 +63,9 @@ def verify(folder: Path, manifest: Manifest) -> list[Problem]:
     except XSearchError as error:
         problems.append(Problem(f"{generation.name}/{STORE}", str(error)))
     leftover = "no part of the index: a leftover, removed by the next writer"
-    return problems + [Problem(name, leftover, "note") for name in strays(folder, manifest)]
+    # Beside its own files a generation keeps those of the commit before, for readers that have just opened it.
+    left = [name for name in strays(folder, manifest) if not name.startswith(f"{generation.name}/")]
+    return problems + [Problem(name, leftover, "note") for name in left]
 
 
 def strays(folder: Path, manifest: Manifest) -> list[str]:
