@@ -3,16 +3,18 @@
     python eval/bench/colbert.py --vectors FILE [--encoder MODEL --data DIR] [--passages N] [--fast-plaid PYTHON]
 
 FILE holds the vectors of passages and queries; where it is missing, MODEL encodes the `*.sections.jsonl.xz` of DIR:
-passages are sections of documentation in 18 languages, queries the headings of every fifth; the sections of the same
-heading are relevant in all languages. All passages are put into one list, as the peers have them. `recall` counts, of
-the hundred best by exact MaxSim (float32, all passages), those among the hundred that a search returns; `found_10`, of
-the ten best. `candidates` is the share of those hundred that are scored at all, `codes` the recall where all are:
-which of the two loses. `ndcg_change` is nDCG@10 less exact MaxSim's, over its mean, in per cent, with the half width of
-the 95 % interval of these paired differences. Times are CPU time of one thread.
+passages are sections of documentation in 18 languages, queries their headings, one language each; the sections of the
+same heading are relevant in all languages. All passages are put into one list, as the peers have them. `recall` counts,
+of the hundred best by exact MaxSim (float32, all passages), those among the hundred that a search returns, `recall_10`,
+of the ten best, those among its ten, and `found_10` those among its hundred. For the first `--whole` queries
+`candidates` is the share of the hundred that are scored at all, `codes` the recall where all are: which of the two
+loses. `ndcg_change` is nDCG@10 less exact MaxSim's, over its mean, in per cent, with the half width of the 95 %
+interval of these paired differences. Times are CPU time of one thread.
 
-Appends rows to `eval/results/colbert.jsonl`: for each of `--bits`, of `--probes` and of `--rescored`, for candidates by
-fixed-dimensional encodings (`muvera`), and for peers in interpreters of their own (`eval/peers`): fast-plaid, and
-sentence-transformers scoring all passages.
+Appends rows to `eval/results/colbert.jsonl`: for each of `--bits`, by default and, of the number of bits that is the
+default, for each of `--probes` and of `--rescored`; for candidates by fixed-dimensional encodings (`muvera`); and for
+peers in interpreters of their own (`eval/peers`), on the first `--peer-queries`: fast-plaid with each of `--bits` and
+of `--full-scores`, and sentence-transformers scoring all passages.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ from xsearch.retrieve.colbert.prepared import Prepared
 from xsearch.retrieve.colbert.probe import probed, promising
 from xsearch.retrieve.colbert.scoring import ask, compiled_loops
 from xsearch.retrieve.colbert.segment import map_segment, segment_name
-from xsearch.retrieve.colbert.writer import open_codebook
+from xsearch.retrieve.colbert.writer import BITS, open_codebook
 from xsearch.storage import DiskFiles
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,9 +90,9 @@ class Vectors:
 
     def exact(self, keep: Path) -> tuple[np.ndarray, float]:
         """MaxSim of all passages for all queries, float32 (passages, queries), and CPU milliseconds a query. Kept
-        beside the vectors: of many queries it takes minutes."""
-        if keep.is_file() and (held := np.load(keep))["scores"].shape == (len(self.keys), len(self.query_keys)):
-            return held["scores"], float(held["ms"])
+        beside the vectors, for as many queries or fewer: of many it takes minutes."""
+        if keep.is_file() and (held := np.load(keep))["scores"].shape[1] >= len(self.query_keys):
+            return held["scores"][:, : len(self.query_keys)], float(held["ms"])
         started = time.process_time()
         scores = np.empty((len(self.keys), len(self.query_keys)), np.float32)
         for first in range(0, len(self.keys), AT_ONCE):
@@ -116,7 +118,7 @@ def encode(encoder: str, data: Path, path: Path, passages: int, queries: int) ->
             record, key = json.loads(line), f"{source.stem}:{row}"
             found += [(key, lang, text) for lang, text in record["text"].items() if lang in LANGUAGES]
             titles = [(key, lang, text) for lang, text in record["title"].items() if lang in LANGUAGES]
-            if row % 5 == 0 and titles:
+            if titles:
                 asked.append(titles[rng.integers(len(titles))])
     found = [found[i] for i in rng.permutation(len(found))[:passages]]
     # A question that none of the passages answers would tell nothing of nDCG.
@@ -184,13 +186,15 @@ def candidates_held(folder: Path, state: dict[str, Any], given: Vectors, exact: 
 def quality(found: list[np.ndarray], exact: np.ndarray, given: Vectors) -> dict[str, float]:
     """Recall of what exact MaxSim finds, and nDCG@10 beside its own."""
     right = np.argsort(-exact, axis=0, kind="stable")[:DEPTH].T
-    shared = [[len(np.intersect1d(a, b[:n])) / n for n in (DEPTH, 10)] for a, b in zip(found, right, strict=True)]
+    shared = [
+        [len(np.intersect1d(a[:among], b[:best])) / best for among, best in ((DEPTH, DEPTH), (10, 10), (DEPTH, 10))]
+        for a, b in zip(found, right, strict=True)
+    ]
     own = np.array([ndcg(passages, key, given) for passages, key in zip(found, given.query_keys, strict=True)])
     ideal = np.array([ndcg(passages, key, given) for passages, key in zip(right, given.query_keys, strict=True)])
     scale = 100 / max(ideal.mean(), 1e-9)
     return {
-        "recall": round(float(np.mean([share for share, _ in shared])), 4),
-        "found_10": round(float(np.mean([share for _, share in shared])), 4),
+        **dict(zip(("recall", "recall_10", "found_10"), np.mean(shared, axis=0).round(4).tolist(), strict=True)),
         "ndcg_10": round(float(np.mean(own)), 4),
         "exact_ndcg_10": round(float(np.mean(ideal)), 4),
         "ndcg_change": round(float(np.mean(own - ideal) * scale), 2),
@@ -237,16 +241,18 @@ def candidates(
         yield row | quality(found, exact, given)
 
 
-def peer(name: str, python: Path, path: Path, given: Vectors, exact: np.ndarray) -> dict[str, Any]:
-    """A peer on the same vectors, in its own interpreter."""
+def peer(
+    name: str, python: Path, path: Path, given: Vectors, exact: np.ndarray, *options: str
+) -> Iterator[dict[str, Any]]:
+    """A peer on the same vectors, in its own interpreter: a row for each of its settings."""
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "found.npz"
         script = ROOT / "eval" / "peers" / f"{name}_peer.py"
         counts = [str(len(given.keys)), str(len(given.query_keys))]
-        subprocess.run([python, script, path, *counts, out], check=True, stdout=sys.stderr)
+        subprocess.run([python, script, path, *counts, out, *options], check=True, stdout=sys.stderr)
         held = np.load(out)
-        measured = json.loads(str(held["measured"]))
-        return measured | quality(list(held["passages"]), exact, given)
+        for measured, found in zip(json.loads(str(held["measured"])), held["passages"], strict=True):
+            yield {"queries": len(given.query_keys)} | measured | quality(list(found), exact, given)
 
 
 def main() -> None:
@@ -259,9 +265,11 @@ def main() -> None:
     parser.add_argument("--bits", type=int, nargs="*", default=[1, 2, 4])
     parser.add_argument("--probes", type=int, nargs="*", default=[16, 256])
     parser.add_argument("--rescored", type=int, nargs="*", default=[500, 8000])
-    parser.add_argument("--whole", type=int, default=50, help="queries for which all codes are scored too")
+    parser.add_argument("--whole", type=int, default=50, help="queries for which codes and candidates are told apart")
     parser.add_argument("--loops", default="numba,numpy")
     parser.add_argument("--planes", type=int, nargs="*", default=[4, 5])
+    parser.add_argument("--peer-queries", type=int, default=400, help="those that peers are asked")
+    parser.add_argument("--full-scores", nargs="*", default=["4096", "1000"], help="passages that fast-plaid decodes")
     parser.add_argument("--fast-plaid", type=Path, help="the interpreter that has fast-plaid")
     parser.add_argument("--exhaustive", type=Path, help="the interpreter that has sentence-transformers")
     parser.add_argument("--about", default="", help="what the vectors are of, for the rows")
@@ -272,7 +280,7 @@ def main() -> None:
             sys.exit(f"{asked.vectors} is not there: name a ColBERT-style model with --encoder")
         encode(asked.encoder, asked.data, asked.vectors, asked.passages, asked.queries)
     given = Vectors.load(asked.vectors, asked.passages, asked.queries)
-    exact, exhaustive = given.exact(asked.vectors.with_suffix(f".{len(given.keys)}.{len(given.query_keys)}.npz"))
+    exact, exhaustive = given.exact(asked.vectors.with_suffix(f".{len(given.keys)}.npz"))
     about = {
         "bench": "colbert",
         "passages": len(given.keys),
@@ -288,12 +296,16 @@ def main() -> None:
             out.write(json.dumps(about | row) + "\n")
         print(json.dumps(row), flush=True)
 
-    if asked.fast_plaid:
-        report({"system": "fast-plaid"} | peer("fast_plaid", asked.fast_plaid, asked.vectors, given, exact))
-    if asked.exhaustive:
-        found = peer("multivector", asked.exhaustive, asked.vectors, given, exact)
-        report({"system": "sentence-transformers, all passages scored"} | found)
     measure(given, exact, asked, report)
+    few = given.first(asked.peer_queries)
+    scores = exact[:, : len(few.query_keys)]
+    for bits in asked.bits if asked.fast_plaid else []:
+        options = str(bits), *asked.full_scores
+        for row in peer("fast_plaid", asked.fast_plaid, asked.vectors, few, scores, *options):
+            report({"system": "fast-plaid"} | row)
+    if asked.exhaustive:
+        for row in peer("multivector", asked.exhaustive, asked.vectors, few, scores):
+            report({"system": "sentence-transformers, all passages scored"} | row)
     for planes in asked.planes:
         for row in candidates(given, exact, planes, 20, [reader.RESCORED, *asked.rescored]):
             report({"system": "muvera"} | row)
@@ -309,7 +321,7 @@ def measure(given: Vectors, exact: np.ndarray, asked: argparse.Namespace, report
             whole = quality(searched(Path(scratch), state, few, exact=True)[0], exact[:, : asked.whole], few)
             costs |= {"codes": whole["recall"]}
             settings = [defaults]
-            if bits == 2:
+            if bits == BITS:
                 settings += [(probes, defaults[1]) for probes in asked.probes]
                 settings += [(defaults[0], rescored) for rescored in asked.rescored]
             for loops in asked.loops.split(","):
@@ -318,7 +330,7 @@ def measure(given: Vectors, exact: np.ndarray, asked: argparse.Namespace, report
                     found, taken = searched(Path(scratch), state, given)
                     row = {"system": "xsearch", "bits": bits, "probes": reader.PROBES, "rescored": reader.RESCORED}
                     row |= {"loops": loops, "ms": round(taken, 1)}
-                    row |= {"candidates": candidates_held(Path(scratch), state, given, exact)}
+                    row |= {"candidates": candidates_held(Path(scratch), state, few, exact[:, : asked.whole])}
                     report(row | costs | quality(found, exact, given))
             reader.PROBES, reader.RESCORED = defaults
 

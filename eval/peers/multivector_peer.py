@@ -38,7 +38,7 @@ def main() -> None:
         "bytes_a_token": 4 * vectors.shape[1],
         "ms": round(float(np.median(taken)), 1),
     }
-    np.savez(out, passages=rows, measured=np.array(json.dumps(measured)))
+    np.savez(out, passages=rows[None], measured=np.array(json.dumps([measured])))
 
 
 if __name__ == "__main__":

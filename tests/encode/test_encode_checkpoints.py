@@ -110,11 +110,24 @@ def test_pickled_weights_need_somebody_who_vouches(tmp_path, name):
         checkpoint.check_trust(None)
     with pytest.raises(UsageError, match="another revision"):
         checkpoint.check_trust("main")
-    assert checkpoint.check_trust(content_hash(folder))
+    vouched = content_hash(folder)
+    assert checkpoint.check_trust(vouched)
     (folder / name).write_bytes(b"\x80\x02something else")
-    with pytest.raises(UsageError):
-        checkpoint.check_trust("")
+    with pytest.raises(UsageError, match="another revision"):
+        checkpoint.check_trust(vouched)
     assert not locate(model(tmp_path / "safe")).check_trust(None)
+
+
+def test_what_training_left_beside_the_weights_is_not_loaded(tmp_path):
+    checkpoint = locate(model(tmp_path / "m"))
+    mark = content_hash(checkpoint.folder)
+    for name in ("optimizer.pt", "scheduler.pt", "training_args.bin"):
+        (checkpoint.folder / name).write_bytes(b"\x80")
+    assert not checkpoint.check_trust(None)
+    assert content_hash(checkpoint.folder) == mark
+    (checkpoint.folder / "sparse_linear.pt").write_bytes(b"\x80")
+    with pytest.raises(UsageError, match=r"sparse_linear\.pt: a pickled head"):
+        checkpoint.check_trust(None)
 
 
 def test_the_hubs_commit_vouches_too(tmp_path):

@@ -15,7 +15,7 @@ from typing import Any
 
 from xsearch.core import BadInput, MissingExtra, UsageError
 from xsearch.core.extras import need
-from xsearch.encode.neural.fingerprint import content_hash, folders
+from xsearch.encode.neural.fingerprint import content_hash, folders, own_files
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 REVISION = re.compile(r"[0-9a-f]{40}")
@@ -73,10 +73,10 @@ class Checkpoint:
         safetensors, Python code."""
         reasons = []
         for place in folders(self.folder):
-            names = {path.suffix for path in place.iterdir()}
+            names = {path.suffix for path in own_files(place)}
             if ".safetensors" not in names and names & {".bin", ".pt", ".ckpt"}:
                 reasons.append(f"{place.relative_to(self.folder)}: pickled weights, no model.safetensors")
-        reasons += [f"{path.name}: a pickled head" for path in sorted(self.folder.glob("*.pt"))]
+        reasons += [f"{path.name}: a pickled head" for path in own_files(self.folder) if path.suffix == ".pt"]
         reasons += [f"modules.json: {m['type']} is code" for m in self.modules if not m["type"].startswith(OWN_MODULES)]
         if self.needs_code:
             reasons.append(f"config.json: model_type '{self.config['model_type']}' is code of the checkpoint's own")

@@ -13,7 +13,7 @@ EDGE = 4096
 """Bytes read at the start and the end of every tensor."""
 SHAPING = ("*.json", "*.txt", "*.model", "*.metadata", "*.jinja")
 """Files that shape a vector besides the weights: configuration and tokenizer."""
-WEIGHTS = ("*.safetensors", "*.bin", "*.pt")
+WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.ckpt")
 CODE = ("*.py",)
 ELSEWHERE = (".", "onnx", "openvino", "checkpoint-", "eval", "runs")
 IGNORED = ("training_args", "trainer_state", "README", "optimizer", "scheduler", "rng_state", "eval")
@@ -47,8 +47,12 @@ def content_hash(folder: Path) -> str:
 
 def files(folder: Path) -> list[Path]:
     """The files of a checkpoint that shape its vectors, sorted: its own and those of its modules one level down."""
-    patterns = (*SHAPING, *WEIGHTS, *CODE)
-    found = (path for place in folders(folder) for pattern in patterns for path in place.glob(pattern))
+    return sorted(path for place in folders(folder) for path in own_files(place))
+
+
+def own_files(place: Path) -> list[Path]:
+    """Those that lie in one folder, what training left there not among them; sorted."""
+    found = (path for pattern in (*SHAPING, *WEIGHTS, *CODE) for path in place.glob(pattern))
     return sorted(path for path in found if path.is_file() and not path.name.startswith(IGNORED))
 
 
