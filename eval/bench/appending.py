@@ -1,6 +1,6 @@
-"""What it costs to augment an index again after one document more: the words appended, or the index built anew.
+"""What it costs to augment an index again after one document more: the questions appended, or the index built anew.
 
-    python eval/bench/appending.py --docs eval/collections/demo/docs.jsonl
+    python eval/bench/appending.py --docs eval/collections/demo/docs.jsonl [--use words,vectors]
 
 Questions come from a generator that costs nothing (a passage's own first words), so that the figures are those of
 putting them in. Appends a row to `eval/results/appending.jsonl`: seconds by the clock and of the processor.
@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 import xsearch
 from xsearch.core import Document
@@ -59,11 +61,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--docs", type=Path, default=Path("eval/collections/demo/docs.jsonl"))
     parser.add_argument("--recipe", default="hybrid")
+    parser.add_argument("--use", default="words", help="what is made of questions: words, windows, vectors")
     parser.add_argument("--results", type=Path, default=ROOT / "eval" / "results" / "appending.jsonl")
     given = parser.parse_args()
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     row: dict[str, Any] = {"bench": "appending", "recipe": given.recipe, "collection": given.docs.parent.name}
-    settings = AugmentSettings("first-words", ("und",), use=("words",))
+    row["use"] = given.use
+    settings = msgspec.convert(
+        {"generator": "first-words", "langs": ["und"], "use": given.use.split(",")}, AugmentSettings
+    )
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "index"
         with xsearch.create(folder, recipe=given.recipe) as index, index.writer() as writer:
@@ -81,7 +87,7 @@ def main() -> None:
         "commit": commit.stdout.strip(),
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
-        "command": f"python eval/bench/appending.py --docs {given.docs} --recipe {given.recipe}",
+        "command": f"python eval/bench/appending.py --docs {given.docs} --recipe {given.recipe} --use {given.use}",
     }
     with given.results.open("a", encoding="utf-8") as out:
         out.write(json.dumps(row) + "\n")

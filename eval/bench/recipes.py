@@ -111,7 +111,8 @@ def main() -> None:
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
             "load": round(os.getloadavg()[0], 1),
             "files": given.files or "all",
-            "command": f"python eval/bench/recipes.py --data ../shared/data --steps {given.steps} --only {name}",
+            "command": f"python eval/bench/recipes.py --data ../shared/data --steps {given.steps} --only {name}"
+            + (f" --files {given.files}" if given.files else ""),
         }
         with given.results.open("a", encoding="utf-8") as out:
             out.write(json.dumps(row, ensure_ascii=False) + "\n")

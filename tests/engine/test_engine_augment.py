@@ -174,9 +174,97 @@ def test_what_cannot_be_appended_builds_the_index_anew(folder):
     assert (report.appended, report.rebuilt) == (False, True)
     assert found(folder, "sea route", retrievers=["generated"]) == ["canal"]
     assert found(folder, "shipping lane", retrievers=["generated"]) == ["canal"]
-    # From words to vectors and back.
-    assert augment(folder, second, settings("words", "vectors")).rebuilt
-    assert augment(folder, second, settings()).rebuilt
+    # From words to vectors and back: the row of words stays as it is.
+    generation = read_manifest(folder).generation
+    assert augment(folder, second, settings("words", "vectors")).appended
+    assert augment(folder, second, settings()).appended
+    assert read_manifest(folder).generation == generation
+    # What a part has and the store has no more takes a new generation.
+    assert augment(folder, second, settings("vectors", count=1)).rebuilt
+
+
+VECTORS = [
+    ("vectors",),
+    ("windows",),
+    ("words", "windows", "vectors"),
+]
+
+
+@pytest.mark.parametrize("use", VECTORS)
+def test_appended_vectors_score_as_those_of_an_index_built_anew(folder, use):
+    known = Known({"en": ASKED, "de": {"bees": ["Obst im Garten", "Biene"], "iran": ["Wahl im Iran", "Präsident"]}})
+    generation = read_manifest(folder).generation
+    before = dense_scores(folder)
+    assert augment(folder, known, settings(*use, alpha=0.2)).appended
+    with open_index(folder) as index, index.writer() as writer:
+        writer.delete(["canal"])
+        writer.add(Document("new", TEXTS["bees"], lang="de"))
+        writer.add(Document("english", "A poem about the sea.", lang="en"))
+    with open_index(folder) as index, index.writer() as writer:
+        writer.add(Document("newer", TEXTS["canal"], lang="de"))
+    assert augment(folder, known, settings(*use, langs=("en", "de"), alpha=0.2)).appended
+    again = augment(folder, known, settings(*use, langs=("en", "de"), alpha=0.2))
+    assert (again.appended, again.rebuilt, read_manifest(folder).generation) == (False, False, generation)
+    found = dense_scores(folder)
+    assert found != before
+    assert whole(folder)
+    compact(folder)
+    assert dense_scores(folder) == found
+    # Another share of what is there, none of a pair of languages, and none at all.
+    generation = read_manifest(folder).generation
+    for others in ({"alpha": 0.4}, {"alphas": {"en-de": 0.0}}):
+        assert augment(folder, known, settings(*use, langs=("en", "de"), **others)).appended
+        assert read_manifest(folder).generation == generation
+        assert (dense_scores(folder) != found) == ("vectors" in use)
+    assert augment(folder, known, settings(langs=("en", "de"))).appended
+    assert read_manifest(folder).generation == generation
+    assert dense_scores(folder)["bees"] == before["bees"]
+    assert whole(folder)
+
+
+def dense_scores(folder):
+    texts = ["shipping lane", "spring orchards", "Wahl im Iran", "a poem"]
+    with open_index(folder) as index:
+        found: dict[str, list[float]] = {}
+        for text in texts:
+            for hit in index.search(text, lang="en", retrievers=["dense"], explain=True):
+                found.setdefault(hit.id, []).append(hit.explain[0].score)
+    return found
+
+
+def test_only_the_segments_whose_vectors_change_are_written_again(folder):
+    augment(folder, Known(), settings("vectors"))
+    for number in range(3):
+        with open_index(folder) as index, index.writer() as writer:
+            writer.add(Document(f"new {number}", f"Kapitel {number} handelt von Schiffen.", lang="de"))
+    with open_index(folder) as index, index.writer() as writer:
+        writer.add(Document("last", TEXTS["canal"], lang="de"))
+    old = read_manifest(folder).retrievers["dense"]["languages"]
+    assert augment(folder, Known(), settings("vectors")).appended
+    new = read_manifest(folder).retrievers["dense"]["languages"]
+    assert (new["fa"], new["de"][:-1]) == (old["fa"], old["de"][:-1])
+    assert [entry["first"] for entry in new["de"]] == [entry["first"] for entry in old["de"]]
+    assert "made" not in old["de"][-1]
+    assert new["de"][-1]["made"] == read_manifest(folder).commit
+    assert whole(folder)
+    with open_index(folder) as index:
+        (best,) = index.search("shipping lane", lang="en", retrievers=["dense"], k=1, to=["de"], filter='id = "last"')
+    assert best.id == "last"
+
+
+def test_a_reader_keeps_its_vectors_while_they_are_made_anew(folder):
+    with open_index(folder) as index:
+        first = index.search("shipping lane", lang="en", retrievers=["dense"], explain=True)
+        augment(folder, Known(), settings("vectors", alpha=0.5))
+        again = index.search("shipping lane", lang="en", retrievers=["dense"], explain=True)
+    assert [(hit.id, hit.explain[0].score) for hit in again] == [(hit.id, hit.explain[0].score) for hit in first]
+
+
+def test_vectors_of_an_index_without_the_dense_retriever_are_refused(tmp_path):
+    with xsearch.create(tmp_path / "idx", recipe="bm25") as index, index.writer() as writer:
+        writer.add(Document("canal", TEXTS["canal"], lang="de"))
+    with pytest.raises(UsageError, match="vectors are the dense retriever's, which this index has not: use words"):
+        augment(tmp_path / "idx", Known(), settings("vectors"))
 
 
 def test_questions_that_an_index_was_compacted_without_are_appended_all(folder):
@@ -272,7 +360,8 @@ augment(Path({folder!r}), Known(), settings(*{use!r}))
         ("augment.committed", 2, 1, ("words",)),
         ("augment.appended", 1, 0, ("words",)),
         ("augment.before_manifest", 1, 0, ("words",)),
-        ("compact.before_manifest", 1, 0, ("words", "windows")),
+        ("retrieve.dense.write.after", 2, 0, ("words", "windows")),
+        ("augment.before_manifest", 1, 0, ("words", "windows")),
     ],
 )
 def test_killed_at_any_point_a_run_goes_on_where_it_was(folder, point, times, left, use):
@@ -284,7 +373,7 @@ def test_killed_at_any_point_a_run_goes_on_where_it_was(folder, point, times, le
     assert found(folder, "Kanal", retrievers=["bm25"]) == ["canal"]
     rest = Known()
     report = augment(folder, rest, settings(*use))
-    assert (len(rest.given), report.appended, report.rebuilt) == (left, "windows" not in use, "windows" in use)
+    assert (len(rest.given), report.appended, report.rebuilt) == (left, True, False)
     with open_index(folder) as index:
         texts = [q.text for q in index.snapshot.store.questions.between(0, 9)]
     assert sorted(texts) == sorted(text for own in ASKED.values() for text in own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from retrieve_oracles import RecordedFiles, fingerprint, unit, vector_batch, vector_query
 
-from xsearch.core import EncoderMismatch, IndexDamaged, Query, Ranking
+from xsearch.core import EncoderMismatch, IndexDamaged, Query, Ranking, Windows
 from xsearch.retrieve import Dense, DenseWriter
 from xsearch.retrieve import dense as module
 from xsearch.storage import DiskFiles
@@ -202,6 +203,40 @@ def test_commits_do_not_show_in_the_answers(tmp_path, monkeypatch):
     for query in unit(rng.standard_normal((5, DIM))):
         first, *rest = (snapshot.search(vector_query(query), 25) for snapshot in snapshots)
         assert all(same(first, other) for other in rest)
+
+
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(0, 1000), commits=st.integers(1, 11), rounds=st.integers(1, 3))
+def test_vectors_made_anew_are_those_of_an_index_that_always_had_them(tmp_path_factory, seed, commits, rounds):
+    folder = tmp_path_factory.mktemp("rewound")
+    rng = np.random.default_rng(seed)
+    batches = random_batches(rng, 60, commits)
+    state = build(folder / "rewound", batches)
+    for commit in range(rounds):
+        firsts = {lang: int(rng.integers(70)) for lang in rng.choice(LANGS, rng.integers(1, 4), replace=False)}
+        writer = DenseWriter(folder / "rewound", state, high_water=60, files=DiskFiles())
+        begins = writer.rewind(firsts, commit + 100)
+        assert begins.keys() == firsts.keys()
+        assert all(begins[lang] <= firsts[lang] for lang in firsts)
+        for place, old in enumerate(batches):
+            langs = dict(zip(old.numbers.tolist(), old.langs, strict=True))
+            fresh = [langs[n] in firsts and n >= firsts[langs[n]] for n in old.windows.owners.tolist()]
+            vectors = np.where(np.array(fresh)[:, None], unit(rng.standard_normal(old.windows.vectors.shape)), 0)
+            vectors = np.where(np.array(fresh)[:, None], vectors, old.windows.vectors).astype(np.float32)
+            batches[place] = vector_batch(old.numbers, old.langs, vectors, old.windows.owners)
+            again = np.array([n for n, lang in langs.items() if lang in begins and n >= begins[lang]], dtype=np.int64)
+            inside = np.isin(old.windows.owners, again)
+            windows = Windows(vectors[inside], old.windows.owners[inside])
+            writer.append(again, [langs[n] for n in again.tolist()], windows)
+        state = writer.flush()
+        writer.close()
+    query = unit(rng.standard_normal((1, DIM)))[0]
+    found = Dense(folder / "rewound", state).search(vector_query(query), 30)
+    expected = Dense(folder / "built", build(folder / "built", batches)).search(vector_query(query), 30)
+    assert same(found, expected)
+    assert found.background == expected.background
+    for entries in state["languages"].values():
+        assert all(left["last"] < right["first"] for left, right in itertools.pairwise(entries))
 
 
 def test_a_reader_keeps_its_snapshot_and_writes_nothing(tmp_path):

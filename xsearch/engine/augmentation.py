@@ -1,9 +1,10 @@
 """Augmenting an index: questions are generated from its passages, stored, and made part of it.
 
 Two steps, each of which may be interrupted: questions go into the store batch by batch, each batch a commit, so that
-whoever begins again goes on behind the last one; then they become part of what is searched: words alone are appended
-(`engine.appended_questions`), for all else the generation is built anew (`engine.compaction`). Until that is done
-searches see the index as it was. Documents that come later have questions after the next run.
+whoever begins again goes on behind the last one; then they become part of what is searched: of the index as it stands
+(`engine.appended_questions`), or, where questions take others' places, of a generation that is built anew
+(`engine.compaction`). Until that is done searches see the index as it was. Documents that come later have questions
+after the next run.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ more: what they add is little, and more of it would do harm."""
 @dataclass(slots=True)
 class AugmentReport:
     """What a run did. passages: looked at, once for each language. questions: stored. dropped: by reason. resumed:
-    passages that an earlier run had done. appended: whether words were added to the index; rebuilt: whether it was
-    built anew."""
+    passages that an earlier run had done. appended: whether questions became part of the index as it stood; rebuilt:
+    whether it was built anew."""
 
     passages: int = 0
     questions: int = 0
@@ -98,7 +99,7 @@ def augment(
     root, files = Path(path), files or DiskFiles()
     langs = tuple(dict.fromkeys(languages.normalize_code(code) for code in settings.langs))
     settings = msgspec.structs.replace(settings, langs=langs)
-    _check(settings, generator)
+    _check(settings, generator, parse_stored(read_manifest(root).recipe))
     report = AugmentReport()
     total, done = len(langs) * read_manifest(root).passages, 0
     for lang in langs:
@@ -112,7 +113,7 @@ def augment(
     if is_behind(root, recipe):
         report.appended = can_append(root, recipe)
         if report.appended:
-            append_questions(root, recipe, on_rebuild, files, clock)
+            append_questions(root, recipe, on_rebuild, runtime, files, clock)
         else:
             compact(root, on_rebuild, recipe=recipe, runtime=runtime, files=files, clock=clock)
             report.rebuilt = True
@@ -149,7 +150,7 @@ def augmented(recipe: Recipe, settings: AugmentSettings | None) -> Recipe:
     return msgspec.structs.replace(recipe, retrievers=retrievers, fusion=fusion, augment=settings)
 
 
-def _check(settings: AugmentSettings, generator: QuestionGenerator) -> None:
+def _check(settings: AugmentSettings, generator: QuestionGenerator, recipe: Recipe) -> None:
     if not settings.langs:
         raise UsageError("in which languages? Name them with --langs en,fa,zh")
     mute = [lang for lang in settings.langs if not generator.speaks(lang)]
@@ -159,6 +160,8 @@ def _check(settings: AugmentSettings, generator: QuestionGenerator) -> None:
         raise UsageError("at least one question a passage, and a round trip of 0 (none) or more")
     if not settings.use:
         raise UsageError("use is words, windows or vectors, or several of them")
+    if "dense" not in recipe.retrievers and (others := [use for use in settings.use if use != "words"]):
+        raise UsageError(f"{others[0]} are the dense retriever's, which this index has not: use words")
     if not all(0 <= alpha < 1 for alpha in (settings.alpha, *settings.alphas.values())):
         raise UsageError("alpha is 0 or more and below 1")
 

@@ -60,8 +60,13 @@ def analyze(documents: list[NewDocument]) -> Prepared:
         [languages.base_language(lang) for lang in langs],
         [f"{title} {body}" if title else body for title, body in zip(title_terms, bodies, strict=True)],
         title_terms,
-        [f"{title}\n{text}" if title else text for title, text in zip(titles, texts, strict=True)],
+        [encoder_text(title, text) for title, text in zip(titles, texts, strict=True)],
     )
+
+
+def encoder_text(title: str | None, text: str) -> str:
+    """What an encoder reads of a passage."""
+    return f"{title}\n{text}" if title else text
 
 
 def _terms(texts: Sequence[str], langs: Sequence[str]) -> list[str]:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xsearch.core import EncoderMismatch, FloatArray, IntArray, Mask, PassageBatch, Query, Ranking
+from xsearch.core import EncoderMismatch, FloatArray, IntArray, Mask, PassageBatch, Query, Ranking, Windows
 from xsearch.core.extras import have, need_faiss
 from xsearch.retrieve.best import Best, Scored
 from xsearch.retrieve.codes import usual_clip
@@ -46,7 +46,8 @@ SAMPLE = 256
 QUERIES_AT_ONCE = 256
 
 Entry = dict[str, int]
-"""A segment in the state: first and last passage number, windows; "parts" where they are quantised."""
+"""A segment in the state: first and last passage number, windows; "parts" where they are quantised, "made", the commit
+that did, where vectors were made anew."""
 
 
 class DenseWriter:
@@ -69,35 +70,64 @@ class DenseWriter:
         self._segments = {lang: list(entries) for lang, entries in languages.items()}
         self._buffers: dict[str, list[tuple[Rows, IntArray]]] = {}
         self._buffered = 0
+        self._made = 0
+        self.through = int(state.get("through", 0))
+        """Generated questions stored up to this commit are in, besides those that the generation was made with."""
 
     def add(self, batch: PassageBatch) -> None:
-        """Append the windows of `batch`; one that is all zero (a text without a known word) is left out.
+        """Append the windows of `batch` as `append` does, if it has any."""
+        if batch.windows is None:
+            self._next = next_number(self._next, batch.numbers)
+        else:
+            self.append(batch.numbers, batch.langs, batch.windows)
 
-        Raises ValueError when numbers were given before or do not ascend, when an owner is none of them or a
-        vector is not finite; `EncoderMismatch` when vectors are of another dimension than those before.
+    def append(self, numbers: IntArray, langs: Sequence[str], windows: Windows) -> None:
+        """Append windows of passages; one that is all zero (a text without a known word) is left out.
+
+        numbers: int64 (n,), of the passages, langs the language of each. windows: whose owners are such numbers. Raises
+        ValueError when numbers were given before or do not ascend, when an owner is none of them or a vector is not
+        finite; `EncoderMismatch` when vectors are of another dimension than those before.
         """
-        self._next = next_number(self._next, batch.numbers)
-        if batch.windows is None or len(batch.windows.owners) == 0:
+        self._next = next_number(self._next, numbers)
+        vectors, owners = windows.vectors, windows.owners
+        if not len(owners):
             return
-        vectors, owners = batch.windows.vectors, batch.windows.owners
         codes = self._stored_for(vectors.shape[1]).encode(vectors)
-        rows = np.searchsorted(batch.numbers, owners)
-        if np.any(np.diff(owners) < 0) or not np.isin(owners, batch.numbers).all():
+        rows = np.searchsorted(numbers, owners)
+        if np.any(np.diff(owners) < 0) or not np.isin(owners, numbers).all():
             raise ValueError("owners of windows must ascend and be passages of the batch")
         spoken = np.any(vectors != 0, axis=1)
-        langs = np.array(batch.langs)[rows]
-        for lang in sorted(set(langs[spoken].tolist())):
-            chosen = spoken & (langs == lang)
+        spoken_langs = np.array(langs)[rows]
+        for lang in sorted(set(spoken_langs[spoken].tolist())):
+            chosen = spoken & (spoken_langs == lang)
             self._buffers.setdefault(lang, []).append((codes[chosen], owners[chosen].astype(np.int64)))
         self._buffered += codes.nbytes
         if self._buffered >= BUFFER_BYTES:
             self._write_buffers()
 
+    def rewind(self, firsts: Mapping[str, int], commit: int) -> dict[str, int]:
+        """Drop vectors that are no longer right: by language, the segments from that of passage `firsts[language]` on.
+
+        Returns the numbers from which on all passages of each language are to be appended again, before any other.
+        commit: the one that will have them, by which their files are told from those dropped.
+        """
+        begins = {}
+        for lang, first in firsts.items():
+            entries = self._segments.get(lang, [])
+            kept = [entry for entry in entries if entry["last"] < first]
+            dropped = entries[len(kept) :]
+            begins[lang] = min(first, dropped[0]["first"]) if dropped else first
+            self._segments[lang] = kept
+        self._segments = {lang: entries for lang, entries in self._segments.items() if entries}
+        self._next, self._made = min(begins.values(), default=self._next), commit
+        return begins
+
     def flush(self) -> dict[str, Any]:
         """Make everything added durable and return the state that a manifest must name to have it.
 
-        The state is JSON: "dim", "clip", "codes" (where they are not int8), "search" (where it is exact), "languages"
-        (a list of segments each), "files" (paths relative to the folder). Raises `CannotWrite` when the disk refuses.
+        The state is JSON: "dim", "clip", "codes" (where they are not int8), "search" (where it is exact), "through"
+        (where it is not 0), "languages" (a list of segments each), "files" (paths relative to the folder). Raises
+        `CannotWrite` when the disk refuses.
         """
         reach("retrieve.dense.flush.before")
         self._write_buffers()
@@ -114,6 +144,8 @@ class DenseWriter:
             state["codes"] = self._kind
         if self._exact:
             state["search"] = "exact"
+        if self.through:
+            state["through"] = self.through
         stored = self._stored
         entries_of = [(lang, e) for lang, es in languages.items() for e in es]
         vectors = [codes_name(lang, e, stored.suffix) for lang, e in entries_of] if stored else []
@@ -144,15 +176,16 @@ class DenseWriter:
     def _write_buffers(self) -> None:
         for lang, parts in sorted(self._buffers.items()):
             owners = np.concatenate([part for _, part in parts])
-            entry = self._write_segment(lang, owners, (codes for codes, _ in parts))
+            entry = self._write_segment(lang, owners, (codes for codes, _ in parts), self._made)
             self._segments.setdefault(lang, []).append(entry)
         self._buffers.clear()
         self._buffered = 0
 
-    def _write_segment(self, lang: str, owners: IntArray, blocks: Iterator[Rows]) -> Entry:
-        """Write a segment; `blocks` are its codes in order."""
+    def _write_segment(self, lang: str, owners: IntArray, blocks: Iterator[Rows], made: int) -> Entry:
+        """Write a segment; `blocks` are its codes in order. made: the last commit that made vectors of it anew, or
+        0."""
         rows, stored = len(owners), self._stored_for(self._dim)
-        entry = {"first": int(owners[0]), "last": int(owners[-1]), "windows": rows}
+        entry = {"first": int(owners[0]), "last": int(owners[-1]), "windows": rows, **({"made": made} if made else {})}
 
         def content() -> Iterator[bytes]:
             yield stored.header(rows)
@@ -202,7 +235,7 @@ class DenseWriter:
             for codes in [stored.map(self._folder / codes_name(lang, e, stored.suffix), e["windows"])[1]]
             for start in range(0, e["windows"], QUERIES_AT_ONCE)
         )
-        return self._write_segment(lang, np.concatenate(owners), blocks)
+        return self._write_segment(lang, np.concatenate(owners), blocks, max(e.get("made", 0) for e in entries))
 
 
 class Dense:

@@ -5,7 +5,8 @@ of its best window.
     <lang>/<first>-<last>.npy      owners: NumPy's format 1.0, int64 little-endian (rows,), ascending
     <lang>/<first>-<last>.pq4      of a large segment, the vectors quantised (`retrieve.fastscan`)
 
-`first` and `last` are the passage numbers it starts and ends with. All windows of a passage are in one segment.
+`first` and `last` are the passage numbers it starts and ends with. All windows of a passage are in one segment. Where
+vectors were made anew (`DenseWriter.rewind`), `-<commit>` stands behind `last`.
 """
 
 from __future__ import annotations
@@ -180,17 +181,23 @@ def settled(owners: IntArray, scores: FloatArray, depth: int) -> Scored | None:
 
 def codes_name(lang: str, entry: dict[str, int], suffix: str = "faiss") -> str:
     """Path of a segment's vectors, relative to the retriever's folder."""
-    return f"{lang}/{entry['first']}-{entry['last']}.{suffix}"
+    return f"{_stem(lang, entry)}.{suffix}"
 
 
 def quantised_name(lang: str, entry: dict[str, int]) -> str:
     """Path of a segment's quantised vectors, relative to the retriever's folder."""
-    return f"{lang}/{entry['first']}-{entry['last']}.pq4"
+    return f"{_stem(lang, entry)}.pq4"
 
 
 def owners_name(lang: str, entry: dict[str, int]) -> str:
     """Path of a segment's owners, relative to the retriever's folder."""
-    return f"{lang}/{entry['first']}-{entry['last']}.npy"
+    return f"{_stem(lang, entry)}.npy"
+
+
+def _stem(lang: str, entry: dict[str, int]) -> str:
+    # A segment made anew must not overwrite the one whose passages it has, which readers may have open.
+    made = f"-{entry['made']}" if "made" in entry else ""
+    return f"{lang}/{entry['first']}-{entry['last']}{made}"
 
 
 def map_owners(path: Path, rows: int) -> IntArray:

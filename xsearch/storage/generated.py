@@ -183,6 +183,16 @@ class QuestionReader:
             found += self._select(f"generated.passage IN ({marks})", piece)
         return found
 
+    def firsts(self, after: int) -> dict[str, int]:
+        """By language of passages, the lowest one with a question stored after the commit `after`."""
+        if not self._there:
+            return {}
+        return dict(
+            self._db.rows(
+                f"SELECT p.lang, min(generated.passage) {self._from} AND generated.added > ? GROUP BY p.lang", (after,)
+            )
+        )
+
     def counts(self) -> list[GeneratorCount]:
         """What each generator has made in each language, in the order they were first used."""
         if not self._there:
