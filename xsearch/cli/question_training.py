@@ -31,23 +31,15 @@ def qgen(
     xsearch train qgen --base google/mt5-base --data ./pairs --exclude topics.jsonl --out trained
     xsearch augment --generator trained/qgen-mt5 --langs en,fa,zh
     """
-    import msgspec
-
     from xsearch.cli.progress import Progress, say
     from xsearch.cli.training_progress import reporter
     from xsearch.core.extras import need
     from xsearch.encode import Runtime
 
     need("torch", "neural", "training a generator of questions")
-    from xsearch.train.neural.qgen import load_qgen_recipe, train_qgen
+    from xsearch.train.neural.qgen import adjusted, load_qgen_recipe, train_qgen
 
-    chosen = load_qgen_recipe(Path(recipe))
-    schedule = msgspec.structs.replace(chosen.schedule, steps=steps or chosen.schedule.steps)
-    chosen = msgspec.structs.replace(
-        chosen, schedule=schedule, base=base or chosen.base, seed=chosen.seed if seed is None else seed
-    )
-    if exclude is not None:
-        chosen = msgspec.structs.replace(chosen, exclude=tuple(str(path.resolve()) for path in exclude))
+    chosen = adjusted(load_qgen_recipe(Path(recipe)), base, steps, seed, exclude)
     progress = Progress("steps")
     trained = train_qgen(chosen, data, out, Runtime(device, precision="fp32"), reporter(progress))
     spoken = ", ".join(f"{lang} {count:,}" for lang, count in trained.examples.items())

@@ -8,6 +8,11 @@ from typing import Annotated
 import typer
 
 
+def register(app: typer.Typer) -> None:
+    """Add the command to `xsearch train`."""
+    app.command()(shipped)
+
+
 def shipped(
     data: Annotated[Path, typer.Option(metavar="DIR", help="The folder that the recipes' files are in.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where cards and weights go.")] = Path("trained"),

@@ -12,15 +12,15 @@ from xsearch.cli.neural_training import register as add_neural_commands
 from xsearch.cli.options import TrainingExclude
 from xsearch.cli.question_training import register as add_question_command
 from xsearch.cli.reranker_training import register as add_reranker_command
-from xsearch.cli.shipped_training import shipped
-from xsearch.cli.training_small import small_reranker
+from xsearch.cli.shipped_training import register as add_shipped_command
+from xsearch.cli.small_reranker_training import register as add_small_reranker_command
 
 app = typer.Typer(no_args_is_help=True, help="Train what searches across languages.")
 Recipe = Annotated[Path | None, typer.Option(metavar="NAME|FILE", help="A recipe of encoders/recipes, or your own.")]
 Data = Annotated[Path, typer.Option(metavar="DIR", help="Parallel text: JSON lines of {lang: text}, TSV.")]
 add_mining_command(app)
-app.command("small-reranker")(small_reranker)
-app.command()(shipped)
+add_small_reranker_command(app)
+add_shipped_command(app)
 add_neural_commands(app)
 add_question_command(app)
 add_reranker_command(app)

@@ -48,7 +48,7 @@ def _shipped(kind: type[msgspec.Struct]) -> list[str]:
 
 
 def refuse(problems: Mapping[str, bool], path: Path) -> None:
-    """Raise `BadInput` for the first problem that is there."""
+    """Raise `BadInput` for the first problem that is there. path: of the recipe, or its name."""
     for problem, present in problems.items():
         if present:
-            raise BadInput(problem, str(path))
+            raise BadInput(problem, str(recipe_path(path)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import string
 import tempfile
 from pathlib import Path
@@ -14,6 +12,7 @@ from xsearch.encode import EncoderCard, SourceNote, write_card
 from xsearch.encode.card import Prefixes
 from xsearch.encode.neural.build import quiet
 from xsearch.encode.neural.packed import pack
+from xsearch.train.neural.folders import replacing
 from xsearch.train.neural.recipe import NeuralRecipe
 from xsearch.train.neural.tuning import finish
 
@@ -28,13 +27,10 @@ def write_encoder(
 ) -> EncoderCard:
     """Write `out/NAME/`, the model, and `out/NAME.toml`, its card; what stood there is replaced. Returns the card."""
     settings = student.settings
-    folder, part = out / recipe.name, out / f"{recipe.name}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    save_model(student, part)
-    if settings.int8:
-        pack(part)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(part, folder)
+    with replacing(out / recipe.name) as folder:
+        save_model(student, folder)
+        if settings.int8:
+            pack(folder)
     sparse = settings.kind == "sparse"
     card = EncoderCard(
         name=recipe.name,

@@ -22,14 +22,17 @@ import torch
 
 from xsearch import lang as languages
 from xsearch.core import BadInput
+from xsearch.core.extras import need
 from xsearch.encode import Runtime
+from xsearch.encode.neural.build import quiet
 from xsearch.generate import SourcePassage
 from xsearch.generate.model import SETTINGS_FILE, ModelGenerator, QuestionSettings, load_model_generator
+from xsearch.train.neural.folders import replacing
 from xsearch.train.neural.loop import fit
 from xsearch.train.neural.pairs import shipped_evaluation
 from xsearch.train.neural.recipe import Schedule
 from xsearch.train.progress import OnProgress
-from xsearch.train.recipe_file import read_recipe, recipe_path, refuse
+from xsearch.train.recipe_file import read_recipe, refuse
 from xsearch.train.rows import excluded_files, normalised, read_excluded, read_records
 
 HELD_SHARE, HELD_MOST = 0.02, 500
@@ -83,8 +86,24 @@ def load_qgen_recipe(path: Path) -> QgenRecipe:
     """The recipe in a TOML file, or of a name in `encoders/recipes`. Raises `BadInput`."""
     recipe = read_recipe(path, QgenRecipe)
     missing = not recipe.sources or recipe.batch < 1 or recipe.schedule.steps < 1
-    refuse({"it needs sources, a batch of 1 or more, and steps": missing}, recipe_path(path))
+    refuse({"it needs sources, a batch of 1 or more, and steps": missing}, path)
     return recipe
+
+
+def adjusted(
+    recipe: QgenRecipe,
+    base: str = "",
+    steps: int | None = None,
+    seed: int | None = None,
+    exclude: Sequence[Path] | None = None,
+) -> QgenRecipe:
+    """The recipe with what a command line says. exclude: files of evaluation text, instead of the recipe's."""
+    replace = msgspec.structs.replace
+    if steps is not None:
+        recipe = replace(recipe, schedule=replace(recipe.schedule, steps=steps))
+    if exclude is not None:
+        recipe = replace(recipe, exclude=tuple(str(path.resolve()) for path in exclude))
+    return replace(recipe, base=base or recipe.base, seed=recipe.seed if seed is None else seed)
 
 
 def train_qgen(
@@ -203,12 +222,9 @@ def _key(recipe: QgenRecipe, generator: ModelGenerator, examples: Sequence[Examp
 
 
 def _save(model: Any, tokenizer: Any, asked: QuestionSettings, folder: Path) -> Path:
-    """Write the model whole, then give it its name."""
-    beside = folder.with_name(f"{folder.name}.new")
-    shutil.rmtree(beside, ignore_errors=True)
-    model.save_pretrained(beside)
-    tokenizer.save_pretrained(beside)
-    (beside / SETTINGS_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(asked), indent=1))
-    shutil.rmtree(folder, ignore_errors=True)
-    beside.rename(folder)
+    transformers = need("transformers", "neural", "training a generator of questions")
+    with replacing(folder) as part, quiet(transformers):
+        model.save_pretrained(part)
+        tokenizer.save_pretrained(part)
+        (part / SETTINGS_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(asked), indent=1))
     return folder

@@ -160,19 +160,19 @@ class NeuralRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 TOY = Fresh(layers=2, hidden=64, heads=2, inner=128, vocabulary=6_000, texts=4_000, positions=128)
-TOY_STEPS, TOY_BATCH, TOY_LINES, TOY_QUERIES = 60, 16, 600, 300
+TOY_STEPS, TOY_BATCH, TOY_CHUNK, TOY_LINES, TOY_QUERIES = 60, 16, 6, 600, 300
 
 
 def load_neural_recipe(path: Path) -> NeuralRecipe:
     """The recipe in a TOML file, or of a name in `encoders/recipes`. Raises `BadInput` for unknown keys, wrong types
     and impossible values."""
     recipe = read_recipe(path, NeuralRecipe)
-    check_recipe(recipe, recipe_path(path))
+    check_recipe(recipe, path)
     return recipe
 
 
 def check_recipe(recipe: NeuralRecipe, path: Path) -> None:
-    """Raise `BadInput` for impossible values. path: where the recipe stands."""
+    """Raise `BadInput` for impossible values. path: of the recipe, or its name."""
     model, stages = recipe.model, recipe.stages
     names = [stage.name for stage in stages]
     problems = {
@@ -195,7 +195,7 @@ def check_recipe(recipe: NeuralRecipe, path: Path) -> None:
     refuse(problems, path)
     for stage in stages:
         for task in stage.objectives:
-            task.check(model.kind, str(path))
+            task.check(model.kind, str(recipe_path(path)))
 
 
 def toy(recipe: NeuralRecipe) -> NeuralRecipe:
@@ -207,6 +207,7 @@ def toy(recipe: NeuralRecipe) -> NeuralRecipe:
             stage,
             mining=replace(stage.mining, queries=TOY_QUERIES, passages=TOY_QUERIES) if stage.mining else None,
             batch=min(stage.batch, TOY_BATCH),
+            objectives=tuple(_in_parts(task) for task in stage.objectives),
             schedule=replace(
                 stage.schedule,
                 steps=min(stage.schedule.steps, TOY_STEPS),
@@ -225,6 +226,12 @@ def toy(recipe: NeuralRecipe) -> NeuralRecipe:
         extension=replace(recipe.model.extension, words=words, texts=TOY.texts),
     )
     return replace(recipe, name=f"{recipe.name}-toy", stages=stages, model=model, most=TOY_LINES)
+
+
+def _in_parts(task: AnyTask) -> AnyTask:
+    """An objective whose batches go through memory in parts, with parts that are smaller than a small batch."""
+    chunk: int = getattr(task, "chunk", 0)
+    return msgspec.structs.replace(task, chunk=min(chunk, TOY_CHUNK)) if chunk else task
 
 
 def adjusted(

@@ -61,10 +61,10 @@ def train_neural(
     corpus = read_corpus(data, recipe.sources, recipe.exclude, recipe.seed, recipe.most)
     on_progress(Progress("read", note=corpus.described()))
     student = begin(recipe, corpus, base).to(where)
-    held = Measures(Held(corpus, recipe.seed), collections)
+    measures = Measures(Held(corpus, recipe.seed), collections)
     work = out / f"{recipe.name}.work"
-    measured: list[dict[str, Any]] = [{"stage": "", "step": 0, **held.measure(student)}]
-    run = Run(student, recipe, data, work, _key(recipe, corpus, base), held, on_progress, save_seconds)
+    measured: list[dict[str, Any]] = [{"stage": "", "step": 0, **measures.measure(student)}]
+    run = Run(student, recipe, data, work, _key(recipe, corpus, base), measures, on_progress, save_seconds)
     for number, stage in enumerate(recipe.stages):
         if stage.mining:
             # Another recipe in the same place mines anew.
@@ -74,7 +74,7 @@ def train_neural(
         measured += run.stage(stage, number, corpus)
     scores = {name: round(value, 4) for name, value in measured[-1].items() if isinstance(value, float)}
     notes = source_notes(data, corpus.files, recipe.sources)
-    card = write_encoder(student, recipe, out, notes, held.held.by_language(student), scores)
+    card = write_encoder(student, recipe, out, notes, measures.held.by_language(student), scores)
     log = "".join(json.dumps(row) + "\n" for row in measured)
     (out / f"{recipe.name}.log.jsonl").write_text(log, encoding="utf-8")
     shutil.rmtree(work)
@@ -151,7 +151,7 @@ class Run:
     data: Path
     work: Path
     key: str
-    held: Any
+    measures: Any
     on_progress: OnProgress
     save_seconds: float
 
@@ -185,7 +185,7 @@ class Run:
             work=self.work / stage.name,
             key=self.key,
             on_progress=lambda step: self.on_progress(replace(step, within=stage.name)),
-            evaluate=partial(self.held.measure, self.student),
+            evaluate=partial(self.measures.measure, self.student),
             save_seconds=self.save_seconds,
         )
         return [{"stage": stage.name, "step": step, **found} for step, found in state.measured]

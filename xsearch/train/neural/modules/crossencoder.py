@@ -20,6 +20,7 @@ from xsearch.encode.neural.fingerprint import fingerprint
 from xsearch.encode.neural.modules.pairs import PairTokens
 from xsearch.encode.neural.tokens import pad_number
 from xsearch.rank.rerank import RerankerCard
+from xsearch.train.neural.folders import replacing
 from xsearch.train.neural.loop import fit
 from xsearch.train.neural.modules.pairs import Candidates, Found, pair_data
 from xsearch.train.neural.modules.plan import Plan
@@ -85,8 +86,10 @@ def train_crossencoder(
         measure,
     )
     scores = measure()
-    model.save_pretrained(out / MODEL)
-    tokenizer.save_pretrained(out / MODEL)
+    transformers = need("transformers", "neural", "training a cross-encoder")
+    with replacing(out / MODEL) as folder, quiet(transformers):
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
     name = plan.name or out.resolve().name
     card = RerankerCard(
         name=name,

@@ -8,6 +8,11 @@ from typing import Annotated
 import typer
 
 
+def register(app: typer.Typer) -> None:
+    """Add the command to `xsearch train`."""
+    app.command("small-reranker")(small_reranker)
+
+
 def small_reranker(
     recipe: Annotated[Path, typer.Option(metavar="NAME|FILE", help="A recipe of encoders/recipes, or your own.")],
     data: Annotated[Path, typer.Option(metavar="DIR", help="Parallel text: JSON lines of {lang: text}.")] = Path("."),
