@@ -22,10 +22,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from xsearch.encode import Runtime, load_encoder
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 11
@@ -88,16 +91,13 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
     return result, time.perf_counter() - wall, time.process_time() - cpu
 
 
-def measure(model: Path, texts: list[str], device: str, precision: str, turns: int) -> dict[str, Any]:
+def measure(model: Path, texts: list[str], runtime: Runtime, turns: int) -> dict[str, Any]:
     """Both encoders on `texts`, the better of some turns each."""
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules import Transformer
     from sentence_transformers.sentence_transformer.modules import Pooling
 
-    from xsearch.encode import Runtime, load_encoder
-
-    runtime = Runtime(device, precision)
     ours = load_encoder(model, runtime)
     place = runtime.devices(torch)[0]
     if (model / "modules.json").is_file():
@@ -121,7 +121,8 @@ def measure(model: Path, texts: list[str], device: str, precision: str, turns: i
     tokens = sum(len(ids) for ids in theirs.tokenizer(texts)["input_ids"])
     return {
         "device": place,
-        "precision": precision,
+        "precision": runtime.precision,
+        "batch_tokens": runtime.budget(place),
         "texts": len(texts),
         "tokens": tokens,
         "seconds": {name: [round(value, 2) for value in pair] for name, pair in best.items()},
@@ -139,6 +140,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="fp32,bf16,int8", help="those to measure")
+    parser.add_argument("--batch-tokens", default="0", help="of our batches, those to measure; 0 for the default")
     parser.add_argument("--texts", type=int, default=400)
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--output", type=Path, default=ROOT / "eval/results/encode.jsonl")
@@ -153,7 +155,8 @@ def main() -> None:
         commit = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
         ).stdout.strip()
-        for precision in arguments.precision.split(","):
+        settings = product(arguments.precision.split(","), map(int, arguments.batch_tokens.split(",")))
+        for precision, tokens in settings:
             row = {
                 "bench": "encode",
                 "commit": commit,
@@ -161,7 +164,7 @@ def main() -> None:
                 "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
                 "load": round(os.getloadavg()[0], 1),
                 "model": model.name,
-                **measure(model, texts, arguments.device, precision, arguments.turns),
+                **measure(model, texts, Runtime(arguments.device, precision, tokens), arguments.turns),
             }
             print(json.dumps(row))
             with arguments.output.open("a", encoding="utf-8") as out:

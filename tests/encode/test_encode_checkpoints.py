@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from xsearch.core import BadInput, IntArray, MissingExtra, UsageError
 from xsearch.encode import EncoderCard, Runtime, known_encoders, load_encoder, read_card, write_card
 from xsearch.encode import known as module
 from xsearch.encode.card import Prefixes
-from xsearch.encode.neural.batches import batches
+from xsearch.encode.neural.batches import Budget, batches
 from xsearch.encode.neural.checkpoint import locate
 from xsearch.encode.neural.describe import offers, settings
 from xsearch.encode.neural.fingerprint import content_hash, fingerprint
@@ -49,6 +50,31 @@ def test_batches_hold_every_row_once_within_the_budget(lengths, budget):
         assert len(rows) == 1 or len(rows) * sizes[rows].max() <= budget
     longest = [sizes[rows].max() for rows in made]
     assert longest == sorted(longest, reverse=True)
+
+
+@given(st.lists(st.integers(1, 600), max_size=40), st.integers(1, 600))
+def test_what_a_device_has_no_memory_for_is_halved_until_it_fits(lengths, holds):
+    sizes: IntArray = np.array(lengths, dtype=np.int64)
+    budget, full = Budget(4000, "cpu", SimpleNamespace(OutOfMemoryError=MemoryError)), MemoryError()
+    pending, done = budget.batches(sizes), []
+    while pending:
+        rows = pending.pop()
+        if len(rows) * sizes[rows].max() <= holds:
+            done += rows.tolist()
+        elif len(rows) > 1:
+            pending = budget.halve(full, rows, pending, sizes)
+        else:
+            with pytest.raises(BadInput, match=f"single text of {sizes[rows[0]]} tokens"):
+                budget.halve(full, rows, pending, sizes)
+            return
+    assert sorted(done) == list(range(len(lengths)))
+
+
+def test_other_errors_than_of_memory_are_not_swallowed():
+    budget, rows = Budget(10, "cpu", SimpleNamespace(OutOfMemoryError=MemoryError)), np.arange(2)
+    with pytest.raises(RuntimeError, match="shapes"):
+        budget.halve(RuntimeError("shapes"), rows, [], rows)
+    assert budget.tokens == 10
 
 
 @given(st.text(alphabet="ab \n界", max_size=200), st.integers(1, 9))

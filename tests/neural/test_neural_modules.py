@@ -301,6 +301,20 @@ def test_scores_do_not_depend_on_what_else_is_scored(folder, models):
     assert len(found.score([], [], [], [])) == 0
 
 
+def test_pairs_that_do_not_fit_together_are_scored_in_halves(folder, models, monkeypatch, caplog):
+    found = ranker(folder, models, "split")
+    together, forward = score(found), found._forward
+
+    def small(pairs, slots, rows):
+        if len(rows) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(pairs, slots, rows)
+
+    monkeypatch.setattr(found, "_forward", small)
+    np.testing.assert_allclose(score(found), together, atol=1e-5)
+    assert "out of memory" in caplog.text
+
+
 def test_a_long_passage_is_worth_its_best_window(folder, models):
     found = ranker(folder, models, "document", max_length=40)
     long = " ".join(tiny.TEXTS[n] for n in (0, 7, 1, 0))

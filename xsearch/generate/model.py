@@ -27,6 +27,8 @@ from xsearch.generate.protocol import Made, SourcePassage
 PURPOSE = "a generator of questions"
 SETTINGS_FILE = "xsearch-qgen.json"
 FIELDS = {"lang", "title", "passage"}
+CPU_TOKENS = 4096
+"""Of a batch on a CPU: to write a token of many questions takes little longer than of few."""
 
 
 class QuestionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,7 +67,7 @@ class ModelGenerator:
         self.name = checkpoint.folder.name
         self.fingerprint = fingerprint(checkpoint.folder, {})
         self._settings, self._model, self._tokenizer = settings, model, tokenizer
-        self._budget = runtime.budget(model.device.type)
+        self._budget = runtime.budget(model.device.type, CPU_TOKENS)
 
     @property
     def network(self) -> tuple[Any, Any]:

@@ -77,7 +77,7 @@ def sparse(checkpoint: Checkpoint, card: EncoderCard, network: Network) -> AnyEn
         weight, bias = heads.read_linear(head, network.torch, next(network.model.parameters()))
         network.finish = heads.token_weights(weight, bias, card.dim, special, network.torch)
     cells = SPARSE_CELLS["cpu" if network.device.startswith("cpu") else "gpu"]
-    network.budget = max(1, min(network.budget, cells // card.dim))
+    network.budget.tokens = max(1, min(network.budget.tokens, cells // card.dim))
     return WeightEncoder(card, network, plain_sides(card, network), languages(card, network))
 
 

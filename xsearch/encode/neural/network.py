@@ -7,7 +7,6 @@ the device in one thread while the network computes in another.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,13 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from xsearch.core import BadInput, IntArray
-from xsearch.encode.neural.batches import batches
+from xsearch.core import IntArray
+from xsearch.encode.neural.batches import Budget
 from xsearch.encode.neural.heads import Finish
 from xsearch.encode.neural.runtime import Runtime
 from xsearch.encode.neural.tokens import pad_number
-
-log = logging.getLogger(__name__)
 
 Features = dict[str, Any]
 Consumer = Callable[[IntArray, Features], None]
@@ -47,7 +44,7 @@ class Network:
 
     def __init__(self, model: Any, torch: Any, device: str, runtime: Runtime) -> None:
         self.model, self.torch, self.device = model, torch, device
-        self.budget = runtime.budget(device)
+        self.budget = Budget(runtime.budget(device), device, torch)
         self.finish: Finish = lambda outputs: outputs
         self._thread = ThreadPoolExecutor(1, "xsearch-batches")
 
@@ -94,7 +91,7 @@ class Network:
         """
         floor = expansion.length if expansion else 0
         lengths = np.array([max(floor, len(row)) for row in ids], dtype=np.int64)
-        pending = list(batches(lengths, self.budget))[::-1]
+        pending = self.budget.batches(lengths)
         padding = pad_number(self.first(task).tokenizer)
         ahead = None
         with self.torch.inference_mode():
@@ -110,9 +107,7 @@ class Network:
                 try:
                     consume(rows, self._forward(features, task))
                 except Exception as error:
-                    if not out_of_memory(error, self.torch):
-                        raise
-                    pending, ahead = self._halved(rows, pending, lengths), None
+                    pending, ahead = self.budget.halve(error, rows, pending, lengths), None
 
     def _forward(self, features: Features, task: str) -> Features:
         return self.finish(self.model(features, task=task))
@@ -136,24 +131,3 @@ class Network:
         features["input_ids"] = torch.from_numpy(numbers).to(self.device, non_blocking=True)
         features["attention_mask"] = torch.from_numpy(mask).to(self.device, non_blocking=True)
         return features
-
-    def _halved(self, rows: IntArray, pending: list[IntArray], lengths: IntArray) -> list[IntArray]:
-        """The batches left after one did not fit, next last."""
-        if len(rows) == 1:
-            raise BadInput(
-                f"{self.device} has not enough memory for a single window of {lengths[rows[0]]} tokens: "
-                "use another device, a lower precision, or a card with a smaller max_length"
-            )
-        if self.device.startswith("cuda"):
-            self.torch.cuda.empty_cache()
-        self.budget = max(1, int(lengths[rows[0]]) * len(rows) // 2)
-        log.warning("%s is out of memory: batches are %d tokens from now on", self.device, self.budget)
-        left = np.concatenate([rows, *pending[::-1]])
-        return [left[part] for part in batches(lengths[left], self.budget)][::-1]
-
-
-def out_of_memory(error: BaseException, torch: Any) -> bool:
-    """Whether a device, or the machine itself, ran out of memory."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -11,6 +11,10 @@ from xsearch.core import UsageError
 log = logging.getLogger(__name__)
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
+GPU_TOKENS = 65_536
+CPU_TOKENS = 1024
+"""A CPU is as fast on a thousand tokens as on more, and the fewer there are in a batch, the less of it is padding
+(`eval/results/encode.jsonl`)."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,6 @@ class Runtime:
             return torch.float32
         return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[self.precision]
 
-    def budget(self, device: str) -> int:
-        """Tokens of a batch: a GPU wants many; a CPU's caches hold few."""
-        return self.tokens or (4096 if device.startswith("cpu") else 65_536)
+    def budget(self, device: str, on_cpu: int = CPU_TOKENS) -> int:
+        """Tokens of a batch on `device`."""
+        return self.tokens or (on_cpu if device.startswith("cpu") else GPU_TOKENS)

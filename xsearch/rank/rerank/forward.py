@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import inspect
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from xsearch.core import BadInput, FloatArray, IntArray
+from xsearch.core import BadInput, FloatArray
 from xsearch.encode import Runtime
-from xsearch.encode.neural.batches import batches
-from xsearch.encode.neural.network import out_of_memory
+from xsearch.encode.neural.batches import Budget
 from xsearch.encode.neural.tokens import pad_number
 from xsearch.rank.rerank.opened import Opened
-
-log = logging.getLogger(__name__)
 
 Features = dict[str, Any]
 
@@ -45,7 +41,7 @@ class Forward:
         left: bool = False,
     ) -> None:
         self._opened, self._score, self._left = opened, score, left
-        self._budget = runtime.budget(opened.device)
+        self._budget = Budget(runtime.budget(opened.device), opened.device, opened.torch)
         self._padding = pad_number(opened.tokenizer) if padding is None else padding
         takes = inspect.signature(opened.model.forward).parameters
         self._types = "token_type_ids" in takes and "token_type_ids" in opened.tokenizer.model_input_names
@@ -61,16 +57,14 @@ class Forward:
         lengths = np.array([len(sequence.ids) for sequence in sequences], dtype=np.int64)
         found = np.zeros(len(sequences), dtype=np.float32)
         with self._lock, self._opened.torch.inference_mode():
-            pending = list(batches(lengths, self._budget))[::-1]
+            pending = self._budget.batches(lengths)
             while pending:
                 rows = pending.pop()
                 try:
                     made = self._score(self._features([sequences[row] for row in rows]))
                     found[rows] = made.float().cpu().numpy()
                 except Exception as error:
-                    if not out_of_memory(error, self._opened.torch):
-                        raise
-                    pending = self._halved(rows, pending, lengths)
+                    pending = self._budget.halve(error, rows, pending, lengths)
         if not np.isfinite(found).all():
             raise BadInput(
                 f"{self._opened.checkpoint.folder} gives scores that are not finite: try --precision fp32, or fetch it "
@@ -96,18 +90,3 @@ class Forward:
         if self._positions:
             columns["position_ids"] = np.maximum(0, np.cumsum(columns["attention_mask"], axis=1) - 1)
         return {name: torch.from_numpy(column).to(device) for name, column in columns.items()}
-
-    def _halved(self, rows: IntArray, pending: list[IntArray], lengths: IntArray) -> list[IntArray]:
-        """The batches left after one did not fit, next last."""
-        device = self._opened.device
-        if len(rows) == 1:
-            raise BadInput(
-                f"{device} has not enough memory for one sequence of {lengths[rows[0]]} tokens: use another device, a "
-                "lower precision, or a card with a smaller max_length"
-            )
-        if device.startswith("cuda"):
-            self._opened.torch.cuda.empty_cache()
-        self._budget = max(1, int(lengths[rows[0]]) * len(rows) // 2)
-        log.warning("%s is out of memory: batches are %d tokens from now on", device, self._budget)
-        left = np.concatenate([rows, *pending[::-1]])
-        return [left[part] for part in batches(lengths[left], self._budget)][::-1]

@@ -9,6 +9,7 @@ from typing import Any
 
 from xsearch.core import BadInput, UsageError
 from xsearch.core.extras import need
+from xsearch.encode.neural.batches import Budget
 from xsearch.encode.neural.build import quiet
 from xsearch.encode.neural.checkpoint import brief, locate
 from xsearch.encode.neural.fingerprint import fingerprint
@@ -18,7 +19,7 @@ from xsearch.encode.neural.runtime import Runtime
 @dataclass(frozen=True, eq=False)
 class Base:
     """A base in memory. model: with the head that predicts words where it was loaded with one, else the body alone.
-    body: without head. budget: tokens of a batch."""
+    body: without head. budget: of a batch."""
 
     model: Any
     body: Any
@@ -26,7 +27,7 @@ class Base:
     torch: Any
     device: str
     dtype: Any
-    budget: int
+    budget: Budget
     fingerprint: str
     name: str
 
@@ -80,7 +81,7 @@ def load_base(name: str | Path, runtime: Runtime, predicts: bool = False) -> Bas
         torch=torch,
         device=devices[0],
         dtype=dtype,
-        budget=runtime.budget(devices[0]),
+        budget=Budget(runtime.budget(devices[0]), devices[0], torch),
         fingerprint=fingerprint(checkpoint.folder, {}),
         name=checkpoint.name if not Path(checkpoint.name).is_dir() else checkpoint.folder.name,
     )

@@ -12,7 +12,6 @@ import numpy as np
 
 from xsearch.core import BadInput, FloatArray, IntArray, UsageError
 from xsearch.core.extras import need
-from xsearch.encode.neural.batches import batches
 from xsearch.encode.neural.dense import to_numpy
 from xsearch.encode.neural.load import window
 from xsearch.encode.neural.modules.base import Base, load_base
@@ -95,8 +94,13 @@ class ModularRanker:
             found = self._slots(query_langs, passage_langs)
             slots = Slots(found.query[owners], found.passage[owners])
             scores = np.zeros(len(parts), dtype=np.float32)
-            for rows in batches(pairs.lengths, self._base.budget):
-                scores[rows] = self._forward(pairs, slots, rows)
+            pending = self._base.budget.batches(pairs.lengths)
+            while pending:
+                rows = pending.pop()
+                try:
+                    scores[rows] = self._forward(pairs, slots, rows)
+                except Exception as error:
+                    pending = self._base.budget.halve(error, rows, pending, pairs.lengths)
         best: FloatArray = np.maximum.reduceat(scores, np.flatnonzero(np.diff(owners, prepend=-1)))
         return best
 
