@@ -28,3 +28,15 @@ def test_a_stage_has_a_rate_of_its_own(monkeypatch):
     progress.update(350, " (train)")
     assert shown.getvalue().endswith("350 of 400 steps, 5/s, 10 s left (train)")
     assert progress.seconds == 110.0
+
+
+def test_a_log_gets_a_line_a_minute(monkeypatch):
+    now, shown = [0.0], io.StringIO()
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module.sys, "stderr", shown)
+    progress = Progress("steps", 300)
+    for second in range(1, 131):
+        now[0] = float(second)
+        progress.update(second)
+    progress.clear()
+    assert shown.getvalue().splitlines() == ["60 of 300 steps, 1/s, 240 s left", "120 of 300 steps, 1/s, 180 s left"]

@@ -13,7 +13,7 @@ from xsearch.evaluate.fairness import pair_means
 from xsearch.evaluate.measures import parse_measures
 from xsearch.evaluate.published import published_section
 from xsearch.evaluate.report import latest, markdown, plot_all
-from xsearch.evaluate.results import read_results, summary
+from xsearch.evaluate.results import overview, read_results, summary
 from xsearch.evaluate.suite import Published, Suite, System, known_suites, load_suite
 from xsearch.evaluate.suites import SuiteOptions, read_rows, run_suite, sampled
 from xsearch.rank.rerank import known
@@ -100,6 +100,25 @@ def test_rows_of_speed_stand_beside_scores(tmp_path):
     found = read_results(tmp_path)
     assert [(one["system"], one["measures"]["nDCG@10"]) for one in found] == [("old", 0.3), ("peer", 0.2)]
     assert "| c\\|1 | peer | – | – | 0.200 | – | 2.0 |" in summary(found)
+
+
+def test_the_overview_has_a_line_for_each_system_the_best_last():
+    def scored(collection, system, same, cross, mixed):
+        pairs = {"same": {"nDCG@10": same}, "cross": {"nDCG@10": cross}}
+        return {"collection": collection, "system": system, "measures": {"nDCG@10": mixed}, "pairs": pairs}
+
+    rows = [
+        scored("a", "best", 0.9, 0.8, 0.7),
+        scored("a", "words", 0.5, 0.1, 0.2),
+        scored("b", "words", 0.6, 0.0, 0.3),
+        scored("b", "best", 1.0, 0.85, 0.6),
+        scored("a", "tried on one", 0.5, 0.5, 0.5),
+    ]
+    assert overview(rows).splitlines()[2:] == [
+        "| words | .500 · .100 · .200 | .600 · .000 · .300 |",
+        "| best | .900 · .800 · .700 | 1.000 · .850 · .600 |",
+    ]
+    assert overview(rows[:2]).splitlines()[2:] == ["| words | .500 · .100 · .200 |", "| best | .900 · .800 · .700 |"]
 
 
 def test_what_a_suite_lacks_is_named(tmp_path, folder):

@@ -1,4 +1,4 @@
-"""Progress on stderr: a moving line on a terminal, nothing into a file."""
+"""Progress on stderr: a moving line on a terminal, a line a minute into a file."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import time
 
 
 class Progress:
-    """Counts with a rate, rewritten in place at most ten times a second; silent when stderr is no terminal."""
+    """Counts with a rate: rewritten in place at most ten times a second, or, where stderr is no terminal, one line for
+    every minute that work takes, so that a log shows whether it goes on."""
+
+    REWRITTEN, LOGGED = 0.1, 60.0
 
     def __init__(self, unit: str, total: int | None = None) -> None:
         self.unit, self.total = unit, total
         self.started = self._since = time.monotonic()
         self._stage, self._first = "", 0
-        self._shown = 0.0
         self._live = sys.stderr.isatty()
+        self._shown = 0.0 if self._live else self.started
 
     def stage(self, name: str, unit: str, total: int | None, done: int = 0) -> None:
         """Another kind of work begins unless it has already: rate and time left are its own, from `done` on, which is
@@ -26,13 +29,14 @@ class Progress:
     def update(self, done: int, detail: str = "") -> None:
         """Show that `done` units are done."""
         now = time.monotonic()
-        if not self._live or now - self._shown < 0.1:
+        if now - self._shown < (self.REWRITTEN if self._live else self.LOGGED):
             return
         self._shown = now
         rate = (done - self._first) / max(now - self._since, 1e-9)
         of = f" of {self.total:,}" if self.total else ""
         left = f", {(self.total - done) / rate:,.0f} s left" if self.total and rate else ""
-        sys.stderr.write(f"\r\x1b[K{done:,}{of} {self.unit}, {rate:,.0f}/s{left}{detail}")
+        line = f"{done:,}{of} {self.unit}, {rate:,.0f}/s{left}{detail}"
+        sys.stderr.write(f"\r\x1b[K{line}" if self._live else f"{line}\n")
         sys.stderr.flush()
 
     def clear(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from xsearch.core import BadInput
@@ -47,6 +47,33 @@ def summary(rows: Sequence[Row]) -> str:
                     f"{row['ms_per_query']:.1f}" if "ms_per_query" in row else "–",
                 ])  # fmt: skip
     return markdown_table(table)
+
+
+def overview(rows: Sequence[Row]) -> str:
+    """A Markdown table, a line a system and a column a collection: nDCG@10 within a language, across languages and in
+    the pool of all languages. Systems stand from the least to the best by what they reach in all pools; one that was
+    run on a single collection of several is left to the page of results."""
+    collections = list(dict.fromkeys(str(row["collection"]) for row in rows))
+    of: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        of.setdefault(str(row["system"]), {})[str(row["collection"])] = row
+    table = [["system", *collections]]
+    least = min(2, len(collections))
+    for system in sorted((name for name in of if len(of[name]) >= least), key=lambda name: (_mean(of[name]), name)):
+        table.append([system, *(_three(of[system].get(collection)) for collection in collections)])
+    return markdown_table(table)
+
+
+def _mean(rows: Mapping[str, Row]) -> float:
+    return sum(float(row["measures"].get(MEASURE, 0.0)) for row in rows.values()) / len(rows)
+
+
+def _three(row: Row | None) -> str:
+    if row is None:
+        return "–"
+    pairs = row.get("pairs", {})
+    same, cross = (pairs.get(kind, {}).get(MEASURE) for kind in ("same", "cross"))
+    return " · ".join(_figure(value).removeprefix("0") for value in (same, cross, row["measures"].get(MEASURE)))
 
 
 def _figure(value: float | None) -> str:
@@ -140,7 +167,7 @@ def _draw(folder: Path) -> None:
 
 
 def with_summary(folder: str | Path, readme: str | Path) -> str:
-    """The text of `readme` with the summary between its markers, of whole systems: rows that say nothing of languages
+    """The text of `readme` with the overview between its markers, of whole systems: rows that say nothing of languages
     (every pair of retrievers) stay on the page of results. Raises `BadInput` when it has none."""
     text = Path(readme).read_text(encoding="utf-8")
     before, start, rest = text.partition(START)
@@ -149,7 +176,7 @@ def with_summary(folder: str | Path, readme: str | Path) -> str:
         raise BadInput(f"no place for the table: put the lines {START} and {END} where it goes", where=str(readme))
     rows = read_results(folder)
     whole = [row for row in rows if "share_same@10" in row["measures"]]
-    return f"{before}{START}\n{summary(whole or rows)}\n{END}{after}"
+    return f"{before}{START}\n{overview(whole or rows)}\n{END}{after}"
 
 
 def drifted(folder: str | Path, readme: str | Path | None = None) -> list[Path]:
