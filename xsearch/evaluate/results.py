@@ -59,8 +59,8 @@ def overview(rows: Sequence[Row]) -> str:
         of.setdefault(str(row["system"]), {})[str(row["collection"])] = row
     table = [["system", *collections]]
     least = min(2, len(collections))
-    for system in sorted((name for name in of if len(of[name]) >= least), key=lambda name: (_mean(of[name]), name)):
-        table.append([system, *(_three(of[system].get(collection)) for collection in collections)])
+    systems = sorted((name for name in of if len(of[name]) >= least), key=lambda name: (_mean(of[name]), name))
+    table += [[system, *(_three(of[system].get(collection)) for collection in collections)] for system in systems]
     return markdown_table(table)
 
 
