@@ -37,7 +37,7 @@ def lines(text: str) -> list[str]:
     [
         (["query", ""], 2, "empty"),
         (["query", "river", "-k", "0"], 2, "k must be"),
-        (["query", "river", "-k", "many"], 2, "integer"),
+        (["query", "river", "-k", "many"], 2, "-k"),
         (["query", "river", "--lang", "klingonish"], 2, "klingonish"),
         (["query", "river", "--to", "de,xx-nonsense-1"], 2, "nonsense"),
         (["query", "river", "--filter", "year >"], 2, "parse"),

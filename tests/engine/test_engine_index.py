@@ -331,11 +331,10 @@ def test_balance_gives_every_language_its_share(tmp_path):
 def test_an_encoder_of_somebody_else_enters_by_its_entry_point(monkeypatch):
     from importlib.metadata import EntryPoint
 
-    from xsearch.core import registry
     from xsearch.encode import load_encoder
 
     point = EntryPoint("theirs", "xsearch.encode:load_encoder", "xsearch.encoders")
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "xsearch.encoders" else [])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point] if group == "xsearch.encoders" else [])
     assert load_encoder("theirs").card.name == "xsearch-static-v2"
     with pytest.raises(xsearch.UsageError, match=r"known are .*xsearch-static-v2"):
         load_encoder("xsearch-static")

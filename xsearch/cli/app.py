@@ -2,45 +2,71 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import os
 import sys
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Annotated, NoReturn
 
 import typer
 
-from xsearch.cli.augmentation import register as add_augment_command
-from xsearch.cli.bias import register as add_bias_command
-from xsearch.cli.documents import register as add_document_commands
-from xsearch.cli.encoders import app as encoder_commands
-from xsearch.cli.evaluation import register as add_evaluation_commands
-from xsearch.cli.judging import register as add_judging_command
-from xsearch.cli.maintenance import register as add_maintenance_commands
-from xsearch.cli.searching import register as add_search_commands
-from xsearch.cli.suites import register as add_result_commands
-from xsearch.cli.training import app as training_commands
-from xsearch.cli.trec_files import register as add_file_groups
+COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "documents": ("index", "delete"),
+    "searching": ("query", "demo"),
+    "maintenance": ("compact", "check", "info", "doctor", "backup", "restore"),
+    "evaluation": ("evaluate", "compare"),
+    "suites": ("results",),
+    "augmentation": ("augment",),
+    "bias": ("bias",),
+    "judging": ("judge",),
+    "trec_files": ("topics", "qrels", "runs"),
+    "encoders": ("encoders",),
+    "training": ("train",),
+}
+"""Modules of this package and what each registers, in the order that help shows."""
 
-app = typer.Typer(
-    name="xsearch",
-    help="Ask in one language, find what was written in another.",
-    epilog="Start: xsearch demo   ·   xsearch index ./docs   ·   xsearch query 'presidential elections in Iran'",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-add_document_commands(app)
-add_search_commands(app)
-add_maintenance_commands(app)
-add_evaluation_commands(app)
-add_result_commands(app)
-add_augment_command(app)
-add_bias_command(app)
-add_judging_command(app)
-add_file_groups(app)
-app.add_typer(encoder_commands, name="encoders")
-app.add_typer(training_commands, name="train")
+
+YOUNG_OBJECTS = 100_000
+"""Objects after which garbage is first looked for. Python's 700 are met hundreds of times in a question."""
+
+
+def application(modules: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The command line with the commands of some modules, of all by default."""
+    app = typer.Typer(
+        name="xsearch",
+        help="Ask in one language, find what was written in another.",
+        epilog="Start: xsearch demo   ·   xsearch index ./docs   ·   xsearch query 'presidential elections in Iran'",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    for name in modules:
+        importlib.import_module(f"xsearch.cli.{name}").register(app)
+    app.callback()(_options)
+    return app
+
+
+def asked_for(arguments: Sequence[str]) -> typer.Typer:
+    """The command line as far as `arguments` need it: to build all of it takes longer than to answer a question."""
+    first = arguments[0] if arguments else ""
+    modules = [name for name, commands in COMMANDS.items() if first in commands]
+    return application(modules or COMMANDS)
+
+
+def __getattr__(name: str) -> typer.Typer:
+    """`app`, all of it, is built when something asks for it."""
+    if name != "app":
+        raise AttributeError(f"module 'xsearch.cli.app' has no attribute '{name}'")
+    return _whole()
+
+
+@cache
+def _whole() -> typer.Typer:
+    return application()
 
 
 def _version(wanted: bool) -> None:
@@ -51,7 +77,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
@@ -73,8 +98,9 @@ def main() -> None:
             # A file name that is not UTF-8 must not end the run when it is printed.
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     debug = "--debug" in sys.argv[1:3]
+    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
     try:
-        app()
+        asked_for(sys.argv[1:])()
     except SystemExit as stop:
         if _interrupted(stop):
             _end_interrupted()
@@ -93,6 +119,9 @@ def main() -> None:
             raise
         typer.echo(f"xsearch: {clean(str(error))}", err=True)
         sys.exit(error.exit_code if isinstance(error, XSearchError) else 3)
+    finally:
+        # The interpreter looks through all objects once more before it ends: they go with the process.
+        gc.freeze()
 
 
 def _end_interrupted() -> NoReturn:

@@ -98,3 +98,8 @@ def evaluate(
         return
     rows = [(folder, key, f"{value:.4f}") for folder, found in scores.items() for key, value in found.items()]
     table(["collection", "score", "value"], rows, ["value"])
+
+
+def register(parent: typer.Typer) -> None:
+    """Add this module's commands."""
+    parent.add_typer(app, name="encoders")

@@ -152,3 +152,8 @@ def spellings(
     excluded = [word for path in exclude or [] for word in path.read_text(encoding="utf-8").split()]
     out.write_text(train_spellings(lexicons, excluded), encoding="utf-8")
     say(f"{out}: written")
+
+
+def register(parent: typer.Typer) -> None:
+    """Add this module's commands."""
+    parent.add_typer(app, name="train")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 from xsearch.core.errors import XSearchError
 
-PACKAGE = "xsearch"
+PACKAGE = Path(__file__).parents[1]
+"""The folder of the package `xsearch`."""
 
 
 def data_path(relative: str) -> Path:
@@ -16,9 +16,8 @@ def data_path(relative: str) -> Path:
     An installed wheel carries them under ``xsearch/_data/``; in a checkout they stand beside the package. Raises
     `XSearchError` where neither holds it.
     """
-    package = Path(str(resources.files(PACKAGE)))
-    for root in (package / "_data", package.parent):
+    for root in (PACKAGE / "_data", PACKAGE.parent):
         path = root / relative
         if path.exists():
             return path
-    raise XSearchError(f"'{relative}' is missing from this installation ({package}): install xsearch again")
+    raise XSearchError(f"'{relative}' is missing from this installation ({PACKAGE}): install xsearch again")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from importlib import metadata
 from importlib.util import find_spec
 from types import ModuleType
 
@@ -35,6 +34,8 @@ def need(module: str, extra: str, purpose: str) -> ModuleType:
 
 def installed_faiss() -> list[str]:
     """The FAISS distributions present. More than one break each other: they share the folder `faiss/`."""
+    from importlib import metadata
+
     found = []
     for name in FAISS_DISTRIBUTIONS:
         try:

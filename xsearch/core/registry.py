@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from typing import Any
 
 from xsearch.core.errors import UsageError
@@ -18,6 +17,9 @@ def resolve(kind: str, name: str, known: Mapping[str, str]) -> Any:
     if place is not None:
         module, _, attribute = place.partition(":")
         return getattr(importlib.import_module(module), attribute)
+    # What reads the metadata of packages is a hundredth of a query's time, and seldom needed.
+    from importlib.metadata import entry_points
+
     for point in entry_points(group=f"xsearch.{kind}s"):
         if point.name == name:
             return point.load()

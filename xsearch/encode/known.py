@@ -9,7 +9,7 @@ from typing import cast
 from xsearch.core import BadInput, UsageError
 from xsearch.core.registry import resolve
 from xsearch.encode.card import EncoderCard, card_files, kind_of, read_card
-from xsearch.encode.neural import Runtime, load_neural
+from xsearch.encode.neural import Runtime
 from xsearch.encode.protocol import AnyEncoder, Encoder, MultiVectorEncoder, SparseEncoder
 from xsearch.encode.static import StaticEncoder, load_static
 
@@ -71,9 +71,9 @@ def _load(given: str | Path, kind: str, runtime: Runtime | None, dim: int = 0) -
         shipped = path in card_files().values()
         encoder = _of_card(found, path, None if shipped else found, kind, runtime, dim)
     elif Path(given).is_dir() or "/" in str(given):
-        encoder = load_neural(given, kind, runtime, known=_described(given), dim=dim)
+        encoder = _neural(given, kind, runtime, known=_described(given), dim=dim)
     elif described := _described(given):
-        encoder = load_neural(described.model, kind, runtime, known=described, dim=dim)
+        encoder = _neural(described.model, kind, runtime, known=described, dim=dim)
     else:
         encoder = _registered(str(given))
     offered = "dense" if encoder.card.kind == "static" else encoder.card.kind
@@ -97,7 +97,20 @@ def _of_card(
         raise BadInput("a neural encoder's card needs model, its folder or its name on the hub", str(path))
     beside = path.parent / found.model
     model = beside if own and beside.is_dir() else found.model
-    return load_neural(model, kind, runtime, own=own, known=None if own else found, dim=dim)
+    return _neural(model, kind, runtime, own=own, known=None if own else found, dim=dim)
+
+
+def _neural(
+    name: str | Path,
+    kind: str,
+    runtime: Runtime | None,
+    own: EncoderCard | None = None,
+    known: EncoderCard | None = None,
+    dim: int = 0,
+) -> AnyEncoder:
+    from xsearch.encode.neural.load import load_neural
+
+    return load_neural(name, kind, runtime, own, known, dim)
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,11 +23,13 @@ from xsearch.encode import (
     load_multivector,
     load_sparse,
 )
-from xsearch.engine.expected import ExpectedCounts
 from xsearch.engine.parts import FORMS, PIECES, TOKEN_VECTORS, VECTORS, WEIGHTS
 from xsearch.engine.recipe import Recipe, languages_asked, parse_stored, recipe_parts
 from xsearch.engine.tables import find_tables
 from xsearch.storage import Manifest
+
+if TYPE_CHECKING:
+    from xsearch.engine.expected import ExpectedCounts
 
 NEURAL_RETRIEVERS = frozenset({"sparse", "colbert"})
 """Retrievers whose encoders are always neural."""
@@ -107,6 +109,8 @@ def load_encoders(recipe: Recipe, runtime: Runtime | None = None) -> Encoders:
 
 
 def _expected(recipe: Recipe, pieces: PieceEncoder) -> ExpectedCounts:
+    from xsearch.engine.expected import ExpectedCounts
+
     tables = find_tables(recipe.tables, pieces)
     if tables is None:
         raise UsageError(

@@ -44,7 +44,7 @@ class GenerationWriter:
         self.store.recover(manifest.commit, manifest.high_water)
         recipe = parse_stored(manifest.recipe)
         self.parts = {
-            name: PARTS[name](
+            name: PARTS[name]()(
                 self.folder / name,
                 manifest.retrievers.get(name, first_state(recipe, name)),
                 # A generation that `compact` starts has no segments yet: its numbers begin anew.

@@ -9,34 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from xsearch import retrieve
 from xsearch.core import Mask, PassageBatch, Query, Ranking
 from xsearch.encode import PieceEncoder
-from xsearch.retrieve import (
-    BM25,
-    PSQ,
-    BM25Writer,
-    Colbert,
-    ColbertWriter,
-    Dense,
-    DenseWriter,
-    ExpectedWriter,
-    Generated,
-    GeneratedWriter,
-    ImpactWriter,
-    Late,
-    Lucene,
-    LuceneWriter,
-    Names,
-    NamesWriter,
-    Sparse,
-    SparseWriter,
-    TokensWriter,
-)
-from xsearch.retrieve.gpu import Kind as GpuKind
-from xsearch.retrieve.psq import Model
 from xsearch.storage import Files
+
+if TYPE_CHECKING:
+    from xsearch.retrieve.gpu import Kind as GpuKind
+    from xsearch.retrieve.psq import Model
 
 
 class PartWriter(Protocol):
@@ -104,18 +86,19 @@ RETRIEVERS: Mapping[str, Kind] = {
     "generated": Kind(("generated",)),
 }
 
-PARTS: Mapping[str, OpenPart] = {
-    "bm25": BM25Writer,
-    "dense": DenseWriter,
-    "pieces": ImpactWriter,
-    "expected": ExpectedWriter,
-    "tokens": TokensWriter,
-    "names": NamesWriter,
-    "sparse": SparseWriter,
-    "lucene": LuceneWriter,
-    "colbert": ColbertWriter,
-    "generated": GeneratedWriter,
+PARTS: Mapping[str, Callable[[], OpenPart]] = {
+    "bm25": lambda: retrieve.BM25Writer,
+    "dense": lambda: retrieve.DenseWriter,
+    "pieces": lambda: retrieve.ImpactWriter,
+    "expected": lambda: retrieve.ExpectedWriter,
+    "tokens": lambda: retrieve.TokensWriter,
+    "names": lambda: retrieve.NamesWriter,
+    "sparse": lambda: retrieve.SparseWriter,
+    "lucene": lambda: retrieve.LuceneWriter,
+    "colbert": lambda: retrieve.ColbertWriter,
+    "generated": lambda: retrieve.GeneratedWriter,
 }
+"""Part → what gives its writer: that of a retriever which is not used is not imported."""
 
 VECTORS = frozenset({"dense"})
 """Parts made of the windows of a batch."""
@@ -155,19 +138,19 @@ def open_retriever(
     """
     if name == "psq":
         part = "expected" if "expected" in states else "pieces"
-        return PSQ(generation / part, states.get(part, {}), model=model)
+        return retrieve.PSQ(generation / part, states.get(part, {}), model=model)
     if name == "bm25":
-        return BM25(generation / name, states.get(name, {}))
+        return retrieve.BM25(generation / name, states.get(name, {}))
     if name == "late":
-        return Late(generation / "tokens", states.get("tokens", {}), pieces)
+        return retrieve.Late(generation / "tokens", states.get("tokens", {}), pieces)
     if name == "names":
-        return Names(generation / name, states.get(name, {}))
+        return retrieve.Names(generation / name, states.get(name, {}))
     if name == "sparse":
-        return Sparse(generation / name, states.get(name, {}))
+        return retrieve.Sparse(generation / name, states.get(name, {}))
     if name == "lucene":
-        return Lucene(generation / name, states.get(name, {}))
+        return retrieve.Lucene(generation / name, states.get(name, {}))
     if name == "colbert":
-        return Colbert(generation / name, states.get(name, {}), device=device)
+        return retrieve.Colbert(generation / name, states.get(name, {}), device=device)
     if name == "generated":
-        return Generated(generation / name, states.get(name, {}))
-    return Dense(generation / name, states.get(name, {}), device=device, gpu=gpu)
+        return retrieve.Generated(generation / name, states.get(name, {}))
+    return retrieve.Dense(generation / name, states.get(name, {}), device=device, gpu=gpu)

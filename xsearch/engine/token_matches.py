@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from xsearch import lang as languages
+from xsearch import retrieve
 from xsearch.core import TokenMatch
 from xsearch.encode import locates
 from xsearch.engine.search import Found
 from xsearch.engine.snapshot import Snapshot
-from xsearch.retrieve import Late, Met, met_tokens
 from xsearch.storage import StoredPassage
+
+if TYPE_CHECKING:
+    from xsearch.retrieve import Met
 
 
 def token_matches(snapshot: Snapshot, found: Found, passages: Sequence[StoredPassage]) -> list[tuple[TokenMatch, ...]]:
@@ -34,14 +38,14 @@ def token_matches(snapshot: Snapshot, found: Found, passages: Sequence[StoredPas
 def _met(snapshot: Snapshot, name: str, found: Found, passages: Sequence[StoredPassage]) -> list[list[Met]]:
     texts = [_head(passage) + passage.text for passage in passages]
     retriever = snapshot.retrievers[name]
-    if isinstance(retriever, Late):
+    if isinstance(retriever, retrieve.Late):
         return retriever.evidence(found.query, [snapshot.pieces.query_pieces(text) for text in texts])
     encoder = snapshot.encoders.tokens
     if encoder is None or not locates(encoder):
         return [[] for _ in passages]
     asked = encoder.locate_queries([found.query.text], [found.query.lang])[0]
     held = encoder.locate_passages(texts, [languages.base_language(passage.lang) for passage in passages])
-    return [met_tokens(asked, one) for one in held]
+    return [retrieve.met_tokens(asked, one) for one in held]
 
 
 def _head(passage: StoredPassage) -> str:

@@ -25,7 +25,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import tempfile
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
@@ -84,7 +83,7 @@ class BM25Writer:
         self._touched: set[str] = set()
         for left in folder.glob("writing-*"):
             discard(left)
-        self._scratch = folder / f"writing-{secrets.token_hex(4)}"
+        self._scratch = folder / f"writing-{os.urandom(4).hex()}"
 
     def add(self, batch: PassageBatch) -> None:
         """Append passages, visible to no reader before `flush` and a commit of its state.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import socket
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +46,9 @@ def write_lock(folder: Path, command: str, since: str) -> Iterator[None]:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise IndexLocked(_message(folder, _read(path))) from None
+            # Readers, who import this module too, need no network.
+            import socket
+
             holder = Holder(os.getpid(), socket.gethostname(), command, since)
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, msgspec.json.encode(holder), 0)

@@ -2,10 +2,9 @@
 
 `checkpoint` finds a model on disk and refuses what could run code, `describe` makes its card, `network` runs it in
 batches that `tokens` and `batches` lay out, and `dense`, `multivector`, `sparse` turn what comes out into vectors.
-Nothing here imports torch before an encoder is loaded.
+`load` leads from a name to an encoder. Nothing here imports torch before an encoder is loaded.
 """
 
-from xsearch.encode.neural.load import load_neural
 from xsearch.encode.neural.runtime import Runtime
 
-__all__ = ["Runtime", "load_neural"]
+__all__ = ["Runtime"]

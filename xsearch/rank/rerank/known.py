@@ -6,18 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
-
-from xsearch.core import BadInput, UsageError
+from xsearch.core import UsageError
 from xsearch.core.data import data_path
 from xsearch.core.registry import resolve
 from xsearch.encode import Runtime
 from xsearch.encode.card import card_files, kind_of
-from xsearch.encode.known import is_copy
-from xsearch.encode.neural.checkpoint import Checkpoint, locate
-from xsearch.encode.neural.describe import offers
-from xsearch.rank.rerank.card import RerankerCard, known_rerankers, read_reranker_card, reranker_card
-from xsearch.rank.rerank.opened import CLASSIFIER, DECODER, SEQ2SEQ, Task
+from xsearch.rank.rerank.card import RerankerCard, read_reranker_card, reranker_card
 from xsearch.rank.rerank.protocol import Reranker
 
 KINDS: Mapping[str, str] = {
@@ -82,23 +76,7 @@ def _described(given: str | Path, runtime: Runtime) -> tuple[RerankerCard, Path]
 
 
 def _of_model(given: str | Path, runtime: Runtime) -> RerankerCard:
-    """The card of a model without one beside it: that which ships for a model of its name, else what its files say."""
-    for card in known_rerankers():
-        if card.model and is_copy(given, card.model):
-            return msgspec.structs.replace(card, model=str(given))
-    checkpoint = locate(given, trusted=runtime.trust is not None)
-    name, model = Path(given).name, str(checkpoint.folder)
-    if _has_class(checkpoint, CLASSIFIER):
-        return RerankerCard(name, "reranker-cross", model=model)
-    if _has_class(checkpoint, DECODER) or _has_class(checkpoint, SEQ2SEQ):
-        raise UsageError(
-            f"{given}: how a language model is asked, and how it answers, its files do not say: write a card (.toml) "
-            "of kind reranker-t5, reranker-decoder or reranker-listwise with model and settings, and name that"
-        )
-    if "multivector" in offers(checkpoint):
-        return RerankerCard(name, "reranker-late", model=model)
-    raise BadInput(f"{given} is no reranker: it neither scores pairs nor makes vectors of tokens")
+    # What knows checkpoints takes long to import, and most rerankers have a card.
+    from xsearch.rank.rerank.cardless import card_of_model
 
-
-def _has_class(checkpoint: Checkpoint, task: Task) -> bool:
-    return any(name.endswith(task.ending) for name in checkpoint.architectures)
+    return card_of_model(given, runtime)
