@@ -1,13 +1,14 @@
 """`accumulate` as loops compiled by numba, which leave out passages that cannot come among the best.
 
-Groups are taken with the largest weight first. Once what is still to come cannot lift a passage that has too little
-above the `depth` best, only the others are looked up in the postings that remain (MaxScore: Turtle and Flood, "Query
-Evaluation: Strategies and Optimizations", IPM 1995), in two steps: the largest weight of the block of postings that a
-passage would stand in gives a bound (Ding and Suel, "Faster Top-k Document Retrieval Using Block-Max Indexes", SIGIR
-2011), and only where it suffices the block is searched. What is returned of a passage is its whole score or 0.
+Groups are taken with the largest weight first. Where many postings remain and what is still to come cannot lift a
+passage that has too little above the `depth` best, only the others are looked up in them (MaxScore: Turtle and Flood,
+"Query Evaluation: Strategies and Optimizations", IPM 1995), in two steps: the largest weight of the block of postings
+that a passage would stand in gives a bound (Ding and Suel, "Faster Top-k Document Retrieval Using Block-Max Indexes",
+SIGIR 2011), and only where it suffices the block is searched. What is returned of a passage is its whole score or 0.
 
 Arrays travel in tuples: `postings` are starts, rows, weights, lengths, block maxima and block starts of a segment,
 `asked` the groups' starts, the terms' places, coefficients, weights and rates, `curve` its number, base and slope.
+Nothing is divided by zero, which numba need not look out for: loops over all passages then take several at a time.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ from xsearch.retrieve.scorers import Float64Array, Groups, Scorer
 _CURVES = {"line": 0, "saturation": 1, "logarithm": 2}
 _MARGIN = 1.0 - 1e-6
 """Bounds are sums in another order, and scores are kept as float32: passages so near below the limit stay in."""
+_MANY_LEFT = 16
+"""Postings left for each passage of the segment from which on it is worth asking whether they can be left out: what
+remains of fewer is added in less time than it takes to find the `depth`-th best."""
 _LOOKUP = 12
 """Postings passed over in the time in which a passage is looked up in the postings of one term."""
 _MANY = 4
 """Passages looked at in turn in the time in which one that a posting names is remembered and fetched."""
 
-_compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = numba.njit(cache=True, nogil=True)
+_compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
 def accumulate(
@@ -62,11 +66,15 @@ def _phi(kind: int, found: float, norm: float, weight: float, rate: float) -> fl
 def _search(
     postings: Any, asked: Any, order: Any, curve: Any, depth: int, limit: float, allowed: Any, scores: Any
 ) -> bool:
-    most, work, lists = _costs(postings, asked, order, curve)
+    work, lists = _costs(postings, asked, order)
+    most = np.zeros(len(order))
+    if work.sum() > _MANY_LEFT * len(scores):
+        most = _bounds(postings, asked, order, curve)
+    norms = curve[1] + curve[2] * postings[3]
     sums, touched = np.zeros(len(scores)), np.empty(len(scores), dtype=np.int64)
     for at in range(len(order)):
         left, rest = work[at:].sum(), most[at:].sum()
-        if left > len(scores) and rest < max(limit, most[:at].sum()):
+        if left > _MANY_LEFT * len(scores) and rest < max(limit, most[:at].sum()):
             # Worth asking whether the passages that can still come among the best are few.
             limit = max(limit, _depth_th(scores, allowed, depth, rest))
             if rest < limit * _MARGIN:
@@ -74,36 +82,50 @@ def _search(
                 if len(candidates) * lists[at:].sum() * _LOOKUP < left:
                     _finish(postings, asked, order[at:], most[at:], curve, limit * _MARGIN, candidates, scores)
                     return True
-        if most[at] <= 0.0:
+        if work[at] == 0.0:
             continue
         if work[at] * _MANY > len(scores) and curve[1] > 0.0:
-            known = _add_to_all(postings, asked, order[at], curve, sums, scores)
+            known = _add_to_all(postings, asked, order[at], curve[0], norms, sums, scores)
         else:
-            known = _add(postings, asked, order[at], curve, sums, touched, scores)
+            known = _add(postings, asked, order[at], curve[0], norms, sums, touched, scores)
         if not known:
             return False
     return True
 
 
 @_compiled
-def _costs(postings: Any, asked: Any, order: Any, curve: Any) -> Any:
-    """What each group can add at most, and the postings and the terms to pass over for it."""
-    starts, _, _, lengths, maxima, blocks = postings
+def _costs(postings: Any, asked: Any, order: Any) -> Any:
+    """The postings of each group and the terms that have any, 0 for a group that takes no part."""
+    starts = postings[0]
+    groups, places, _, weights, _ = asked
+    work, lists = np.zeros(len(order)), np.zeros(len(order))
+    for at in range(len(order)):
+        group = order[at]
+        for term in range(groups[group], groups[group + 1]):
+            place = places[term]
+            if place >= 0 and weights[group] > 0.0:
+                work[at] += starts[place + 1] - starts[place]
+                lists[at] += 1
+    return work, lists
+
+
+@_compiled
+def _bounds(postings: Any, asked: Any, order: Any, curve: Any) -> Any:
+    """What each group can add at most."""
+    _, _, _, lengths, maxima, blocks = postings
     groups, places, coefficients, weights, rates = asked
     kind, base, slope = curve
     norm = base + slope * max(1, np.int64(lengths.min()))
-    most, work, lists = np.zeros(len(order)), np.zeros(len(order)), np.zeros(len(order))
+    most = np.zeros(len(order))
     for at in range(len(order)):
         group, bound = order[at], 0.0
         for term in range(groups[group], groups[group + 1]):
             place = places[term]
             if place >= 0 and weights[group] > 0.0:
                 bound += coefficients[term] * maxima[blocks[place] : blocks[place + 1]].max()
-                work[at] += starts[place + 1] - starts[place]
-                lists[at] += 1
         if bound > 0.0:
             most[at] = _phi(kind, bound, norm, weights[group], rates[group])
-    return most, work, lists
+    return most
 
 
 @_compiled
@@ -120,11 +142,10 @@ def _depth_th(scores: Any, allowed: Any, depth: int, least: float) -> float:
 
 
 @_compiled
-def _add(postings: Any, asked: Any, group: int, curve: Any, sums: Any, touched: Any, scores: Any) -> bool:
+def _add(postings: Any, asked: Any, group: int, kind: int, norms: Any, sums: Any, touched: Any, scores: Any) -> bool:
     """Add a group to the scores of the passages that have some of it. sums: zeros, and again so when this returns."""
-    starts, rows, held, lengths, _, _ = postings
+    starts, rows, held, _, _, _ = postings
     groups, places, coefficients, weights, rates = asked
-    kind, base, slope = curve
     count = 0
     for term in range(groups[group], groups[group + 1]):
         place = places[term]
@@ -140,18 +161,17 @@ def _add(postings: Any, asked: Any, group: int, curve: Any, sums: Any, touched: 
             sums[row] += coefficients[term] * held[posting]
     for i in range(count):
         row = touched[i]
-        scores[row] += _phi(kind, sums[row], base + slope * lengths[row], weights[group], rates[group])
+        scores[row] += _phi(kind, sums[row], norms[row], weights[group], rates[group])
         sums[row] = 0.0
     return True
 
 
 @_compiled
-def _add_to_all(postings: Any, asked: Any, group: int, curve: Any, sums: Any, scores: Any) -> bool:
-    """The same, looking at every passage. The curve's base must not be 0: of a passage without a term nothing is
-    divided by its length."""
-    starts, rows, held, lengths, _, _ = postings
+def _add_to_all(postings: Any, asked: Any, group: int, kind: int, norms: Any, sums: Any, scores: Any) -> bool:
+    """The same, looking at every passage. No norm must be 0: of a passage without a term nothing is divided by its
+    length."""
+    starts, rows, held, _, _, _ = postings
     groups, places, coefficients, weights, rates = asked
-    kind, base, slope = curve
     for term in range(groups[group], groups[group + 1]):
         place = places[term]
         if place < 0:
@@ -161,9 +181,14 @@ def _add_to_all(postings: Any, asked: Any, group: int, curve: Any, sums: Any, sc
             if row >= len(scores):
                 return False
             sums[row] += coefficients[term] * held[posting]
-    for each in range(len(scores)):
-        scores[each] += _phi(kind, sums[each], base + slope * lengths[each], weights[group], rates[group])
-        sums[each] = 0.0
+    weight, rate = weights[group], rates[group]
+    if kind == 1:
+        for each in range(len(scores)):
+            scores[each] += weight * sums[each] / (sums[each] + norms[each])
+    else:
+        for each in range(len(scores)):
+            scores[each] += _phi(kind, sums[each], norms[each], weight, rate)
+    sums[:] = 0.0
     return True
 
 

@@ -77,7 +77,9 @@ class Scored:
         """Several as one, no passage in two of them."""
         if len(parts) == 1:
             return parts[0]
-        return Scored(np.concatenate([part.owners for part in parts]), np.concatenate([part.scores for part in parts]))
+        owners = [np.empty(0, np.int64), *(part.owners for part in parts)]
+        scores = [np.empty(0, np.float32), *(part.scores for part in parts)]
+        return Scored(np.concatenate(owners), np.concatenate(scores))
 
 
 BLOCKS = 64

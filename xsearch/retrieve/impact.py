@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import IndexDamaged, IntArray, Mask, PassageBatch
-from xsearch.core.order import best_first
 from xsearch.retrieve.accumulate import Accumulate, accumulate, compiled
-from xsearch.retrieve.best import Best
+from xsearch.retrieve.best import Best, Scored
 from xsearch.retrieve.dense import merge_from
 from xsearch.retrieve.numbers import next_number
 from xsearch.retrieve.postings import (
@@ -45,6 +44,8 @@ BUFFERED_TOKENS = 16 << 20
 """Pieces a writer holds (64 MB; some ten times that while they are sorted) before it makes segments of them."""
 COMPILED_TOKENS = 4_000_000
 """Length of an index from which on compiled loops pay for being loaded (half a second)."""
+_SAME = 1.0 - 1e-6
+"""Scores are returned in float32: what is so near is the same there, and the passage numbers decide."""
 
 Entry = dict[str, int]
 """A segment in the state: first and last passage number, passages, and the sum of their lengths in tokens."""
@@ -212,32 +213,38 @@ class Impact:
             times += weights
         return passages, times
 
+    def likely(self, lang: str, groups: Groups, scorer: Scorer, depth: int, allowed: Mask | None = None) -> Scored:
+        """Passages of a language that score above 0, in ascending number, among which the best `depth` are. allowed:
+        those that may be returned."""
+        run, limit, parts = self._kernel(), 0.0, []
+        for segment in self._segments.get(lang, ()):
+            inside = None if allowed is None else allowed[segment.numbers]
+            scores = _scores(lang, run, segment, groups, scorer, depth, limit, inside)
+            found, limit = _above(segment, scores, depth, limit, inside)
+            parts.append(found)
+        return Scored.joined(parts)
+
     def best(self, lang: str, groups: Groups, scorer: Scorer, depth: int, allowed: Mask | None = None) -> Best:
         """The best `depth` passages of a language that score above 0, by score, then passage number. allowed: those
         that may be returned; they come whenever they match."""
-        run = self._kernel()
-        best = Best(np.zeros(0, np.int64), np.zeros(0, np.float32))
-        for segment in self._segments.get(lang, ()):
-            inside = None if allowed is None else allowed[segment.numbers]
-            limit = float(best.scores[-1]) if len(best.scores) >= depth else 0.0
-            scores = _scores(lang, run, segment, groups, scorer, depth, limit, inside)
-            best = _better(best, segment, scores, depth, inside)
-        return best
+        return Best.of_each([self.likely(lang, groups, scorer, depth, allowed)], depth)
 
     def best_of_all(
         self, lang: str, groups: Groups, scorer: Scorer, depth: int, allowed: Mask | None = None
     ) -> tuple[Best, tuple[float, float]]:
         """`best`, with mean and standard deviation of all the language's passages' scores, dead and forbidden ones
         among them: nothing is skipped."""
-        run = self._kernel()
-        best, total, squares = Best(np.zeros(0, np.int64), np.zeros(0, np.float32)), 0.0, 0.0
+        run, limit, parts, total, squares = self._kernel(), 0.0, [], 0.0, 0.0
         for segment in self._segments.get(lang, ()):
             scores = _scores(lang, run, segment, groups, scorer, len(segment.numbers), 0.0, None)
             total += float(scores.sum())
             squares += float(scores @ scores)
-            best = _better(best, segment, scores, depth, None if allowed is None else allowed[segment.numbers])
+            inside = None if allowed is None else allowed[segment.numbers]
+            found, limit = _above(segment, scores, depth, limit, inside)
+            parts.append(found)
         count = max(1, self.statistics(lang).passages)
         mean = total / count
+        best = Best.of_each([Scored.joined(parts)], depth)
         return best, (mean, math.sqrt(max(0.0, squares / count - mean * mean)))
 
     def close(self) -> None:
@@ -268,16 +275,19 @@ def _scores(
         raise IndexDamaged(f"the postings of '{lang}' are damaged: run `xsearch check --repair`") from error
 
 
-def _better(best: Best, segment: Postings, scores: Float64Array, depth: int, inside: Mask | None) -> Best:
-    """The best of a segment and those before."""
-    # What would come after the last of a full list need not be sorted.
-    wanted = scores >= best.scores[-1] * (1.0 - 1e-6) if len(best.scores) >= depth else scores > 0
+def _above(
+    segment: Postings, scores: Float64Array, depth: int, limit: float, inside: Mask | None
+) -> tuple[Scored, float]:
+    """Passages of a segment that score no less than `limit`, what the `depth`-th of those before does, among them the
+    best `depth`; and the limit for the next segment."""
+    wanted = scores >= limit * _SAME if limit > 0 else scores > 0
     rows = np.flatnonzero(wanted if inside is None else wanted & inside)
-    values = scores[rows].astype(np.float32)
-    # Rows ascend, and so do the numbers: the best of them need not be ordered by number first.
-    first = best_first(values, depth)
-    found = Best(segment.numbers[rows[first]], values[first])
-    return Best.merge((best, found), depth) if len(best.scores) else found
+    values = scores[rows]
+    if 0 < depth < len(rows):
+        least = float(np.partition(values, len(values) - depth)[len(values) - depth])
+        kept = values >= least * _SAME
+        rows, values, limit = rows[kept], values[kept], max(limit, least)
+    return Scored(segment.numbers[rows], values.astype(np.float32)), limit
 
 
 def segment_name(lang: str, entry: Entry) -> str:

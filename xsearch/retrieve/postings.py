@@ -67,17 +67,19 @@ class Postings:
         """Where each of `terms` stands among the segment's, -1 where it does not, int64."""
         if not len(self.terms):
             return np.full(len(terms), -1, dtype=np.int64)
-        place = np.searchsorted(self.terms, terms.astype(np.uint32))
-        place[place == len(self.terms)] = 0
-        return np.where(self.terms[place] == terms, place, -1)
+        place = self.terms.searchsorted(terms.astype(np.uint32))
+        np.minimum(place, len(self.terms) - 1, out=place)
+        place[self.terms[place] != terms] = -1
+        return place
 
     def counts(self, terms: NDArray[np.integer]) -> tuple[IntArray, IntArray]:
         """In how many passages each term stands, and the sum of its weights there; int64 both."""
+        passages, weights = np.zeros((2, len(terms)), dtype=np.int64)
         place = self.places(terms)
-        held = place >= 0
-        if not held.any():
-            return np.zeros(len(terms), np.int64), np.zeros(len(terms), np.int64)
-        return np.where(held, self.sizes[place], 0), np.where(held, self.totals[place].astype(np.int64), 0)
+        held = np.flatnonzero(place >= 0)
+        passages[held] = self.sizes[place[held]]
+        weights[held] = self.totals[place[held]]
+        return passages, weights
 
 
 def weigh_terms(

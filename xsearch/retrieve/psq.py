@@ -23,15 +23,15 @@ step of its counts; df is the same.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xsearch.core import Mask, Query, Ranking, Translations
-from xsearch.retrieve.best import Best
+from xsearch.core import Mask, Query, QueryPieces, Ranking, Translations
+from xsearch.retrieve.best import Best, Scored
 from xsearch.retrieve.expected import PLACE, SCALE, unchanged
 from xsearch.retrieve.impact import Impact
 from xsearch.retrieve.scorers import BM25Scorer, Float64Array, Groups, HMMScorer, Scorer, idf
@@ -63,22 +63,25 @@ class PSQ:
         A language that `query.translations` lacks is not searched. allowed: passages that may be returned; they come
         whenever they match. The ranking's background is what the language's average passage scores, which has of each
         piece of the query what all have on average, and about what one of average length scores that has each once, in
-        translation (`once`). Where words are spelled with pieces that stand everywhere, as in Georgian, any passage
-        scores.
+        translation: of a piece x = √Σ_t p(t | q)², 1 where it has one translation, less the more uncertain they are, so
+        that scores compare between languages. Where words are spelled with pieces that stand everywhere, as in
+        Georgian, any passage scores.
         """
-        found: list[Best] = []
+        asked = [
+            lang
+            for lang in self._postings.languages()
+            if lang in query.translations and (langs is None or lang in langs)
+        ]
+        if query.pieces is None or not asked:
+            return Ranking.of([], [])
+        found: list[Scored] = []
         background: dict[str, tuple[float, float]] = {}
-        for lang in self._postings.languages():
-            translations = query.translations.get(lang)
-            if translations is None or query.pieces is None or (langs is not None and lang not in langs):
-                continue
-            weights = np.sqrt(query.pieces.weights.astype(np.float64))
-            groups, scorer, usual = self._asked(lang, weights, translations)
-            background[lang] = (usual, once(groups, scorer, self._average(lang)))
-            looked_up = self._looked_up(lang, query, groups, translations)
-            found.append(self._postings.best(lang, looked_up, scorer, depth, allowed))
-        best = Best.merge(found, sum(len(part.scores) for part in found))
-        return Ranking.of(best.passages, best.scores, background)
+        for lang, (groups, scorer, known) in zip(asked, self._asked(asked, query, query.pieces), strict=True):
+            background[lang] = known
+            looked_up = self._looked_up(lang, query, groups, query.translations[lang])
+            found.append(self._postings.likely(lang, looked_up, scorer, depth, allowed))
+        best = Best.of_each(found, depth)
+        return Ranking(best.passages, best.scores, background)
 
     def search_many(
         self,
@@ -102,10 +105,6 @@ class PSQ:
         """Let go of the files. Searches under way end undisturbed."""
         self._postings.close()
 
-    def _average(self, lang: str) -> float:
-        statistics = self._postings.statistics(lang)
-        return statistics.tokens / max(1, statistics.passages)
-
     def _looked_up(self, lang: str, query: Query, groups: Groups, translations: Translations) -> Groups:
         """The terms to look up for `groups`: those themselves, or, where they were translated into the query's language
         when they were indexed, one for each piece of the query."""
@@ -119,41 +118,49 @@ class PSQ:
             return Groups(groups.starts, groups.terms, groups.coefficients / self._unit)
         return groups
 
-    def _asked(self, lang: str, weights: Float64Array, translations: Translations) -> tuple[Groups, Scorer, float]:
-        """The terms of a language, how they are scored, and what its average passage scores."""
-        groups = Groups(
-            translations.starts, translations.tokens.astype(np.int64), translations.probabilities.astype(np.float64)
-        )
+    def _asked(
+        self, langs: Sequence[str], query: Query, pieces: QueryPieces
+    ) -> Iterator[tuple[Groups, Scorer, tuple[float, float]]]:
+        """Of each language the terms, how they are scored, and the background: what its average passage scores, and
+        what one with everything once does (`search`). Sums over terms are made for all languages together."""
+        asked = [_groups(query.translations[lang]) for lang in langs]
+        sizes = np.array([np.diff(groups.starts) for groups in asked])
+        owners = np.repeat(np.arange(sizes.size), sizes.ravel())
+        coefficients = np.concatenate([groups.coefficients for groups in asked])
+        counts = [self._postings.counts(lang, groups.terms) for lang, groups in zip(langs, asked, strict=True)]
+        passages, times = np.concatenate(counts, axis=1)
+
+        def expected(values: NDArray[np.number]) -> Float64Array:
+            """Σ_t c_it · value(t) of every group i of every language, float64 (languages, groups)."""
+            sums = np.bincount(owners, coefficients * values, sizes.size)
+            return np.asarray(sums, dtype=np.float64).reshape(sizes.shape)
+
+        statistics = [self._postings.statistics(lang) for lang in langs]
+        held, tokens = np.array([(own.passages, own.tokens) for own in statistics], dtype=np.float64).T[:, :, None]
+        often = expected(times / self._unit)
         # A piece without a translation (a function word) is not asked for: it must not count as one not found.
-        weights = np.where(np.diff(groups.starts) > 0, weights, 0.0)
-        passages, weighed = self._postings.counts(lang, groups.terms)
-        times = weighed / self._unit
-        statistics = self._postings.statistics(lang)
-        scorer: Scorer
-        if self._model == "hmm":
-            background = expectation(groups, times) / max(1, statistics.tokens)
-            known = background > 0
-            scorer = HMMScorer(np.where(known, weights, 0.0), np.where(known, background, 1.0))
-        else:
-            scorer = BM25Scorer(weights * idf(statistics.passages, expectation(groups, passages)), self._average(lang))
-        counts = expectation(groups, times) / (statistics.passages + EMPTY)
-        return groups, scorer, worth(scorer, counts, self._average(lang))
+        weights = np.where(sizes > 0, np.sqrt(pieces.weights.astype(np.float64)), 0.0)
+        chance = often / np.maximum(tokens, 1)
+        worth = weights * idf(held, expected(passages))
+        usual, once = often / (held + EMPTY), np.sqrt(expected(coefficients))
+        for row, groups in enumerate(asked):
+            average = float(tokens[row, 0] / max(1.0, held[row, 0]))
+            scorer: Scorer
+            if self._model == "hmm":
+                known = chance[row] > 0
+                scorer = HMMScorer(np.where(known, weights[row], 0.0), np.where(known, chance[row], 1.0))
+            else:
+                scorer = BM25Scorer(worth[row], average)
+            yield groups, scorer, (scores_of(scorer, usual[row], average), scores_of(scorer, once[row], average))
 
 
-def expectation(groups: Groups, counts: NDArray[np.number]) -> Float64Array:
-    """Σ_t c_it · count(t) of every group i, float64 (g,)."""
-    sums = np.concatenate(([0.0], np.cumsum(groups.coefficients * counts)))
-    return sums[groups.starts[1:]] - sums[groups.starts[:-1]]
+def _groups(translations: Translations) -> Groups:
+    return Groups(
+        translations.starts, translations.tokens.astype(np.int64), translations.probabilities.astype(np.float64)
+    )
 
 
-def once(groups: Groups, scorer: Scorer, average: float) -> float:
-    """What a passage of average length scores with x = √Σ_t c_t² of every group: 1 where a piece has one translation,
-    less the more uncertain they are. On that scale a language's scores compare with those of another."""
-    squares = Groups(groups.starts, groups.terms, groups.coefficients**2)
-    return worth(scorer, np.sqrt(expectation(squares, np.ones(len(groups.terms), dtype=np.int64))), average)
-
-
-def worth(scorer: Scorer, counts: Float64Array, average: float) -> float:
+def scores_of(scorer: Scorer, counts: Float64Array, average: float) -> float:
     """What a passage of average length scores with `counts` of the groups, float64 (g,)."""
     base, slope = scorer.norm
     norm = base + slope * average

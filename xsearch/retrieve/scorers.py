@@ -11,6 +11,7 @@ where φ_i, the scorer's, is 0 at x = 0, grows with x and does not grow with the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Protocol
 
 import numpy as np
@@ -64,14 +65,14 @@ class Scorer(Protocol):
         """The groups in the order in which they are added up, int64 (g,): those first that can count most."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Dot:
     """φ = weight · x: with one term a group, the dot product of learned sparse retrieval."""
 
     weights: Float64Array
     curve: Curve = "line"
 
-    @property
+    @cached_property
     def rates(self) -> Float64Array:
         """Ones."""
         return np.ones(len(self.weights))
@@ -81,13 +82,13 @@ class Dot:
         """Length plays no part."""
         return 1.0, 0.0
 
-    @property
+    @cached_property
     def order(self) -> IntArray:
         """By weight, descending."""
         return np.argsort(-self.weights, kind="stable")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class BM25Scorer:
     """φ = weight · x (k1 + 1) / (x + k1 (1 − b + b |d| / average)): Robertson and Zaragoza 2009, equation 3.15, times
     k1 + 1; `importance` is the idf times what else the group counts. average: length of the language's passages."""
@@ -98,12 +99,12 @@ class BM25Scorer:
     b: float = 0.75
     curve: Curve = "saturation"
 
-    @property
+    @cached_property
     def weights(self) -> Float64Array:
         """What φ tends to as x grows."""
         return self.importance * (self.k1 + 1.0)
 
-    @property
+    @cached_property
     def rates(self) -> Float64Array:
         """Ones."""
         return np.ones(len(self.importance))
@@ -113,13 +114,13 @@ class BM25Scorer:
         """k1 (1 − b) and k1 b / average."""
         return self.k1 * (1.0 - self.b), self.k1 * self.b / max(self.average, 1e-9)
 
-    @property
+    @cached_property
     def order(self) -> IntArray:
         """By importance, descending."""
         return np.argsort(-self.importance, kind="stable")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class HMMScorer:
     """φ = weight · log(((1 − α) x / |d| + α P_i) / (α P_i)): the hidden Markov model of Xu and Weischedel 2000, less
     what a passage without the group scores. background: P_i, above 0, of the group in text at large."""
@@ -129,7 +130,7 @@ class HMMScorer:
     alpha: float = 0.1
     curve: Curve = "logarithm"
 
-    @property
+    @cached_property
     def rates(self) -> Float64Array:
         """(1 − α) / (α P_i)."""
         return (1.0 - self.alpha) / (self.alpha * self.background)
@@ -139,13 +140,14 @@ class HMMScorer:
         """n is |d| itself; a passage that holds a term has a length of at least its weight."""
         return 0.0, 1.0
 
-    @property
+    @cached_property
     def order(self) -> IntArray:
         """By what a passage scores that is nothing but the group, descending."""
         return np.argsort(-self.weights * np.log1p(self.rates), kind="stable")
 
 
-def idf(passages: int, frequencies: NDArray[np.number]) -> Float64Array:
+def idf(passages: int | Float64Array, frequencies: NDArray[np.number]) -> Float64Array:
     """ln(1 + (N − df + 0.5) / (df + 0.5)), as BM25 has it here; df may be expected ones, and is N at most."""
-    df = np.minimum(frequencies.astype(np.float64), float(passages))
-    return np.log1p((passages - df + 0.5) / (df + 0.5))
+    df = np.minimum(frequencies.astype(np.float64), passages)
+    found: Float64Array = np.log1p((passages - df + 0.5) / (df + 0.5))
+    return found
