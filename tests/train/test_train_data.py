@@ -5,6 +5,7 @@ import gzip
 import json
 import lzma
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from xsearch.encode.subwords import Subwords
 from xsearch.train.bags import Bags, concatenate, from_spans
 from xsearch.train.recipe import Sampling, Source, Vocabulary, load_recipe
 from xsearch.train.romanised import add_romanised
-from xsearch.train.rows import normalised, own_sources, read_excluded, read_parallel
+from xsearch.train.rows import excluded_files, normalised, own_sources, read_excluded, read_parallel
 from xsearch.train.sampling import PairSampler, RowDrawer
 from xsearch.train.tokenrows import tokenise_rows
 from xsearch.train.vocabulary import learn_pieces, sample_texts
@@ -94,6 +95,12 @@ def test_a_table_names_its_languages_first(tmp_path):
     parallel = read_parallel(tmp_path, sources)
     assert parallel.rows.texts[:5] == ["one", "eins", 'two "2"', "zwei", "deux"]
     assert len(parallel.rows) == 4
+
+
+def test_a_folder_that_is_not_there_is_said_before_all_else(tmp_path):
+    for read in (own_sources, partial(excluded_files, ("eval/*.jsonl",))):
+        with pytest.raises(BadInput, match="no such folder: name that of the data with --data DIR"):
+            read(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,9 @@ def summary(report: AugmentReport) -> str:
         text += f", {report.dropped.total():,} dropped ({reasons})"
     if report.resumed:
         text += f", {report.resumed:,} done before"
-    return text + ("" if report.rebuilt or report.appended else ", nothing new")
+    if not (report.rebuilt or report.appended):
+        return f"{text}, nothing new"
+    return text if report.questions else f"{text}, put into the index"
 
 
 def register(app: typer.Typer) -> None:

@@ -94,9 +94,16 @@ def _table(lines: Iterable[str], path: Path) -> Iterator[tuple[str, dict[str, An
             yield where, dict(zip(languages, cells, strict=True))
 
 
+def check_folder(data: Path) -> None:
+    """Raise `BadInput` where there is no folder of data."""
+    if not data.is_dir():
+        raise BadInput("there is no such folder: name that of the data with --data DIR", str(data))
+
+
 def own_sources(data: Path) -> tuple[Source, ...]:
     """A source of equal weight for every JSONL and TSV file of a folder and those below it, compressed or not, but what
     is hidden. Raises `BadInput` where there is none."""
+    check_folder(data)
     found = (path.relative_to(data) for path in data.rglob("*") if path.is_file())
     files = sorted(
         path for path in found
@@ -165,7 +172,9 @@ def read_excluded(files: Collection[Path]) -> frozenset[int]:
 
 def excluded_files(globs: Sequence[str], data: Path) -> list[Path]:
     """The files whose texts must stay out: what globs of `data` match, and files named by an absolute path. A glob
-    without files is an error: nothing would be kept out, unnoticed."""
+    without files is an error: nothing would be kept out, unnoticed. Raises `BadInput` for that, and where `data` is no
+    folder."""
+    check_folder(data)
     found: list[Path] = []
     for pattern in globs:
         named = Path(pattern)
