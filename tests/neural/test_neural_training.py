@@ -207,3 +207,22 @@ def test_a_killed_process_goes_on_to_the_same_weights(tmp_path, base, data):
     for name, weight in whole.items():
         np.testing.assert_array_equal(killed[name].numpy(), weight.numpy())
     assert not (tmp_path / "killed" / "mine.work").exists()
+
+
+def test_a_run_does_not_go_on_with_other_data(tmp_path, base):
+    data = write_data(tmp_path / "data")
+    path = recipe(tmp_path, steps=12)
+
+    def stop(step):
+        if step.stage == "train":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_neural(load_neural_recipe(path), data, tmp_path / "out", str(base), "cpu", stop)
+    assert (tmp_path / "out" / "mine.work").exists()
+    rows = data / "parallel" / "rows.jsonl"
+    lines = rows.read_text().splitlines()
+    # As many rows as before.
+    rows.write_text("\n".join([lines[1], *lines[1:]]))
+    with pytest.raises(BadInput, match="another training was cut short here"):
+        train_neural(load_neural_recipe(path), data, tmp_path / "out", str(base), "cpu")

@@ -28,6 +28,8 @@ from xsearch.train.neural.reading import read_corpus
 from xsearch.train.neural.recipe import NeuralRecipe, Stage
 from xsearch.train.neural.transforms import read_lexicon, transformed
 from xsearch.train.progress import OnProgress, Progress
+from xsearch.train.recipe import Source
+from xsearch.train.rows import file_stats
 from xsearch.train.static import source_notes
 
 
@@ -64,7 +66,7 @@ def train_neural(
     measures = Measures(Held(corpus, recipe.seed), collections)
     work = out / f"{recipe.name}.work"
     measured: list[dict[str, Any]] = [{"stage": "", "step": 0, **measures.measure(student)}]
-    run = Run(student, recipe, data, work, _key(recipe, corpus, base), measures, on_progress, save_seconds)
+    run = Run(student, recipe, data, work, _key(recipe, data, base), measures, on_progress, save_seconds)
     for number, stage in enumerate(recipe.stages):
         if stage.mining:
             # Another recipe in the same place mines anew.
@@ -200,8 +202,9 @@ class Drawn(msgspec.Struct, frozen=True):
         return sum(len(batch) for batch in self.batches)
 
 
-def _key(recipe: NeuralRecipe, corpus: Corpus, base: str) -> str:
-    """A digest of all that shapes a run: the recipe, what it begins from, and the size of what it read."""
-    sizes = [len(corpus.rows.texts), len(corpus.titles.texts), len(corpus.pairs), corpus.files]
-    content = json.dumps([msgspec.to_builtins(recipe), base, sizes])
+def _key(recipe: NeuralRecipe, data: Path, base: str) -> str:
+    """A digest of all that shapes a run: the recipe, what it begins from, and the files that it reads."""
+    lexicons = [Source(glob) for stage in recipe.stages for glob in stage.transforms.lexicons]
+    files = file_stats(data, [*recipe.sources, *lexicons], recipe.exclude)
+    content = json.dumps([msgspec.to_builtins(recipe), base, files])
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
