@@ -150,7 +150,7 @@ def test_indexing_again_skips_replaces_reports_and_prunes(tmp_path):
     (docs / "a.txt").write_text("Now it speaks of zebras.")
     (docs / "b.txt").unlink()
     changed = xsearch("index", "docs", cwd=tmp_path).err
-    assert "1 documents from 1 files" in changed
+    assert "1 document from 1 file in" in changed
     assert "b.txt: gone; its documents stay" in changed
     assert json.loads(xsearch("query", "zebras", "--format", "json", cwd=tmp_path).out)["hits"][0]["id"] == "a.txt"
     pruned = xsearch("index", "docs", "--prune", cwd=tmp_path).err

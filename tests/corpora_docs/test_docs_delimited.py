@@ -36,7 +36,7 @@ def test_rows_of_another_width_are_reported_with_their_line(reading):
     outcome = reading("t.csv", b'id,text\n1,"a\nb"\n2\n\n3,c,d\n4,e\n,f\n')
     assert outcome.ids == ["1", "4"]
     assert outcome.bad == [
-        "t.csv:4: 1 fields, where the header has 2",
+        "t.csv:4: 1 field, where the header has 2",
         "t.csv:6: 3 fields, where the header has 2",
         "t.csv:8: no id: a record needs one of the fields id, docno, doc_id, _id, docid",
     ]
@@ -78,6 +78,44 @@ def test_a_table_without_a_usable_header_is_refused(reading, data, reason):
     assert outcome.documents == []
     assert len(outcome.bad) == 1
     assert reason in outcome.bad[0]
+
+
+def test_the_column_with_most_writing_is_the_text_where_none_is_called_so(reading):
+    rows = [
+        ["sku", "url", "name", "description", "price"],
+        ["a1", "https://example.org/a/very/long/address/that/says/nothing?x=1", "Lamp", "A lamp for desks", "12"],
+        ["a2", "https://example.org/2", "Stol", "Stół z drewna", "80"],
+    ]
+    outcome = reading("t.csv", table(rows))
+    assert outcome.texts == ["A lamp for desks", "Stół z drewna"]
+    assert outcome.notes == [
+        "t.csv: no field is called text, contents or body: 'description' is taken for the text (--text-field names "
+        "another)"
+    ]
+    assert outcome.documents[0].metadata["name"] == "Lamp"
+    assert outcome.documents[1].metadata["price"] == 80
+
+
+def test_the_text_s_column_can_be_named(reading):
+    outcome = reading("t.csv", b"id;text;Note\n1;a;n\n2;b;7\n3;c;\n", text_field="Note")
+    assert (outcome.texts, outcome.notes) == (["n", "7"], [])
+    assert outcome.documents[0].metadata["text"] == "a"
+    assert outcome.bad == [
+        "t.csv:4: no text: a record needs the field 'Note'; this one has 'id', 'text' (see --text-field)"
+    ]
+
+
+@pytest.mark.parametrize("first", ["0\tThe Danube is a river.", "q-1\tWhat is a text of more than forty characters?"])
+def test_two_columns_without_a_header_are_id_and_text(reading, first):
+    name, text = first.split("\t")
+    outcome = reading("t.tsv", f"{first}\nlater\tshort\n".encode())
+    assert (outcome.ids, outcome.texts) == ([name, "later"], [text, "short"])
+    assert outcome.notes == ["t.tsv:1: the first row names no columns: rows are read as id and text"]
+
+
+def test_a_single_column_and_empty_names_are_a_header(reading):
+    assert reading("t.csv", b"review\nVery good\nNot bad\n").texts == ["Very good", "Not bad"]
+    assert reading("t.csv", b"name,note,,\na,one two,,\n").texts == ["one two"]
 
 
 def test_a_cell_longer_than_the_module_s_own_limit_is_read(reading):

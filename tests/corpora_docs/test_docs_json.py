@@ -83,6 +83,24 @@ def test_what_is_wrong_with_a_record_is_said(reading, record, reason):
     assert outcome.bad[0].startswith(f"f.jsonl:2: {reason}")
 
 
+def test_a_record_without_text_is_told_what_it_has(reading):
+    outcome = reading("f.jsonl", lines({"id": "ok", "text": "before"}, {"id": 2, "headline": "h", "article": "a b"}))
+    assert outcome.bad == [
+        "f.jsonl:2: no text: a record needs one of the fields text, contents, body; this one has 'id', 'headline', "
+        "'article' (see --text-field)"
+    ]
+
+
+def test_the_longest_field_is_the_text_where_none_is_called_so(reading):
+    records = [{"id": n, "headline": "Neue Brücke", "article": "Die Brücke ist offen.", "n": 10**30} for n in (1, 2)]
+    outcome = reading("f.jsonl", lines(*records))
+    assert outcome.texts == ["Die Brücke ist offen."] * 2
+    assert outcome.documents[0].metadata["headline"] == "Neue Brücke"
+    assert len(outcome.notes) == 1
+    assert reading("f.jsonl", lines(*records), text_field="headline").texts == ["Neue Brücke"] * 2
+    assert reading("f.jsonl", lines({"id": 1, "when": "2020-01-01", "n": 5})).documents == []
+
+
 def test_what_writers_get_wrong_without_doubt_is_accepted(reading):
     outcome = reading(
         "f.jsonl",

@@ -24,13 +24,13 @@ def test_blanks_tabs_and_grades(tmp_path):
     assert read_qrels(path, on_note=notes.append).rows == (
         Judgment("1", "a.de", 3), Judgment("1", "a b.de", -2), Judgment("2", "c", 0, "zho"),
     )  # fmt: skip
-    assert notes == [f"{path}: 1 negative grades, which count as not relevant"]
+    assert notes == [f"{path}: 1 negative grade, taken for not relevant"]
 
 
 def test_repeated_lines_are_counted_and_contradictions_are_errors(tmp_path):
     notes = []
     assert len(read_qrels(qrels_file(tmp_path, "1 0 a 1\n1 0 a 1\n"), on_note=notes.append)) == 1
-    assert "1 judgments are listed more than once" in notes[0]
+    assert "1 judgment listed more than once" in notes[0]
     with pytest.raises(BadInput, match=r"qrels:2: topic 1, document a: grade 2, but an earlier line gives 1"):
         read_qrels(qrels_file(tmp_path, "1 0 a 1\n1 0 a 2\n"))
 
@@ -162,6 +162,6 @@ def test_unsorted_and_tied_runs_are_counted(tmp_path):
     notes = []
     assert [row.document for row in read_run(path, notes.append)] == ["d3", "d2", "d1", "d1", "d2"]
     assert notes == [
-        f"{path}: 1 topics are not in the order of their scores, which counts",
-        f"{path}: 1 lines score like the one before, and stand by document id, descending",
+        f"{path}: 1 topic not in the order of the scores, which counts",
+        f"{path}: 1 line with the score of the one before, put by document id, descending",
     ]

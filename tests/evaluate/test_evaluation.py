@@ -43,8 +43,8 @@ def test_missing_topics_score_zero_and_unjudged_ones_are_noted():
     assert found.topics == 2
     assert found.per_topic == {"t1": {"RR": 1.0}, "t2": {"RR": 0.0}}
     assert found.notes == (
-        "1 of 2 topics have no results and score 0: t2",
-        "1 topics of the run have no judgments and are left out: t9",
+        "no results for 1 of 2 topics, scored 0: t2",
+        "no judgments for 1 topic of the run, left out: t9",
     )
 
 

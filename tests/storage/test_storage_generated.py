@@ -124,7 +124,7 @@ def test_questions_go_with_their_document_and_compaction_keeps_the_others(store,
     [
         ("UPDATE generated SET text = 'wosps' WHERE passage = 2", "question 2 .of passage 2. was altered"),
         ("UPDATE generated SET weight = 2 WHERE passage = 0", "question 1 .of passage 0. was altered"),
-        ("DELETE FROM generators", "2 generated questions are of passages or generators that are not there"),
+        ("DELETE FROM generators", "2 generated questions of passages or generators that are not there"),
     ],
 )
 def test_an_altered_question_is_found(store, tmp_path, change, message):

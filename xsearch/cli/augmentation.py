@@ -61,6 +61,7 @@ def augment(
     xsearch augment --langs en,de                                  words, by the tables that ship
     xsearch augment --generator ./qgen --langs en,fa,zh -n 5 --use words,vectors
     """
+    from xsearch.core.wording import counted
     from xsearch.encode import Runtime
     from xsearch.engine import open_index
     from xsearch.engine.augmentation import augment as run
@@ -70,7 +71,7 @@ def augment(
     rebuilding, runtime = Progress("passages put in"), Runtime(device)
     if remove:
         removed = remove_questions(index, rebuilding.update, runtime=runtime)
-        say(f"{index}: {removed:,} generated questions removed", rebuilding)
+        say(f"{index}: {counted(removed, 'generated question')} removed", rebuilding)
         return
     with open_index(index, runtime) as opened:
         before = opened.snapshot.recipe.augment
@@ -133,7 +134,9 @@ def chosen(before: AugmentSettings | None, given: dict[str, Any]) -> AugmentSett
 
 def summary(report: AugmentReport) -> str:
     """A run in a line."""
-    text = f"{report.questions:,} questions of {report.passages:,} passages"
+    from xsearch.core.wording import counted
+
+    text = f"{counted(report.questions, 'question')} of {counted(report.passages, 'passage')}"
     if report.dropped:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in report.dropped.most_common())
         text += f", {report.dropped.total():,} dropped ({reasons})"

@@ -34,6 +34,13 @@ def index(
     lang: Annotated[
         str | None, typer.Option(metavar="xx", help="The documents' language (identified if not given).")
     ] = None,
+    text_field: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The field, or column, that is the text of records.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The files' encoding, e.g. cp866 (detected if not given).")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Read unchanged files too.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="End at the first bad record.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Remove the documents of files that are gone.")] = False,
 ) -> None:
@@ -47,10 +54,13 @@ def index(
     xsearch index news.jsonl.gz -i news --lang fa
     cat records.jsonl | xsearch index - -i idx
     """
+    from xsearch.core.wording import counted
+    from xsearch.corpora import ReadOptions
     from xsearch.encode import Runtime
     from xsearch.engine import IngestOptions, index_paths
     from xsearch.engine.ingest import Listener
 
+    reading = ReadOptions(encoding=encoding, text_field=text_field)
     opened = _open_or_create(index, recipe, encoder, Runtime(device, precision, trust=trust))
     progress = Progress("documents")
     shown = 0
@@ -64,32 +74,36 @@ def index(
     report = index_paths(
         opened,
         paths,
-        IngestOptions(lang, strict, prune, os.cpu_count() or 1),
-        Listener(message, lambda documents, files: progress.update(documents, f", {files:,} files")),
+        IngestOptions(lang, strict, prune, again, os.cpu_count() or 1, reading),
+        Listener(message, lambda documents, files: progress.update(documents, f", {counted(files, 'file')}")),
         sys.stdin.buffer if "-" in paths else None,
     )
     progress.clear()
     if shown > SHOWN_MESSAGES:
-        say(f"… and {shown - SHOWN_MESSAGES:,} more messages")
+        say(f"… and {counted(shown - SHOWN_MESSAGES, 'more message')}")
     for path in report.vanished[:SHOWN_MESSAGES]:
         say(f"{path}: gone{'' if prune else '; its documents stay (remove them with --prune)'}")
     rate = report.documents / max(progress.seconds, 1e-9)
-    counts = [f"{report.documents:,} documents from {report.files:,} files in {progress.seconds:.1f} s ({rate:,.0f}/s)"]
+    read = f"{counted(report.documents, 'document')} from {counted(report.files, 'file')}"
+    counts = [f"{read} in {progress.seconds:.1f} s ({rate:,.0f}/s)"]
+    # Whoever gives such an option wants it to hold for files that were read without it.
+    unread = " (--again reads what is unchanged too)" if (lang or encoding or text_field) and not again else ""
     counts += [
-        f"{number:,} {what}"
-        for number, what in (
-            (report.unchanged, "files unchanged"),
-            (report.duplicates, "replaced by a later one of the same id"),
-            (report.removed, "removed"),
-            (report.bad, "bad records skipped"),
-            (report.skipped, "files skipped"),
+        f"{counted(number, noun)} {what}"
+        for number, noun, what in (
+            (report.unchanged, "file", f"unchanged{unread}"),
+            (report.duplicates, "document", "replaced by a later one of the same id"),
+            (report.removed, "document", "removed"),
+            (report.bad, "bad record", "skipped"),
+            (report.skipped, "file", "skipped"),
         )
         if number
     ]
     say("; ".join(counts))
     opened.refresh()
-    languages = opened.manifest.languages
-    say(f"{index}: {len(opened):,} documents, {opened.manifest.passages:,} passages, {len(languages)} languages")
+    manifest = opened.manifest
+    passages, languages = counted(manifest.passages, "passage"), counted(len(manifest.languages), "language")
+    say(f"{index}: {counted(len(opened), 'document')}, {passages}, {languages}")
     if not len(opened):
         say("nothing to search yet: no document was read")
         raise typer.Exit(1)
@@ -128,6 +142,7 @@ def delete(
     xsearch delete --filter 'year < 2000'
     """
     from xsearch.core import UsageError
+    from xsearch.core.wording import counted
     from xsearch.engine import open_index
     from xsearch.engine.search import matching_ids
 
@@ -139,7 +154,7 @@ def delete(
         missing = writer.delete(chosen)
     for name in missing[:SHOWN_MESSAGES]:
         say(f"{name}: no such document")
-    say(f"{len(chosen) - len(missing):,} documents deleted")
+    say(f"{counted(len(chosen) - len(missing), 'document')} deleted")
     if len(missing) == len(chosen):
         raise typer.Exit(1)
 

@@ -179,18 +179,21 @@ def _texts(files: _Files, run: Run) -> Callable[[str], str | None]:
 
 
 def _judged_only(topics: list[Topic], judged: set[str]) -> list[Topic]:
+    from xsearch.core.wording import counted
+
     kept = [topic for topic in topics if topic.id in judged]
     if len(kept) < len(topics):
-        say(f"{len(topics) - len(kept):,} of {len(topics):,} topics have no judgments and are left out")
+        say(f"no judgments for {len(topics) - len(kept):,} of {counted(len(topics), 'topic')}, left out")
     unasked = judged - {topic.id for topic in topics}
     if unasked:
-        say(f"{len(unasked):,} judged topics are not asked and are left out: {', '.join(sorted(unasked)[:5])}")
+        say(f"{counted(len(unasked), 'judged topic')} not asked, left out: {', '.join(sorted(unasked)[:5])}")
     return kept
 
 
 def _ask_index(
     folder: Path, run: Run | None, topics: list[Topic] | None, qrels: Qrels | None, k: int
 ) -> tuple[Run, dict[str, str]]:
+    from xsearch.core.wording import counted
     from xsearch.engine import open_index
     from xsearch.evaluate.indexed import answers, document_languages, unknown_documents
 
@@ -198,7 +201,7 @@ def _ask_index(
         languages = document_languages(opened)
         unknown = unknown_documents(qrels, languages) if qrels is not None else []
         if unknown:
-            say(f"{len(unknown):,} relevant documents are not in {folder}: {', '.join(unknown[:5])}")
+            say(f"{counted(len(unknown), 'relevant document')} not in {folder}: {', '.join(unknown[:5])}")
         return answers(opened, topics or [], k) if run is None else run, languages
 
 
@@ -212,12 +215,14 @@ def holds(worse: list[Regression]) -> bool:
 
 def _show(result: Evaluation, per_topic: bool) -> None:
     from xsearch.cli.display import table
+    from xsearch.core.wording import counted
 
     def interval(low_high: tuple[float, float] | None) -> str:
         return f"{low_high[0]:.3f} to {low_high[1]:.3f}" if low_high else ""
 
     rows = [(name, f"{value:.4f}", interval(result.intervals.get(name))) for name, value in result.measures.items()]
-    table(["measure", f"mean of {result.topics:,} topics", "95 %"], rows, [f"mean of {result.topics:,} topics"])
+    mean = f"mean of {counted(result.topics, 'topic')}"
+    table(["measure", mean, "95 %"], rows, [mean])
     for breakdown, groups in [*result.by.items(), *([("topic", result.per_topic)] if per_topic else [])]:
         names = [name for name in result.measures if any(name in values for values in groups.values())]
         rows_of_groups = [(group, *(f"{values[n]:.4f}" for n in names)) for group, values in groups.items()]

@@ -46,6 +46,7 @@ def judge(
     xsearch judge -i .xsearch --topics topics.jsonl --qrels qrels.txt
     xsearch judge --topics topics.jsonl --qrels qrels.txt --run bm25.txt --run hybrid.txt -k 20 --grades 3
     """
+    from xsearch.core.wording import counted
     from xsearch.corpora.formats.topics import read_topics
     from xsearch.corpora.formats.trec_run import read_run
     from xsearch.engine import open_index
@@ -63,7 +64,7 @@ def judge(
                 made += 1
         except (_Left, KeyboardInterrupt):
             pass
-    say(f"{qrels}: {made:,} judgments added")
+    say(f"{qrels}: {counted(made, 'judgment')} added")
 
 
 def _asker(index: Index, topics: Sequence[Topic], highest: int, depth: int) -> Callable[[str, str], int | None]:

@@ -23,6 +23,7 @@ def compact(
 
     The new generation is built beside the old one; searches go on meanwhile.
     """
+    from xsearch.core.wording import counted
     from xsearch.encode import Runtime
     from xsearch.engine import compact as run
     from xsearch.storage import read_manifest
@@ -32,7 +33,8 @@ def compact(
     after = run(index, progress.update, runtime=Runtime(device, precision, trust=trust))
     progress.clear()
     dead = before.high_water - before.passages
-    say(f"{index}: {after.passages:,} passages kept, up to {dead:,} dead ones dropped, {progress.seconds:.1f} s")
+    kept = counted(after.passages, "passage")
+    say(f"{index}: {kept} kept, up to {dead:,} dead dropped, {progress.seconds:.1f} s")
 
 
 def check(
@@ -43,6 +45,7 @@ def check(
     trust: Trust = None,
 ) -> None:
     """Verify every file of an index and the store in itself."""
+    from xsearch.core.wording import counted
     from xsearch.encode import Runtime
     from xsearch.engine import compact as rebuild
     from xsearch.storage import check_index
@@ -55,9 +58,10 @@ def check(
         progress = Progress("passages")
         manifest = rebuild(index, progress.update, runtime=Runtime(device, precision, trust=trust))
         progress.clear()
-        say(f"{index}: rebuilt from the store, {manifest.documents:,} documents, {manifest.passages:,} passages")
+        documents, passages = counted(manifest.documents, "document"), counted(manifest.passages, "passage")
+        say(f"{index}: rebuilt from the store, {documents}, {passages}")
         return
-    say(f"{index}: {errors} problems; run `xsearch check --repair`" if errors else f"{index}: whole")
+    say(f"{index}: {counted(errors, 'problem')}; run `xsearch check --repair`" if errors else f"{index}: whole")
     if errors:
         raise typer.Exit(1)
 

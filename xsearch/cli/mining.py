@@ -68,14 +68,16 @@ def pairs(
 
 
 def _say(output: Path, report: MiningReport) -> None:
+    from xsearch.core.wording import counted
+
     counts = ", ".join(f"{count:,} {name}" for name, count in report.pairs.items())
-    say(f"{output}: {report.pairs.total():,} pairs{f' ({counts})' if counts else ''}")
+    say(f"{output}: {counted(report.pairs.total(), 'pair')}{f' ({counts})' if counts else ''}")
     if report.comparable:
-        say(f"  {report.comparable:,} pairs of comparable documents")
+        say(f"  {counted(report.comparable, 'pair')} of comparable documents")
     for why, count in sorted(report.dropped.items()):
         say(f"  {count:,} dropped: {why}")
     if report.excluded:
-        say(f"  {report.excluded:,} documents left out: they hold excluded text")
+        say(f"  {counted(report.excluded, 'document')} left out: they hold excluded text")
     for note in report.notes:
         say(f"  {note}")
 

@@ -54,6 +54,7 @@ def register(app: typer.Typer) -> None:
 
 def _training(kind: str) -> Callable[..., None]:
     """The command that trains encoders of a kind: all kinds take the same options."""
+    from xsearch.core.wording import counted
 
     def train(
         recipe: Recipe,
@@ -77,7 +78,8 @@ def _training(kind: str) -> Callable[..., None]:
         out.mkdir(parents=True, exist_ok=True)
         card = train_neural(chosen, data, out, base, device, reporter(progress), evaluate or ())
         progress.clear()
-        say(f"{out / card.name}.toml: {card.kind}, {card.dim:,} dimensions, {len(card.languages)} languages measured")
+        measured = counted(len(card.languages), "language")
+        say(f"{out / card.name}.toml: {card.kind}, {card.dim:,} dimensions, {measured} measured")
         for name, value in card.scores.items():
             say(f"  {name}: {value:.3f}")
 

@@ -34,6 +34,7 @@ def qgen(
     from xsearch.cli.progress import Progress, say
     from xsearch.cli.training_progress import reporter
     from xsearch.core.extras import need
+    from xsearch.core.wording import counted
     from xsearch.encode import Runtime
 
     need("torch", "neural", "training a generator of questions")
@@ -45,7 +46,7 @@ def qgen(
     spoken = ", ".join(f"{lang} {count:,}" for lang, count in trained.examples.items())
     say(f"{trained.folder}: held-out loss {trained.loss:.3f}, {progress.seconds:,.0f} s; examples: {spoken}", progress)
     if trained.excluded:
-        say(f"{trained.excluded:,} examples left out: evaluation has their texts")
+        say(f"{counted(trained.excluded, 'example')} left out: evaluation has their texts")
 
 
 def register(app: typer.Typer) -> None:

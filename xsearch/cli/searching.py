@@ -213,6 +213,7 @@ def hit_record(hit: Hit) -> dict[str, Any]:
 
 
 def _run_topics(index: Index, topics: Path, output: Path, k: int, lang: str | None, options: dict[str, Any]) -> None:
+    from xsearch.core.wording import counted
     from xsearch.corpora.formats.topics import read_topics
     from xsearch.engine.runs import resume_run
     from xsearch.lang import normalize_code
@@ -225,7 +226,7 @@ def _run_topics(index: Index, topics: Path, output: Path, k: int, lang: str | No
     done = resume_run(index, asked, output, k, options, progress.update)
     progress.clear()
     resumed = f", {done.resumed:,} of them done before" if done.resumed else ""
-    say(f"{output}: {done.topics:,} topics{resumed}, {done.rows:,} lines, {progress.seconds:.1f} s")
+    say(f"{output}: {counted(done.topics, 'topic')}{resumed}, {counted(done.rows, 'line')}, {progress.seconds:.1f} s")
     for trouble, count in index.rerankers.counts.items():
         say(f"{trouble}: {count:,}")
 
@@ -236,11 +237,13 @@ def demo(
     ),
 ) -> None:
     """Index the collection that ships and question it."""
+    from xsearch.core.wording import counted
     from xsearch.engine.demo import QUESTIONS, build_demo
 
     progress = Progress("documents")
     opened = build_demo(index)
-    say(f"{len(opened)} documents in {len(opened.manifest.languages)} languages indexed in {progress.seconds:.1f} s")
+    languages = counted(len(opened.manifest.languages), "language")
+    say(f"{counted(len(opened), 'document')} in {languages} indexed in {progress.seconds:.1f} s")
     from xsearch.cli.display import show_hits
 
     for text, to in QUESTIONS:

@@ -71,12 +71,14 @@ def import_table(
     xsearch encoders tables import en-es.json --pair en-es --into own.tables
     """
     from xsearch.cli.progress import say
+    from xsearch.core.wording import counted
     from xsearch.train.align.exchange import import_words, read_words
 
     source, target = _languages(pair)
     header = import_words(read_words(words), _static(encoder), source, target, into)
     entries = sum(p.entries for p in header.pairs if (p.rows, p.columns) == (source, target))
-    say(f"{into}: {entries:,} entries from {source} to {target}, {len(header.pairs)} tables in all")
+    added, tables = counted(entries, "entry", "entries"), counted(len(header.pairs), "table")
+    say(f"{into}: {added} from {source} to {target}, {tables} in all")
 
 
 def _languages(pair: str) -> tuple[str, str]:

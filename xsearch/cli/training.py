@@ -58,6 +58,7 @@ def static(
     """
     from xsearch.cli.progress import Progress, say
     from xsearch.core import UsageError
+    from xsearch.core.wording import counted
     from xsearch.train.progress import Progress as Step
     from xsearch.train.recipe import load_recipe, overridden
     from xsearch.train.static import train_static
@@ -78,7 +79,8 @@ def static(
     chosen = overridden(loaded, base, name, tuple(extend or ()), tuple(exclude or ()), steps)
     card = train_static(chosen, data, out, on_progress, seed)
     progress.clear()
-    say(f"{out / card.name}.toml: {card.dim} dimensions, {card.vocabulary:,} subwords, {len(card.languages)} languages")
+    languages = counted(len(card.languages), "language")
+    say(f"{out / card.name}.toml: {card.dim} dimensions, {card.vocabulary:,} subwords, {languages}")
     for measure, value in card.scores.items():
         say(f"  {measure}: {value:.3f}")
 
@@ -108,6 +110,7 @@ def align(
     """
     from xsearch.cli.progress import Progress, say
     from xsearch.core import UsageError
+    from xsearch.core.wording import counted
     from xsearch.encode import StaticEncoder, load_encoder
     from xsearch.train.align import load_tables_recipe, train_tables
     from xsearch.train.align.recipe import overridden
@@ -127,10 +130,11 @@ def align(
     chosen = overridden(given, base, name, tuple(exclude or ()))
     card = train_tables(chosen, loaded, data, out, workers, on_progress)
     progress.clear()
-    say(f"{out / card.name}.toml: {len(card.entries)} tables, {card.bytes / 2**20:.1f} MiB, {progress.seconds:,.0f} s")
+    tables = counted(len(card.entries), "table")
+    say(f"{out / card.name}.toml: {tables}, {card.bytes / 2**20:.1f} MiB, {progress.seconds:,.0f} s")
     for pair in sorted(card.learnt or card.entries):
         there, back = card.there.get(pair, 0), card.back.get(pair, 0)
-        say(f"  {pair}: {there:.2f} there, {back:.2f} back, {card.entries[pair]:,} entries")
+        say(f"  {pair}: {there:.2f} there, {back:.2f} back, {counted(card.entries[pair], 'entry', 'entries')}")
 
 
 @app.command()

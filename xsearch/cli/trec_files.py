@@ -46,13 +46,14 @@ def convert_topics(
     from typing import get_args
 
     from xsearch.core import UsageError
+    from xsearch.core.wording import counted
     from xsearch.corpora.formats.topics import TopicField, read_topics, write_topics
 
     if field not in get_args(TopicField):
         raise UsageError(f"unknown field '{field}': known are {', '.join(get_args(TopicField))}")
     read = read_topics(source, lang, field=field, source="machine" if machine else "human")  # type: ignore[arg-type]
     write_topics(target, read)
-    say(f"{target}: {len(read):,} topics")
+    say(f"{target}: {counted(len(read), 'topic')}")
 
 
 @topics.command("subset")
@@ -82,11 +83,12 @@ def convert_qrels(source: Source, target: Target) -> None:
     \b
     xsearch qrels convert qrels.txt.xz qrels.txt
     """
+    from xsearch.core.wording import counted
     from xsearch.corpora.formats.qrels import read_qrels, write_qrels
 
     read = read_qrels(source, say)
     write_qrels(target, read)
-    say(f"{target}: {len(read):,} judgments")
+    say(f"{target}: {counted(len(read), 'judgment')}")
 
 
 @qrels.command("subset")
@@ -123,11 +125,12 @@ def convert_run(
     """
     from dataclasses import replace
 
+    from xsearch.core.wording import counted
     from xsearch.corpora.formats.trec_run import read_run, write_run
 
     read = read_run(source, say)
     write_run(target, read if tag is None else replace(read, tag=tag))
-    say(f"{target}: {len(read):,} lines, {len(read.topics()):,} topics")
+    say(f"{target}: {counted(len(read), 'line')}, {counted(len(read.topics()), 'topic')}")
 
 
 @runs.command("subset")
@@ -164,6 +167,7 @@ def pool_runs(
     \b
     xsearch runs pool bm25.txt hybrid.txt -k 20 --qrels qrels.txt > open.tsv
     """
+    from xsearch.core.wording import counted
     from xsearch.corpora.formats.qrels import read_qrels
     from xsearch.corpora.formats.trec_run import read_run
     from xsearch.evaluate import pool, unjudged
@@ -172,7 +176,7 @@ def pool_runs(
     found = unjudged(pool([read_run(source, say) for source in sources], depth), known)
     for topic, document in found:
         typer.echo(f"{topic}\t{document}")
-    say(f"{len(found):,} pairs")
+    say(f"{counted(len(found), 'pair')}")
 
 
 @runs.command("fuse")
@@ -190,6 +194,7 @@ def fuse_run_files(
     xsearch runs fuse bm25.txt dense.txt --output both.txt --method rrf
     """
     from xsearch.core import UsageError
+    from xsearch.core.wording import counted
     from xsearch.corpora.formats.trec_run import read_run, write_run
     from xsearch.evaluate import fuse_runs
 
@@ -199,7 +204,7 @@ def fuse_run_files(
         raise UsageError(f"the weights '{weights}' are not numbers such as 1,0.5") from None
     fused = fuse_runs([read_run(source, say) for source in sources], method, weights=numbers, depth=depth, tag=tag)
     write_run(output, fused)
-    say(f"{output}: {len(fused):,} lines, {len(fused.topics()):,} topics")
+    say(f"{output}: {counted(len(fused), 'line')}, {counted(len(fused.topics()), 'topic')}")
 
 
 def _kept(target: Path, number: int, what: str) -> None:

@@ -45,7 +45,8 @@ class ReadOptions:
     """How files are read.
 
     strict: the first bad record raises `BadInput` and is not only reported. encoding: a codec's name that overrides
-    detection (a byte order mark still wins). max_document_bytes: the largest document, and the longest line of a
+    detection (a byte order mark still wins). text_field: the field, or column, that is a record's text, whatever others
+    it has. max_document_bytes: the largest document, and the longest line of a
     record file. max_array_bytes: the largest JSON array, which is held in memory whole (JSON lines are streamed).
     max_bytes: what a compressed file may unpack to. max_ratio: how many times its size it may unpack to, looked at
     once 64 MiB came out. Raises `UsageError` for an unknown encoding or a limit below 1.
@@ -53,6 +54,7 @@ class ReadOptions:
 
     strict: bool = False
     encoding: str | None = None
+    text_field: str | None = None
     max_document_bytes: int = 64 << 20
     max_array_bytes: int = 1 << 30
     max_bytes: int = 64 << 30

@@ -10,6 +10,7 @@ from typing import Literal
 from xsearch import lang as languages
 from xsearch.core import XSearchError
 from xsearch.core.extras import have, install_line, installed_faiss
+from xsearch.core.wording import counted
 from xsearch.encode import load_encoder
 from xsearch.engine.index import Index, open_index
 from xsearch.engine.parts import RETRIEVERS
@@ -45,7 +46,7 @@ def diagnose(folder: Path) -> list[Finding]:
         index = open_index(folder)
     except XSearchError as error:
         return [*found, Finding("red", "index", str(error))]
-    found.append(Finding("green", "index", f"{len(index):,} documents, commit {index.manifest.commit}"))
+    found.append(Finding("green", "index", f"{counted(len(index), 'document')}, commit {index.manifest.commit}"))
     return found + _languages(index)
 
 
@@ -66,7 +67,8 @@ def _shipped_encoder() -> Finding:
         card = load_encoder().card
     except XSearchError as error:
         return Finding("red", "encoder", str(error))
-    return Finding("green", "encoder", f"{card.name}, {card.dim} dimensions, {len(card.languages)} languages")
+    languages = counted(len(card.languages), "language")
+    return Finding("green", "encoder", f"{card.name}, {card.dim} dimensions, {languages}")
 
 
 def _languages(index: Index) -> list[Finding]:

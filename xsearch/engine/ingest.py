@@ -22,11 +22,13 @@ COMMIT_EVERY = 200_000
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
     """lang: every document's language. strict: a bad record ends the run. prune: files that vanished lose their
-    documents. workers: processes for a large run (see `Index.writer`). read: limits of the readers."""
+    documents. again: files that are unchanged are read too. workers: processes for a large run (see `Index.writer`).
+    read: how files are read, and the limits of that."""
 
     lang: str | None = None
     strict: bool = False
     prune: bool = False
+    again: bool = False
     workers: int = 1
     read: ReadOptions = field(default_factory=ReadOptions)
 
@@ -98,6 +100,8 @@ class _Run:
     def _file(self, writer: IndexWriter, source: Source) -> bool:
         """Bring a file's documents up to date; whether there was anything to do."""
         known = self.known.get(source_key(source))
+        if self.options.again:
+            known = None
         if known and (known.size, known.mtime_ns) == (source.size, source.mtime_ns):
             self.report.unchanged += 1
             return False

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args
 
 from xsearch.core import Qrels, Run, Topic, UsageError
+from xsearch.core.wording import counted
 from xsearch.corpora.formats.answers import Answers
 from xsearch.evaluate.answers import Passages, TextOf
 from xsearch.evaluate.intervals import Interval, bootstrap_intervals
@@ -298,14 +299,15 @@ def _summary(
 
 def _notes(pool: _Pool) -> Iterator[str]:
     if pool.missing:
-        yield f"{len(pool.missing)} of {len(pool.units)} topics have no results and score 0: {_some(pool.missing)}"
+        topics = counted(len(pool.units), "topic")
+        yield f"no results for {len(pool.missing)} of {topics}, scored 0: {_some(pool.missing)}"
     if pool.unjudged:
         names = ", ".join(pool.unjudged[:5]) + (", …" if len(pool.unjudged) > 5 else "")
-        yield f"{len(pool.unjudged)} topics of the run have no judgments and are left out: {names}"
+        yield f"no judgments for {counted(len(pool.unjudged), 'topic')} of the run, left out: {names}"
 
     unanswered = [unit for unit in pool.units if pool.answers and unit.topic not in pool.answers[0]]
     if unanswered and any(measure.needs_answers for measure in pool.measures):
-        yield f"{len(unanswered)} topics have no answers to look for and score 0 there: {_some(unanswered)}"
+        yield f"no answers to look for in {counted(len(unanswered), 'topic')}, scored 0 there: {_some(unanswered)}"
 
 
 def _some(units: Sequence[Unit]) -> str:

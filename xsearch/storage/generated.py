@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from xsearch.core.wording import counted
 from xsearch.storage.readonly import ReadOnlyDatabase
 from xsearch.storage.schema import AUGMENTED, chunks, statements, visible
 
@@ -281,7 +282,7 @@ def question_problems(db: ReadOnlyDatabase, commit: int, page: int = 4096) -> It
         (commit,),
     )
     if strays:
-        yield f"{strays} generated questions are of passages or generators that are not there"
+        yield f"{counted(strays, 'generated question')} of passages or generators that are not there"
 
 
 def _summed(counts: Iterator[dict[str, int]]) -> dict[str, int]:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
+from itertools import chain
 
 from xsearch.core.document import Document
 from xsearch.core.errors import BadInput
+from xsearch.core.wording import counted
 from xsearch.corpora.formats.json_records import parse_object
 from xsearch.corpora.formats.records import KNOWN_FIELDS, TEXT_FIELDS, Record, UnusableRecord, read_records, typed_value
 from xsearch.corpora.opened import OpenSource
 
 DELIMITERS = ",;\t"
+
+HEADLESS = ["id", "text"]
+"""The columns of a TSV file without a header row, as MS MARCO's and other collections' come."""
+
+LONGEST_NAME = 40
+"""Characters of the longest cell that may be the name of a column."""
 
 
 class _Lines:
@@ -47,13 +55,13 @@ class _Lines:
 
 
 def read_csv(file: OpenSource) -> Iterator[Document]:
-    """Records of a .csv file; the delimiter is the one of comma, semicolon and tab that gives the header a text
-    column, or else most columns."""
+    """Records of a .csv file; the delimiter is the one of comma, semicolon and tab that gives the header a column that
+    is known, or else most columns."""
     return read_records(file, _records(file, DELIMITERS))
 
 
 def read_tsv(file: OpenSource) -> Iterator[Document]:
-    """Records of a .tsv file, fields separated by tabs."""
+    """Records of a .tsv file, fields separated by tabs. Two columns without a header are id and text."""
     return read_records(file, _records(file, "\t"))
 
 
@@ -62,13 +70,18 @@ def _records(file: OpenSource, delimiters: str) -> Iterator[tuple[int, Record]]:
     # The limit of the csv module is one for the process: it is only ever raised.
     csv.field_size_limit(max(csv.field_size_limit(), limit))
     lines = _Lines(file.text_lines(), limit)
-    delimiter = _delimiter(file.head, delimiters)
+    known = KNOWN_FIELDS | {file.options.text_field}
+    delimiter = _delimiter(file.head, delimiters, known)
     rows = _rows(file, lines, delimiter)
-    _, header = next(rows, (0, []))
-    fields = _fields(header)
+    number, header = next(rows, (0, []))
+    if delimiter == "\t" and _is_record(header, known):
+        file.note("the first row names no columns: rows are read as id and text", number)
+        fields, rows = HEADLESS, chain([(number, header)], rows)
+    else:
+        fields = _fields(header, known)
     for line, row in rows:
         if len(row) != len(fields):
-            file.bad(f"{len(row)} fields, where the header has {len(fields)}", line)
+            file.bad(f"{counted(len(row), 'field')}, where the header has {len(fields)}", line)
             continue
         try:
             yield line, _record(fields, row)
@@ -76,12 +89,12 @@ def _records(file: OpenSource, delimiters: str) -> Iterator[tuple[int, Record]]:
             file.bad(str(error), line)
 
 
-def _delimiter(head: str, delimiters: str) -> str:
+def _delimiter(head: str, delimiters: str, known: Set[str | None]) -> str:
     first = next((line for line in head.splitlines() if line.strip()), "")
 
     def columns(delimiter: str) -> tuple[bool, int]:
-        names = [name.strip().lower() for name in next(csv.reader([first], delimiter=delimiter), [])]
-        return any(name in TEXT_FIELDS for name in names), len(names)
+        names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+        return any(name in known or name.lower() in TEXT_FIELDS for name in names), len(names)
 
     return max(delimiters, key=columns)
 
@@ -115,12 +128,28 @@ def _rows(file: OpenSource, lines: _Lines, delimiter: str) -> Iterator[tuple[int
             yield lines.taken[0][0], row
 
 
-def _fields(header: list[str]) -> list[str]:
+def _is_record(row: list[str], known: Set[str | None]) -> bool:
+    """Whether the first row of two columns is no header but an id and a text."""
+    name, text = row if len(row) == len(HEADLESS) else ("", "")
+    return not _names_columns(row, known) and bool(text.strip()) and len(name.split()) == 1
+
+
+def _names_columns(row: list[str], known: Set[str | None]) -> bool:
+    """Whether a row is a header: it names a column that is known, or its cells are short and no numbers."""
+    names = [cell.strip() for cell in row if cell.strip()]
+    if any(name in known or name.lower() in KNOWN_FIELDS for name in names):
+        return True
+    short = all(len(name) <= LONGEST_NAME and type(typed_value(name)) is str for name in names)
+    return short and (len(names) > 1 or len(" ".join(names).split()) == 1)
+
+
+def _fields(header: list[str], known: Set[str | None]) -> list[str]:
     fields = [name.strip() for name in header]
-    fields = [name.lower() if name.lower() in KNOWN_FIELDS else name for name in fields]
-    if not any(name in TEXT_FIELDS for name in fields):
-        found = ", ".join(map(repr, fields[:8]))
-        raise BadInput(f"the first row must name the columns, one of them {', '.join(TEXT_FIELDS)}; found {found}")
+    if not _names_columns(header, known):
+        found = ", ".join(repr(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…") for name in fields[:8])
+        needed = ", ".join(TEXT_FIELDS)
+        raise BadInput(f"the first row must name the columns, one of them {needed} (see --text-field); found {found}")
+    fields = [name.lower() if name not in known and name.lower() in KNOWN_FIELDS else name for name in fields]
     twice = {name for name in fields if name and fields.count(name) > 1}
     if twice:
         raise BadInput(f"the first row names the column {min(twice)!r} twice")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from xsearch.core import BadInput
+from xsearch.core.wording import counted
 from xsearch.corpora.compression import open_stream, split_compression
 from xsearch.corpora.source import ReadOptions
 
@@ -76,5 +77,5 @@ class Faults:
             rest = [f"  {self._path}:{line}: {text}" for line, text in self._shown[1:]]
             if self._count > len(self._shown):
                 rest.append(f"  and {self._count - len(self._shown)} more")
-            message = "\n".join([f"{reason} ({self._count} bad lines in all)", *rest])
+            message = "\n".join([f"{reason} ({counted(self._count, 'bad line')} in all)", *rest])
         raise BadInput(message, where=f"{self._path}:{first}")

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from xsearch.core import BadInput, Judgment, Qrels
+from xsearch.core.wording import counted
 from xsearch.corpora.formats.lines import Faults, Note, byte_lines, note_to_log
 
 _INTEGER = re.compile(rb"[+-]?[0-9]+")
@@ -56,9 +57,9 @@ def read_qrels(path: str | Path, on_note: Note = note_to_log, *, on_bad: Note | 
     if not rows:
         raise BadInput("no judgments in the file; expected lines 'topic 0 document grade'", where=str(path))
     if negative:
-        on_note(f"{path}: {negative} negative grades, which count as not relevant")
+        on_note(f"{path}: {counted(negative, 'negative grade')}, taken for not relevant")
     if repeated:
-        on_note(f"{path}: {repeated} judgments are listed more than once with the same grade")
+        on_note(f"{path}: {counted(repeated, 'judgment')} listed more than once, with the same grade")
     return Qrels(tuple(rows.values()))
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from xsearch.core import BadInput, Run, ScoredDoc
+from xsearch.core.wording import counted
 from xsearch.corpora.compression import text_writer
 from xsearch.corpora.formats.lines import Faults, Note, byte_lines, note_to_log
 from xsearch.corpora.formats.qrels import split_columns
@@ -77,9 +78,9 @@ def _note_order(path: Path, given: Iterable[ScoredDoc], run: Run, on_note: Note)
         last[row.topic] = row.score
     tied = sum(a.topic == b.topic and a.score == b.score for a, b in pairwise(run))
     if unsorted:
-        on_note(f"{path}: {len(unsorted):,} topics are not in the order of their scores, which counts")
+        on_note(f"{path}: {counted(len(unsorted), 'topic')} not in the order of the scores, which counts")
     if tied:
-        on_note(f"{path}: {tied:,} lines score like the one before, and stand by document id, descending")
+        on_note(f"{path}: {counted(tied, 'line')} with the score of the one before, put by document id, descending")
 
 
 def _scored(line: bytes) -> tuple[ScoredDoc, str]:
