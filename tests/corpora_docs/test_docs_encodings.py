@@ -48,6 +48,12 @@ CASES = [
     ("zh-Hant", "big5", "big5hkscs"),
     ("ko", "euc_kr", "cp949"),
     ("tr", "cp1254", "windows-1254"),
+    ("ru", "cp866", "cp866"),
+    ("de", "cp850", "cp437"),
+    ("fr", "cp850", "cp437"),
+    ("pl", "cp852", "cp852"),
+    ("el", "cp737", "cp737"),
+    ("tr", "cp857", "cp857"),
     ("ru", "utf-16-le", "utf-16-le"),
     ("de", "utf-16-be", "utf-16-be"),
     ("zh", "utf-16", "utf-16-le"),
@@ -63,8 +69,13 @@ def test_a_text_in_a_legacy_encoding_comes_out_whole_and_the_encoding_is_named(r
     assert not outcome.bad
 
 
-@pytest.mark.parametrize("text", ["naïve café, déjà vu", "Hände", "£5", "It’s a “test”", "ñandú año"])
+@pytest.mark.parametrize("text", ["naïve café, déjà vu", "Hände", "£5", "It’s a “test”", "ñandú año", "10 µm"])
 def test_a_few_accents_are_taken_for_western_european(reading, text):
+    assert reading("a.txt", text.encode("cp1252")).texts == [text]
+
+
+@pytest.mark.parametrize("text", ["He said “no” – and then… left • £5, ‘it’ © 2020", "“Zürich” – ‘Köln’"])
+def test_typography_of_windows_is_no_code_page_of_dos(reading, text):
     assert reading("a.txt", text.encode("cp1252")).texts == [text]
 
 

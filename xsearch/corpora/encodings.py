@@ -53,6 +53,7 @@ _DECLARED = re.compile(
     rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]+)|<meta[^>]{0,200}?charset\s*=\s*["']?([\w.:-]+)""", re.I
 )
 _NEWLINES = re.compile("\r\n?")
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
 
 def codec_name(label: str) -> str | None:
@@ -122,24 +123,34 @@ def _statistical(data: bytes) -> str | None:
     import chardet
     from chardet import EncodingEra
 
-    first = re.search(rb"[\x80-\xff]", data)
+    first = _BEYOND_ASCII.search(data)
     start = max(0, first.start() - 1024) if first is not None and b"\0" not in data else 0
     window = data[start : start + WINDOW]
-    found = chardet.detect(
-        window, encoding_era=EncodingEra.MODERN_WEB | EncodingEra.LEGACY_ISO, prefer_superset=False, compat_names=False
-    )
+    eras = EncodingEra.MODERN_WEB | EncodingEra.LEGACY_ISO
+    if not _may_be_typography(window):
+        eras |= EncodingEra.DOS
+    found = chardet.detect(window, encoding_era=eras, prefer_superset=False, compat_names=False)
     if found["encoding"] is None:
         return None
     codec = codecs.lookup(found["encoding"]).name
     codec = SUPERSETS.get(codec, codec)
-    return "cp1252" if codec.startswith(("cp125", "iso8859", "koi8")) and _may_be_western(window, codec) else codec
+    return "cp1252" if codec.startswith(("cp125", "cp874", "iso8859", "koi8")) and _may_be_western(window, codec) else codec
 
 
 def _may_be_western(data: bytes, codec: str) -> bool:
     """Whether windows-1252 reads the same text as `codec`, or what `codec` reads is not to be believed."""
     text = data.decode(codec, "replace")
-    few = len(re.findall(rb"[\x80-\xff]", data)) < ENOUGH
+    few = len(_BEYOND_ASCII.findall(data)) < ENOUGH
     return few or text == data.decode("cp1252", "replace") or _mixes_scripts(text)
+
+
+def _may_be_typography(data: bytes) -> bool:
+    """Whether all that windows-1252 reads beyond ASCII are signs where signs stand, as in English with “quotes” and
+    dashes: the code pages of DOS (437, 850, 852, 866 …) have letters there. Too few bytes may be anything."""
+    text = data.decode("cp1252", "replace")
+    around = zip(" " + text, text, text[1:] + " ", strict=False)
+    signs = [(a.isalpha() and b.isalpha() and sign not in "’–—", sign) for a, sign, b in around if not sign.isascii()]
+    return len(signs) < ENOUGH or not any(within or sign.isalpha() for within, sign in signs)
 
 
 def _mixes_scripts(text: str) -> bool:
