@@ -340,6 +340,17 @@ def test_an_encoder_of_somebody_else_enters_by_its_entry_point(monkeypatch):
         load_encoder("xsearch-static")
 
 
+@pytest.mark.parametrize("text", ["🍕", "?!", "…", "👨‍👩‍👧 🚆"])
+def test_a_query_without_words_says_so(tmp_path, text):
+    index = xsearch.create(tmp_path / "i")
+    with index.writer() as writer:
+        writer.add(xsearch.Document("a", "I love pizza 🍕 so much"))
+    _, found = index.find(text)
+    assert not len(found.documents)
+    assert found.notes == ("the query has neither letters nor digits: signs and emoji are not searched for",)
+    assert index.find(f"pizza {text}")[1].notes == ()
+
+
 def test_what_is_required_and_excluded_binds_every_retriever(tmp_path):
     index = xsearch.create(tmp_path / "idx")
     with index.writer() as writer:

@@ -5,7 +5,9 @@ import json
 import pytest
 
 import xsearch
+from xsearch.corpora import ReadOptions
 from xsearch.engine import IngestOptions, index_paths, ingest
+from xsearch.engine.ingest import Listener
 
 
 @pytest.fixture
@@ -98,3 +100,42 @@ def test_an_index_in_the_folder_is_no_document(home):
     for _ in range(2):
         index_paths(index, [home / "f"])
         assert set(texts(index)) == {"a.txt"}
+
+
+def test_judgments_runs_and_topics_in_a_folder_are_no_documents(home):
+    (home / "f" / "docs.txt").write_text("a river")
+    (home / "f" / "qrels.txt").write_text("q1 0 docs.txt 1\nq2 0 docs.txt 0\n")
+    (home / "f" / "topics.jsonl").write_text('{"id": "q1", "lang": "en", "text": "river"}\n')
+    index, said = xsearch.create(home / "i"), []
+    report = index_paths(index, [home / "f"], listener=Listener(said.append))
+    assert (report.documents, report.skipped) == (1, 2)
+    assert set(texts(index)) == {"docs.txt"}
+    assert said[0].endswith(
+        "qrels.txt: judgments of an evaluation, no documents; give the file itself to index it; skipped"
+    )
+    assert index_paths(index, [home / "f" / "topics.jsonl"]).documents == 1
+    assert set(texts(index)) == {"docs.txt", "q1"}
+
+
+def test_unchanged_files_are_read_again_when_asked_for(home):
+    (home / "f" / "t.csv").write_text("id,text,note\n1,a,b\n")
+    index = xsearch.create(home / "i")
+    index_paths(index, [home / "f"])
+    notes = ReadOptions(text_field="note")
+    assert index_paths(index, [home / "f"], IngestOptions(read=notes)).unchanged == 1
+    assert texts(index) == {"1": "a"}
+    report = index_paths(index, [home / "f"], IngestOptions(again=True, read=notes))
+    assert (report.documents, report.unchanged, report.removed) == (1, 0, 0)
+    assert texts(index) == {"1": "b"}
+
+
+def test_data_within_a_document_is_counted_and_not_searched(home):
+    (home / "f" / "a.txt").write_text("A picture of a bridge: " + "iVBORw0KGgo" * 10_000)
+    (home / "f" / "b.txt").write_text("A river.")
+    index, said = xsearch.create(home / "i"), []
+    report = index_paths(index, [home / "f"], listener=Listener(said.append))
+    assert (report.documents, report.data) == (2, 1)
+    assert said == ["document 'a.txt': 109,900 characters of data (base64 and the like) not searched"]
+    index.refresh()
+    assert index.manifest.passages == 2
+    assert index.search("bridge")[0].id == "a.txt"

@@ -94,6 +94,7 @@ def index(
             (report.unchanged, "file", f"unchanged{unread}"),
             (report.duplicates, "document", "replaced by a later one of the same id"),
             (report.removed, "document", "removed"),
+            (report.data, "document", "with data that is not searched"),
             (report.bad, "bad record", "skipped"),
             (report.skipped, "file", "skipped"),
         )

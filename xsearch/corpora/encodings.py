@@ -134,7 +134,11 @@ def _statistical(data: bytes) -> str | None:
         return None
     codec = codecs.lookup(found["encoding"]).name
     codec = SUPERSETS.get(codec, codec)
-    return "cp1252" if codec.startswith(("cp125", "cp874", "iso8859", "koi8")) and _may_be_western(window, codec) else codec
+    return (
+        "cp1252"
+        if codec.startswith(("cp125", "cp874", "iso8859", "koi8")) and _may_be_western(window, codec)
+        else codec
+    )
 
 
 def _may_be_western(data: bytes, codec: str) -> bool:

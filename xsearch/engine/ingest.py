@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 from xsearch import lang as languages
 from xsearch.core import BadInput, Document, UnknownLanguage
-from xsearch.corpora import BadRecord, ReadOptions, Source, file_hash, read, read_stdin, scan
+from xsearch.core.wording import counted
+from xsearch.corpora import BadRecord, ReadOptions, Source, evaluation_file, file_hash, read, read_stdin, scan
 from xsearch.engine.index import Index
 from xsearch.engine.writer import IndexWriter
 from xsearch.storage import SourceState
@@ -36,7 +37,8 @@ class IngestOptions:
 @dataclass(slots=True)
 class IngestReport:
     """What a run did. files: read. unchanged, vanished: files. duplicates: documents replaced by a later one of the
-    same id in this run. removed: documents no longer in their file. bad: records skipped. skipped: files."""
+    same id in this run. removed: documents no longer in their file. bad: records skipped. skipped: files. data:
+    documents that hold long runs of data, which are not searched."""
 
     files: int = 0
     unchanged: int = 0
@@ -45,6 +47,7 @@ class IngestReport:
     removed: int = 0
     bad: int = 0
     skipped: int = 0
+    data: int = 0
     vanished: list[str] = field(default_factory=list)
 
 
@@ -79,9 +82,11 @@ class _Run:
         self.gone: list[str] = []
         self.known: dict[str, SourceState] = {}
         self.documented: set[str] = set()
+        self.given: set[Path] = set()
 
     def over(self, paths: Sequence[str | Path], stdin: BinaryIO | None) -> IngestReport:
         files = [path for path in paths if str(path) != "-"]
+        self.given = {Path(path).absolute() for path in files}
         sources = scan(files, self._skip) if files else iter(())
         with self.index.writer(self.options.workers) as writer:
             self.known, self.documented = writer.sources(), writer.documented_sources()
@@ -105,6 +110,10 @@ class _Run:
         if known and (known.size, known.mtime_ns) == (source.size, source.mtime_ns):
             self.report.unchanged += 1
             return False
+        kind = None if source.path.absolute() in self.given else evaluation_file(source.path)
+        if kind is not None and source_key(source) not in self.documented:
+            self._skip(source.path, f"{kind} of an evaluation, no documents; give the file itself to index it")
+            return True
         try:
             state = SourceState(source.size, source.mtime_ns, file_hash(source))
         except BadInput as error:
@@ -149,6 +158,7 @@ class _Run:
     ) -> None:
         """Add `documents`, taking their ids out of `old`."""
         for document in self._in_language(documents):
+            self._note_data(document)
             writer.add(document, source)
             if old:
                 old.discard(document.id)
@@ -159,6 +169,13 @@ class _Run:
                 self.listener.on_progress(self.report.documents, self.report.files)
             if self.report.documents % COMMIT_EVERY == 0:
                 writer.commit()
+
+    def _note_data(self, document: Document) -> None:
+        left_out = sum(end - start for start, end in languages.data_runs(document.text))
+        if left_out:
+            self.report.data += 1
+            data = counted(left_out, "character")
+            self.listener.on_message(f"document {document.id!r}: {data} of data (base64 and the like) not searched")
 
     def _in_language(self, documents: Iterable[Document]) -> Iterator[Document]:
         for document in documents:

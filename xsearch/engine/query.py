@@ -65,7 +65,10 @@ def build_query(
     )
     if "names" in retrievers:
         query = replace(query, spellings=languages.query_spellings(parsed.text, partial(word_weights, snapshot)))
-    return query, parsed.notes
+    notes = parsed.notes
+    if parsed.text and not any(map(str.isalnum, parsed.text)):
+        notes += ("the query has neither letters nor digits: signs and emoji are not searched for",)
+    return query, notes
 
 
 def word_weights(snapshot: Snapshot, words: Sequence[str]) -> list[float]:

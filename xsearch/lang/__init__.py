@@ -5,6 +5,7 @@ Imports nothing of xsearch but core.
 
 from xsearch.lang.analyzers import Analyzer, Token, analyzer, coverage
 from xsearch.lang.codes import base_language, language_name, normalize_code, same_language, usual_script
+from xsearch.lang.data_runs import data_runs
 from xsearch.lang.identify import Identified, identify, identify_query
 from xsearch.lang.passages import count_words, split_passages
 from xsearch.lang.scripts import script_of, scripts_of
@@ -20,6 +21,7 @@ __all__ = [
     "base_language",
     "count_words",
     "coverage",
+    "data_runs",
     "identify",
     "identify_query",
     "language_name",

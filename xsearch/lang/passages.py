@@ -6,8 +6,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import chain, pairwise
 from typing import NamedTuple
 
+from xsearch.lang.data_runs import data_runs
 from xsearch.lang.scripts import script_ranges
 from xsearch.lang.sentences import Break, iter_sentences
 
@@ -38,8 +40,9 @@ def split_passages(text: str, lang: str, max_words: int = 180) -> list[tuple[int
 
     They end at sentences, at paragraphs where one ends in their second half, and within sentences longer than that at
     clause marks or spaces; a run without either is cut as it comes, never before a combining mark. They cover every
-    character but white space and have none at their ends. In scripts without spaces 1.7 characters (Chinese, Japanese)
-    or 4 (Thai, Lao, Khmer, Burmese) count as a word. Linear in the text. Raises ValueError unless `max_words` > 0.
+    character but white space and data (`data_runs`), and have no white space at their ends. In scripts without spaces
+    1.7 characters (Chinese, Japanese) or 4 (Thai, Lao, Khmer, Burmese) count as a word. Linear in the text. Raises
+    ValueError unless `max_words` > 0.
     """
     if max_words <= 0:
         raise ValueError(f"max_words must be positive, not {max_words}")
@@ -47,7 +50,14 @@ def split_passages(text: str, lang: str, max_words: int = 180) -> list[tuple[int
     if len(text) < max_words or (len(text) < 32 * max_words and count_words(text) <= max_words):
         left = len(text) - len(text.lstrip())
         return [(left, len(text.rstrip()))] if left < len(text) else []
-    return list(_pack(text, _pieces(text, lang, max_words), max_words))
+    runs = data_runs(text)
+    if not runs:
+        return list(_pack(text, _pieces(text, lang, max_words), max_words))
+    spans = []
+    for begin, end in pairwise([0, *chain.from_iterable(runs), len(text)]):
+        if (begin, end) not in runs:
+            spans += [(begin + a, begin + b) for a, b in split_passages(text[begin:end], lang, max_words)]
+    return spans
 
 
 def count_words(text: str) -> float:
