@@ -104,7 +104,7 @@ def test_bad_records_are_named_counted_and_skipped(home):
 def test_duplicate_ids_last_wins_and_is_counted(home):
     rows = [{"id": "same", "text": "the first speaks of lakes"}, {"id": "same", "text": "the last speaks of zebras"}]
     (home / "two.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    assert "1 replaced by a later one" in xsearch("index", "two.jsonl", cwd=home).err
+    assert "1 document replaced by a later one" in xsearch("index", "two.jsonl", cwd=home).err
     assert xsearch("query", "zebras", "--retrievers", "bm25", cwd=home).code == 0
     assert xsearch("query", "lakes", "--retrievers", "bm25", cwd=home).code == 1
 
@@ -158,7 +158,7 @@ def test_a_decompression_bomb_is_refused_and_the_rest_is_read(home):
     done = xsearch("index", "docs", cwd=home)
     assert done.code == 0
     assert "bomb.txt.gz" in done.err
-    assert "1 documents" in done.err
+    assert "1 document," in done.err
 
 
 def test_a_very_long_query(made):

@@ -249,12 +249,12 @@ def test_judging_keeps_every_answer_and_goes_on_where_it_was_left(home, tmp_path
     )
     first = xsearch(*command, cwd=tmp_path, stdin=b"7\nx\n2\nq\n")
     assert first.code == 0
-    assert "1 judgments added" in first.err
+    assert "1 judgment added" in first.err
     assert "t0: Bienen" in first.out
     assert len((tmp_path / "mine.txt").read_text().splitlines()) == 1
     # The one skipped is asked again another time; the input ends before it.
     second = xsearch(*command, cwd=tmp_path, stdin=b"s\n0\n")
-    assert "1 judgments added" in second.err
+    assert "1 judgment added" in second.err
     lines = (tmp_path / "mine.txt").read_text().splitlines()
     assert sorted(line.split()[3] for line in lines) == ["0", "2"]
     assert len({line.split()[2] for line in lines}) == 2
@@ -284,7 +284,7 @@ def test_a_suite_appends_results_and_its_page_can_be_checked(home, tmp_path):
     assert xsearch("results", "res", "--readme", "README.md", "--no-plots", cwd=tmp_path).code == 0
     assert xsearch(*check, cwd=tmp_path).code == 0
     text = readme.read_text()
-    assert text.startswith("# Mine\n\n<!-- results -->\n| collection | system |")
+    assert text.startswith("# Mine\n\n<!-- results -->\n| system |")
     assert text.endswith("\n<!-- /results -->\nend\n")
     readme.write_text("no markers")
     assert xsearch(*check, cwd=tmp_path).code == 3
