@@ -51,7 +51,7 @@ class Keys:
 def odds_above(key: Codes, family: str, keys: Keys, least: Float64Array) -> Float64Array:
     """The log-odds that `key` of `family` and each of `keys` are one name, float64 (n,); -inf for some of those with
     less than `least`, float64 (n,)."""
-    if len(least) >= MANY and (compiled := _compiled()) is not None:
+    if (len(least) >= MANY or _compiled.cache_info().currsize) and (compiled := _compiled()) is not None:
         found = np.empty(len(least), dtype=np.float32)
         columns = keys.families.astype(np.intp) * STEPS
         compiled.odds_above(

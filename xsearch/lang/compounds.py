@@ -6,6 +6,11 @@ before saying which. Letters may stand between two parts (Bahnhof-s-umbau).
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
+from xsearch.core.batch import IntArray
+
 COMPOUNDING = frozenset(
     ("af", "da", "de", "et", "fi", "fo", "fy", "gsw", "hu", "is", "lb", "nb", "nds", "nl", "nn", "no", "se", "sv")
 )
@@ -20,12 +25,11 @@ LONGEST_ENDING = 2
 """Letters that may follow the head (Hauptbahnhofs)."""
 
 
-def compound_share(word: str, part: str, at: int) -> float:
-    """How likely who asks for `part` means the compound `word`, which has it `at` a place; 0 where it is no part."""
-    before, after = at, len(word) - at - len(part)
-    if before >= REST and after <= LONGEST_ENDING:
-        return HEAD
-    return MODIFIER if before == 0 and after > REST else 0.0
+def compound_shares(before: IntArray, after: IntArray) -> NDArray[np.float64]:
+    """How likely who asks for a part means words that have so many letters before it and behind, int64 (n,) both:
+    float64 (n,), 0 where it is no part."""
+    is_head = (before >= REST) & (after <= LONGEST_ENDING)
+    return np.where(is_head, HEAD, np.where((before == 0) & (after > REST), MODIFIER, 0.0))
 
 
 def parts(word: str) -> list[tuple[str, float]]:

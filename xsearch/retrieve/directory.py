@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IntArray, Mask, Spelling
+from xsearch.core.order import distinct
 from xsearch.lang.alike import Keys, odds_above
-from xsearch.lang.compounds import COMPOUNDING, HEAD, MODIFIER, compound_share, parts
+from xsearch.lang.compounds import COMPOUNDING, HEAD, MODIFIER, compound_shares, parts
 from xsearch.lang.compounds import SHORTEST as SHORTEST_PART
 from xsearch.lang.romanise import FAMILIES, codes_of, skeleton, sound_key
-from xsearch.retrieve.best import Best
+from xsearch.retrieve.best import Best, best_of_groups
 from xsearch.retrieve.forms import Forms
-from xsearch.retrieve.gaps import Bytes, decode
+from xsearch.retrieve.gaps import decode
 from xsearch.retrieve.skeletons import SHORTEST, count_consonants, neighbours
 
 PRIOR = 0.0
@@ -60,33 +61,31 @@ class Matches:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hits:
-    """Passages that have words of a query: numbers int64 (n,), scores float32 (n,), places of languages int64 (n,)."""
+    """Passages that have words of a query: numbers int64 (n,) ascending, scores float32 (n,), places of languages
+    uint16 (n,)."""
 
     passages: IntArray
     scores: FloatArray
-    languages: IntArray
+    languages: NDArray[np.uint16]
 
-    def best(self, language: int, depth: int, allowed: Mask | None) -> Best:
-        """The best `depth` allowed passages of a language."""
-        chosen = self.languages == language
+    def best(self, languages: NDArray[np.bool_], depth: int, allowed: Mask | None) -> Best:
+        """The best `depth` allowed passages of each of some languages, told by their places, all in one order."""
+        chosen = languages[self.languages]
         if allowed is not None:
             chosen &= allowed[self.passages]
-        return Best.of(self.passages[chosen], self.scores[chosen], depth)
+        passages, scores = self.passages[chosen], self.scores[chosen]
+        best = best_of_groups(self.languages[chosen], scores, depth)
+        return Best(passages[best], scores[best])
 
 
 def _likelier(*found: Matches) -> Matches:
     """All the words, each with the largest of its probabilities."""
     words = np.concatenate([matches.words for matches in found])
     probabilities = np.concatenate([matches.probabilities for matches in found])
-    distinct, row = np.unique(words, return_inverse=True)
-    largest = np.zeros(len(distinct))
+    each, _, row = distinct(words)
+    largest = np.zeros(len(each))
     np.maximum.at(largest, row, probabilities)
-    return Matches(distinct, largest)
-
-
-def _occurrences(text: Bytes, asked: bytes) -> Iterator[int]:
-    """Where `asked` stands in a text."""
-    return (match.start() for match in re.finditer(re.escape(asked), text.data))
+    return Matches(each, largest)
 
 
 class Directory:
@@ -117,6 +116,7 @@ class Directory:
         self._chance = np.log1p(np.bincount(self._language_of_segment, occurrences, languages)) + PRIOR
         self._passages = np.bincount(self._language_of_segment, [s.passages for s in segments], languages)
         self._known: dict[tuple[str, str, str, str], Matches] = {}
+        self._texts: dict[int, bytes] = {}
 
     def matches(self, spelling: Spelling) -> Matches:
         """The words that are likely `spelling`. Where a language has the very word, none other of its family is."""
@@ -148,16 +148,20 @@ class Directory:
         probabilities = np.concatenate([match.probabilities for match in found])
         spellings = np.repeat(np.arange(len(found)), [len(match.words) for match in found])
         values = probabilities * worth[spellings, self._language(words)]
+        # Of what is written to one place the last stays: the likeliest.
+        order = np.lexsort((values, spellings))
+        words, spellings, values = words[order], spellings[order], values[order]
         passages, counts = self._postings(words)
-        spellings, values = np.repeat(spellings, counts), np.repeat(values, counts)
-        languages = np.repeat(self._language(words), counts)
-        order = np.lexsort((-values, spellings, passages))
-        passages, spellings, values, languages = passages[order], spellings[order], values[order], languages[order]
-        best = np.ones(len(order), dtype=np.bool_)
-        best[1:] = (np.diff(passages) != 0) | (np.diff(spellings) != 0)
-        numbers, first, rows = np.unique(passages, return_index=True, return_inverse=True)
-        scores = np.bincount(rows[best], values[best], len(numbers)).astype(np.float32)
-        return Hits(numbers, scores, languages[first])
+        numbers, first, rows = distinct(passages)
+        values = np.repeat(values, counts)
+        ends = np.cumsum(np.bincount(spellings, counts, len(found))).astype(np.int64)
+        scores = np.zeros(len(numbers))
+        for begin, end in pairwise([0, *ends.tolist()]):
+            best = np.zeros(len(numbers))
+            best[rows[begin:end]] = values[begin:end]
+            scores += best
+        languages = np.repeat(self._language(words), counts)[first]
+        return Hits(numbers, scores.astype(np.float32), languages.astype(np.uint16))
 
     def near(self, spelling: Spelling, most: int, langs: Collection[str] | None = None) -> list[Near]:
         """Words of the spelling's own family that it may be, likeliest first: of `langs` (of all where None), and the
@@ -177,55 +181,60 @@ class Directory:
         return sorted(found.values(), key=lambda near: (-near.probability, -near.frequency, near.form))[:most]
 
     def _find(self, form: str, key: str, family: str, among: str) -> Matches:
-        skeletons = {skeleton(key), skeleton(key, vowelless=True)}
-        ranges = np.searchsorted(self._skeletons, neighbours(skeletons))
-        words = np.concatenate([np.arange(first, end) for first, end in ranges.tolist()] or [np.zeros(0, np.int64)])
+        words = self._among({skeleton(key), skeleton(key, vowelless=True)})
         if among:
             allowed = np.isin(np.arange(len(FAMILIES)), [FAMILIES.index(kind) for kind in among])
             words = words[allowed[self._keys.families[words]]]
         words = words[self._worth_comparing(words, key, family)]
         probabilities = self._probabilities(words, key, family)
-        own = self._written(words, form, key, family)
+        own = np.zeros(len(words), dtype=np.bool_)
+        own[self._written(words, form, key, family)] = True
         probabilities[own] = 1.0
+        known = np.zeros(len(self._codes), dtype=np.bool_)
+        known[self._language(words[own])] = True
+        likely = np.flatnonzero(probabilities >= UNLIKELY)
+        words, probabilities = words[likely], probabilities[likely]
         same = self._keys.families[words] == FAMILIES.index(family)
-        languages = self._language(words)
-        known = np.isin(languages, languages[own])
-        kept = own | ((probabilities >= UNLIKELY) & ~(same & known))
+        kept = own[likely] | ~(same & known[self._language(words)])
         found = Matches(words[kept], probabilities[kept])
-        lacking = self._compounding.copy()
-        lacking[languages[own]] = False
+        lacking = self._compounding & ~known
         if family == "l" and form and lacking.any() and len(form) >= SHORTEST_PART:
             found = _likelier(found, self._compounds(form, lacking), self._parts(form, lacking))
         return found
 
+    def _among(self, skeletons: set[int]) -> IntArray:
+        """The words with one of these skeletons or one near it."""
+        firsts, ends = np.searchsorted(self._skeletons, neighbours(skeletons)).T
+        counts = ends - firsts
+        before = np.cumsum(counts) - counts
+        words: IntArray = np.repeat(firsts - before, counts) + np.arange(int(counts.sum()))
+        return words
+
     def _compounds(self, form: str, languages: NDArray[np.bool_]) -> Matches:
         """The words of some languages that are put together with `form`, as their head or before it."""
         asked = form.encode()
-        words, shares = [], []
+        words, shares = [np.zeros(0, np.int64)], [np.zeros(0)]
         for place, segment in enumerate(self._segments):
-            if not languages[segment.language]:
-                continue
-            starts = segment.forms.form_starts
-            for at in _occurrences(segment.forms.forms, asked):
-                word = int(np.searchsorted(starts, at, side="right")) - 1
-                begin, end = int(starts[word]), int(starts[word + 1])
-                share = compound_share(segment.forms.form(word), form, at - begin) if at + len(asked) <= end else 0.0
-                if share:
-                    words.append(self._first_word[place] + word)
-                    shares.append(share)
-        return Matches(self._places[np.array(words, dtype=np.int64)], np.array(shares))
+            if languages[segment.language]:
+                if place not in self._texts:
+                    self._texts[place] = segment.forms.forms.tobytes()
+                found, before, after = segment.forms.with_part(asked, self._texts[place])
+                share = compound_shares(before, after)
+                words.append(self._first_word[place] + found[share > 0])
+                shares.append(share[share > 0])
+        return Matches(self._places[np.concatenate(words)], np.concatenate(shares))
 
     def _parts(self, form: str, languages: NDArray[np.bool_]) -> Matches:
         """Words of some languages that `form` may be put together of: the longest head and what begins it longest."""
         found = [Matches(np.zeros(0, np.int64), np.zeros(0))]
         missing = {HEAD: languages.copy(), MODIFIER: languages.copy()}
-        for part, share in parts(form):
-            if not missing[share].any():
-                continue
-            key = sound_key(part)
-            first, end = np.searchsorted(self._skeletons, (skeleton(key), skeleton(key) + 1))
-            words = np.arange(first, end)
-            words = words[missing[share][self._language(words)]]
+        shares = parts(form)
+        keys = [sound_key(part) for part, _ in shares]
+        skeletons = np.array([skeleton(key) for key in keys], dtype=np.uint32)
+        firsts = self._skeletons.searchsorted(skeletons).tolist()
+        ends = self._skeletons.searchsorted(skeletons, side="right").tolist()
+        for (part, share), key, first, end in zip(shares, keys, firsts, ends, strict=True):
+            words = first + np.flatnonzero(missing[share][self._language_of_segment[self._segment[first:end]]])
             words = words[self._written(words, part, key, "l")]
             missing[share][self._language(words)] = False
             found.append(Matches(words, np.full(len(words), share)))
@@ -245,19 +254,20 @@ class Directory:
         # Less a little for sums in float32.
         least = chance + SOFTNESS * np.log(UNLIKELY / (1.0 - UNLIKELY)) - 0.01
         odds = odds_above(codes_of([key])[0].astype(np.uint8), family, self._keys.take(words), least)
-        found: Float64Array = 1.0 / (1.0 + np.exp((chance - odds) / SOFTNESS))
+        likely = np.flatnonzero(odds > -np.inf)
+        found = np.zeros(len(words))
+        found[likely] = 1.0 / (1.0 + np.exp((chance[likely] - odds[likely]) / SOFTNESS))
         return found
 
-    def _written(self, words: IntArray, form: str, key: str, family: str) -> NDArray[np.bool_]:
-        """Which words are written as `form`."""
-        own: NDArray[np.bool_] = self._skeletons[words] == skeleton(key, family == "a")
-        own &= (self._keys.lengths[words] == len(key)) & (self._keys.families[words] == FAMILIES.index(family))
-        places = np.flatnonzero(own)
-        if len(places):
-            own[places] = (self._keys.take(words[places]).matrix() == codes_of([key])).all(axis=1)
-        for place in np.flatnonzero(own).tolist():
-            own[place] = self._form(int(words[place])) == form
-        return own
+    def _written(self, words: IntArray, form: str, key: str, family: str) -> IntArray:
+        """Which of the words are written as `form`: their places."""
+        own = np.flatnonzero(self._skeletons[words] == skeleton(key, family == "a"))
+        own = own[self._keys.lengths[words[own]] == len(key)]
+        own = own[self._keys.families[words[own]] == FAMILIES.index(family)]
+        if len(own):
+            own = own[(self._keys.take(words[own]).matrix() == codes_of([key])).all(axis=1)]
+        found: IntArray = own[[self._form(word) == form for word in words[own].tolist()]]
+        return found
 
     def _worth_comparing(self, words: IntArray, key: str, family: str) -> NDArray[np.bool_]:
         """Which words are compared: those in another family, and those in the key's own that begin with its consonants
@@ -285,8 +295,8 @@ class Directory:
         parts, firsts = [], []
         for segment, word in zip(self._segment[words].tolist(), self._word[words].tolist(), strict=True):
             opened = self._segments[segment]
-            start, end = opened.forms.posting_starts[word : word + 2]
-            parts.append(opened.forms.postings[start:end])
+            starts = opened.forms.posting_starts
+            parts.append(opened.forms.postings[starts.item(word) : starts.item(word + 1)])
             firsts.append(opened.first)
         offsets, ends = decode(np.concatenate(parts), np.cumsum([0, *map(len, parts)]))
         counts = np.diff(ends)

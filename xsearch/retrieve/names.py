@@ -169,17 +169,12 @@ class Names:
         hits = directory.hits(found, weights[:, None] * idf)
         counted = np.array([not spelling.among for spelling in query.spellings])
         most = (weights * counted) @ idf
-        passages, scores = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
-        background: dict[str, tuple[float, float]] = {}
-        for place, lang in enumerate(self._languages):
-            if langs is not None and lang not in langs:
-                continue
-            if most[place] > 0:
-                background[lang] = (0.0, float(most[place]))
-            best = hits.best(place, depth, allowed)
-            passages.append(best.passages)
-            scores.append(best.scores)
-        return Ranking.of(np.concatenate(passages), np.concatenate(scores), background)
+        wanted = np.array([langs is None or lang in langs for lang in self._languages])
+        background = {
+            self._languages[place]: (0.0, float(most[place])) for place in np.flatnonzero(wanted & (most > 0))
+        }
+        best = hits.best(wanted, depth, allowed)
+        return Ranking(best.passages, best.scores, background)
 
     def search_many(
         self, queries: Sequence[Query], depth: int, allowed: Mask | None = None, langs: Collection[str] | None = None
