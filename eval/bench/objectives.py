@@ -262,7 +262,8 @@ def row_of(given: argparse.Namespace, kept: dict[str, Any]) -> dict[str, Any]:
         "commit": commit.stdout.strip(),
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"x86_64, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
-        "command": f"python eval/bench/objectives.py --data ../shared/data --steps {given.steps} --lines {given.lines}",
+        "command": f"python eval/bench/objectives.py --data ../shared/data --steps {given.steps} --lines {given.lines}"
+        + (f" --only '{given.only}'" if given.only else ""),
     }
 
 

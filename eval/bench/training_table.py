@@ -33,23 +33,34 @@ def marked(test: dict[str, Any]) -> str:
 
 
 def objectives() -> Iterator[str]:
-    """Each objective against retrieval training alone."""
-    found = [row for row in rows("objectives") if "against retrieval alone" in row]
-    if not found:
+    """Each objective against retrieval training alone, of the same run: a table for every row with an objective that
+    later ones lack."""
+    shown: set[str] = set()
+    tables = []
+    for row in reversed([row for row in rows("objectives") if "against retrieval alone" in row]):
+        if row["against retrieval alone"].keys() - shown:
+            tables.append(row)
+        shown |= row["found"].keys()
+    if not tables:
         return
-    row = found[-1]
-    pools = list(row["texts"])
-    tests = row["against retrieval alone"]
-    yield f"\n## Objectives before retrieval training\n\n{row['data']}; {row['steps']} steps of the objective, then "
-    yield f"{row['steps']} of retrieval training, against {2 * row['steps']} of retrieval training alone. Mean "
+    yield "\n## Objectives before retrieval training\n\nSteps of an objective, then as many of retrieval training, "
+    yield "against retrieval training alone for as many in all. Mean reciprocal ranks, with the difference from "
+    yield "retrieval alone of the same run.\n"
+    for row in tables:
+        yield from objective_table(row)
+    if left := [name for name in tables[0]["not run"] if name not in shown]:
+        yield f"\nNot run: {', '.join(left)}.\n"
+
+
+def objective_table(row: dict[str, Any]) -> Iterator[str]:
+    """The figures of one run."""
+    pools, tests = list(row["texts"]), row["against retrieval alone"]
     sizes = ", ".join(f"{count} {name}" for name, count in row["texts"].items())
-    yield f"reciprocal ranks of {sizes}, with the difference from retrieval alone.\n\n"
+    yield f"\n{row['data']}; {row['steps']} and {row['steps']} steps; {sizes}.\n\n"
     yield f"| | {' | '.join(pools)} | CPU s |\n| --- |{' ---: |' * (len(pools) + 1)}\n"
     for name, means in row["found"].items():
         cells = [f"{means[pool]:.3f}" + (f" ({marked(tests[name][pool])})" if name in tests else "") for pool in pools]
         yield f"| {name} | {' | '.join(cells)} | {means['cpu_seconds']:.0f} |\n"
-    if row["not run"]:
-        yield f"\nNot run: {', '.join(row['not run'])}.\n"
 
 
 def modules() -> Iterator[str]:
