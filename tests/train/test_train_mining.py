@@ -324,5 +324,9 @@ def test_the_command_reads_files(tmp_path):
     assert done.code == 0, done.err
     assert "pairs (" in done.err
     assert {json.loads(line)["origin"] for line in output.read_text().splitlines()} == {"title"}
+    elsewhere = tmp_path / "new" / "pairs.jsonl"
+    again = run("train", "pairs", f"{output}.index", "--output", elsewhere, "--origin", "title", cwd=tmp_path)
+    assert again.code == 0, again.err
+    assert elsewhere.read_bytes() == output.read_bytes()
     assert run("train", "pairs", source, "--origin", "nothing", cwd=tmp_path).code == 2
     assert run("train", "pairs", tmp_path / "absent", cwd=tmp_path).code == 3

@@ -154,7 +154,9 @@ def spellings(
     from xsearch.train.names import train_spellings
 
     excluded = [word for path in exclude or [] for word in path.read_text(encoding="utf-8").split()]
-    out.write_text(train_spellings(lexicons, excluded), encoding="utf-8")
+    table = train_spellings(lexicons, excluded)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(table, encoding="utf-8")
     say(f"{out}: written")
 
 

@@ -28,6 +28,7 @@ class Journal:
     def __init__(self, output: Path, run: dict[str, Any]) -> None:
         self._output, self._path = output, output.with_name(output.name + SUFFIX)
         self._done: dict[str, list[dict[str, Any]]] = {}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         # As it is read again: tuples have become lists.
         run = msgspec.json.decode(msgspec.json.encode(run))
         kept = self._read(run) if self._path.exists() else 0
