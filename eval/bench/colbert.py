@@ -49,7 +49,7 @@ from xsearch.storage import DiskFiles
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPTH = 100
-AT_ONCE = 512
+AT_ONCE = 64
 LANGUAGES = ["en", "de", "fr", "es", "ru", "fa", "zh", "ar", "hi", "ja", "tr", "pl", "it", "pt", "ko", "vi", "id", "uk"]
 
 
