@@ -8,8 +8,9 @@ import pytest
 
 from xsearch.engine import SearchOptions
 from xsearch.engine.demo import QUESTIONS, build_demo
+from xsearch.engine.hits import _unmatched, make_snippets, passage_matches
 from xsearch.engine.query import build_query
-from xsearch.engine.search import retrieve, search_scope
+from xsearch.engine.search import retrieve, search, search_scope
 from xsearch.lang import usual_script
 
 DEMO = Path(__file__).parents[2] / "eval" / "collections" / "demo"
@@ -48,6 +49,21 @@ def test_the_questions_of_the_demo_find_documents_of_several_languages(demo):
         hits = demo.search(text, k=10, to=to)
         assert len({hit.lang for hit in hits}) >= 3
         assert all(hit.snippet for hit in hits)
+
+
+def test_what_bm25_knows_of_a_passage_changes_no_snippet(demo):
+    snapshot, spared = demo.snapshot, 0
+    questions = ["bees and flowers", "+bees honey", '"honey bees"', "title:honey bees", "Wie funktionieren Impfungen?"]
+    for text in questions:
+        found = search(snapshot, text, SearchOptions(20))
+        unmatched = _unmatched(found)
+        passages = snapshot.store.passages(found.passages)
+        matches = passage_matches(snapshot, found.query, passages)
+        made = make_snippets(snapshot, found.query, passages, matches, unmatched)
+        assert made == make_snippets(snapshot, found.query, passages, matches, [False] * len(passages))
+        spared += sum(unmatched)
+        assert not any(unmatched) or not ('"' in text or ":" in text)
+    assert spared > 20
 
 
 def test_hits_without_snippets_are_the_same_but_for_them(demo):

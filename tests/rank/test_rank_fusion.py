@@ -343,6 +343,9 @@ def test_a_ranking_is_in_order_complete_and_its_parts_are_what_was_given(method,
         assert part.support.tolist() == answer.support[passages % 3].tolist()
         assert np.isfinite(part.calibrated[returned]).all()
         assert part.weight == answer.weight
+        of_language = np.bincount(answer.ranking.passages % 3, minlength=3)
+        complete = (of_language < answer.depth)[passages % 3]
+        assert part.unmatched.tolist() == [not there and known for there, known in zip(returned, complete, strict=True)]
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,11 @@ class TokenBags:
         np.cumsum(sizes, out=starts[1:])
         places = np.arange(starts[-1]) + np.repeat(self.starts[numbers] - starts[:-1], sizes)
         return TokenBags(self.tokens[places], starts)
+
+    def lists(self) -> list[list[int]]:
+        """The tokens of each bag."""
+        tokens = self.tokens.tolist()
+        return [tokens[begin:end] for begin, end in pairwise(self.starts.tolist())]
 
     def joined(self, counts: NDArray[np.int64]) -> TokenBags:
         """Bags made one: the first counts[0], the next counts[1], and so on."""

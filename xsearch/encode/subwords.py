@@ -60,9 +60,12 @@ class Subwords:
         found: list[list[Place]] = []
         for row, tokens in enumerate(wanted):
             inside = slice(bags.starts[first[row]], bags.starts[first[row + 1]])
-            chosen = stretches.take(np.unique(owners[inside][np.isin(bags.tokens[inside], tokens, kind="sort")]))
+            numbers = np.unique(owners[inside][np.isin(bags.tokens[inside], tokens, kind="sort")])
+            chosen = stretches.take(numbers)
             begins = (chosen.begins - before[row]).tolist()
-            found.append([p for at, text in zip(begins, chosen.texts(), strict=True) for p in self._spelled(text, at)])
+            pieces = bags.take(numbers).lists()
+            spelled = map(self._spelled, chosen.texts(), begins, pieces)
+            found.append(list(chain.from_iterable(spelled)))
         return found
 
     def _of_each(self, stretches: Stretches) -> TokenBags:
@@ -76,12 +79,15 @@ class Subwords:
                 numbers[missing] = self._learnt(stretches.take(missing))
             return self._bags.bags.take(numbers)
 
-    def _spelled(self, stretch: str, position: int) -> list[Place]:
-        """The tokens of a stretch that begins at `position`."""
+    def _spelled(self, stretch: str, position: int, tokens: Sequence[int] = ()) -> list[Place]:
+        """The tokens of a stretch that begins at `position`. tokens: where they are known, so that it need not be
+        segmented."""
+        words = fold(stretch)
+        laid = self._unigram.laid(tokens, len(words[0].text)) if len(words) == 1 else None
         return [
             (token, position + word.places[begin], position + word.places[end - 1] + 1)
-            for word in fold(stretch)
-            for token, begin, end in self._unigram.spell(word.text)
+            for word in words
+            for token, begin, end in laid or self._unigram.spell(word.text)
         ]
 
     def _learnt(self, stretches: Stretches) -> NDArray[np.int64]:

@@ -101,7 +101,7 @@ class Unigram:
         self._vocabulary = vocabulary = Vocabulary.of(pieces)
         self._numbers = dict(zip(vocabulary.spellings, range(len(vocabulary)), strict=True))
         self._scores: list[float] = vocabulary.scores.tolist()
-        self._unknown = min(self._scores) - UNKNOWN_PENALTY
+        self._unknown = float(vocabulary.scores.min()) - UNKNOWN_PENALTY
         self._longest: dict[str, int] | None = None
         self._silent = np.zeros(len(vocabulary), dtype=np.bool_)
         self._silent[[UNKNOWN, self._numbers.get(START, UNKNOWN)]] = True
@@ -132,6 +132,18 @@ class Unigram:
         if len(word) <= LONGEST_REMEMBERED:
             self._spelled[word] = spelled
         return spelled
+
+    def laid(self, pieces: Sequence[int], size: int) -> Spelled | None:
+        """`spell` of a word of `size` characters whose pieces, as `segment_all` gives them, are known; None where they
+        do not fill it: a character that has no piece was left out."""
+        spelled = []
+        begin = 0
+        for piece in pieces:
+            spelling = self._vocabulary.spellings[piece]
+            end = begin + len(spelling) - spelling.startswith(START)
+            spelled.append((piece, begin, end))
+            begin = end
+        return spelled if begin == size else None
 
     def _segmented(self, words: Sequence[str]) -> TokenBags:
         self._words_met += len(words)

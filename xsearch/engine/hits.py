@@ -27,7 +27,7 @@ def make_hits(snapshot: Snapshot, found: Found, explain: bool, show: bool = True
     met = token_matches(snapshot, found, passages) if explain else [()] * len(passages)
     snippets: list[tuple[str, list[tuple[int, int]]]] = [("", [])] * len(passages)
     if show:
-        snippets = make_snippets(snapshot, found.query, passages, matches)
+        snippets = make_snippets(snapshot, found.query, passages, matches, _unmatched(found))
     questions = question_matches(snapshot, found)
     hits = []
     ranked = zip(passages, matches, met, snippets, questions, found.scores, found.rows, strict=True)
@@ -81,16 +81,34 @@ def passage_matches(snapshot: Snapshot, query: Query, passages: Sequence[StoredP
     return found
 
 
+def _unmatched(found: Found) -> list[bool]:
+    """Of each document found, whether BM25 knows that no word of the query stands in its passage. Of a phrase it knows
+    that the whole is not there, of a word for titles not where else it stands."""
+    part = found.fused.parts.get("bm25")
+    if part is None or any(clause.phrase or clause.field != "body" for clause in found.query.clauses):
+        return [False] * len(found.rows)
+    unmatched: list[bool] = part.unmatched[found.rows].tolist()
+    return unmatched
+
+
 def make_snippets(
-    snapshot: Snapshot, query: Query, passages: Sequence[StoredPassage], matches: Sequence[Sequence[WordMatch]]
+    snapshot: Snapshot,
+    query: Query,
+    passages: Sequence[StoredPassage],
+    matches: Sequence[Sequence[WordMatch]],
+    unmatched: Sequence[bool],
 ) -> list[tuple[str, list[tuple[int, int]]]]:
     """Of each passage the sentence that answers best, and the words in it that the query's terms, or their
     translations, matched.
 
     Where no word of the query stands in the passage (it is in another language), the encoder says which sentence
-    is nearest to the query.
+    is nearest to the query. unmatched: where it is known that no term stands in the passage, so that its words, each of
+    which would have to be analyzed, need not be looked at.
     """
-    views = [_view(snapshot, query, passage, own) for passage, own in zip(passages, matches, strict=True)]
+    views = [
+        _view(snapshot, query, passage, own, silent)
+        for passage, own, silent in zip(passages, matches, unmatched, strict=True)
+    ]
     nearness = _nearness(snapshot, query, views) if snapshot.has_encoder else [None] * len(views)
     return [
         snippet(view.text, view.sentences, view.tokens, view.terms, near, words=partial(_words, view))
@@ -108,10 +126,12 @@ class _View(NamedTuple):
     terms: dict[str, float]
 
 
-def _view(snapshot: Snapshot, query: Query, passage: StoredPassage, matches: Sequence[WordMatch]) -> _View:
+def _view(
+    snapshot: Snapshot, query: Query, passage: StoredPassage, matches: Sequence[WordMatch], unmatched: bool
+) -> _View:
     text = passage.text or passage.title or ""
     terms = query_terms(snapshot, query, passage.lang)
-    tokens = languages.analyzer(passage.lang).find(text, terms) if terms else []
+    tokens = languages.analyzer(passage.lang).find(text, terms) if terms and not unmatched else []
     if matches:
         tokens = _with_translated(tokens, matches)
         for match in matches:

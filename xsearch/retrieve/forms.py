@@ -165,7 +165,8 @@ def merge(parts: Sequence[tuple[int, Forms]]) -> Forms:
 def read_forms(path: Path, entry: Entry) -> Forms:
     """Map a segment. Raises `IndexDamaged` when the file is missing or does not fit `entry`."""
     try:
-        whole = np.memmap(path, dtype=np.uint8, mode="r")
+        # As a plain array: numpy's class for mapped files takes long to slice.
+        whole = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
     except (OSError, ValueError) as error:
         raise _damaged(path, str(error)) from error
     if len(whole) < _HEADER or bytes(whole[: len(MAGIC)]) != MAGIC:
@@ -174,8 +175,7 @@ def read_forms(path: Path, entry: Entry) -> Forms:
     sections, at = [], _HEADER
     for (_, kind), count in zip(_SECTIONS, counts, strict=True):
         size = max(count, 0) * np.dtype(kind).itemsize
-        # As plain arrays: numpy's class for mapped files takes long to index.
-        sections.append(np.asarray(whole[at : at + size]))
+        sections.append(whole[at : at + size])
         at += size + -size % 8
     if at != len(whole) or counts[:6] != [(n := entry["words"]), n, n + 1, n + 1, n + 1, n]:
         raise _damaged(path, f"does not hold {entry['words']} words")

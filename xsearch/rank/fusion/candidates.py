@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xsearch.core import FloatArray, IntArray, Ranking, UsageError
+from xsearch.core import FloatArray, IntArray, Mask, Ranking, UsageError
 from xsearch.core.order import distinct
 
 Float64Array = NDArray[np.float64]
@@ -45,7 +45,8 @@ class Part:
 
     rank: int64, 1 is best, 0 where it did not return the passage. score: float32, the retriever's own, NaN where it
     returned nothing. calibrated: float32, the score as the method used it, NaN where the retriever was silent.
-    support: float32, how far the retriever could speak of that passage's language.
+    support: float32, how far the retriever could speak of that passage's language. unmatched: bool, whether it is known
+    to match nothing in the passage: it did not return it, and has returned all that matches in its language.
     """
 
     rank: IntArray
@@ -53,6 +54,7 @@ class Part:
     calibrated: FloatArray
     support: FloatArray
     weight: float
+    unmatched: Mask
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from xsearch.core import IntArray, Ranking, UsageError
+from xsearch.core import IntArray, Mask, Ranking, UsageError
 from xsearch.core.order import best_first
 from xsearch.rank.fusion.candidates import Candidates, Fused, Judged, Method, Part, Pool, pool
 from xsearch.rank.fusion.fair import fair
@@ -51,6 +51,13 @@ def _parts(table: Pool, judged: Judged, order: IntArray) -> dict[str, Part]:
             calibrated=judged.calibrated[row, order].astype(np.float32),
             support=source.support[langs].astype(np.float32),
             weight=source.weight,
+            unmatched=(table.ranks[row, order] == 0) & _complete(source)[langs],
         )
         for row, source in enumerate(table.sources)
     }
+
+
+def _complete(source: Candidates) -> Mask:
+    """Of each language, whether the retriever returned fewer passages than it was asked for."""
+    complete: Mask = np.bincount(source.langs, minlength=len(source.support)) < source.depth
+    return complete

@@ -111,5 +111,7 @@ def _rarity(weights: FloatArray, met: FloatArray) -> FloatArray:
 
 
 def _mean(values: FloatArray, weights: FloatArray) -> FloatArray:
-    mean: FloatArray = (weights @ values) / max(float(weights.sum()), 1e-9)
+    # Both are finite, but BLAS computes in lanes beyond the end of a row too, and raises flags for what is there.
+    with np.errstate(invalid="ignore"):
+        mean: FloatArray = (weights @ values) / max(float(weights.sum()), 1e-9)
     return mean
