@@ -58,9 +58,14 @@ class Subwords:
         first = np.concatenate(([0], np.cumsum(stretches.counts)))
         before = np.concatenate(([0], np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + 1)))
         found: list[list[Place]] = []
+        # Looked up by their numbers: to compare two lists takes sorting both.
+        is_wanted = np.zeros(1 + max(int(tokens.max(initial=0)) for tokens in (bags.tokens, *wanted)), dtype=np.bool_)
         for row, tokens in enumerate(wanted):
             inside = slice(bags.starts[first[row]], bags.starts[first[row + 1]])
-            numbers = np.unique(owners[inside][np.isin(bags.tokens[inside], tokens, kind="sort")])
+            is_wanted[tokens] = True
+            holders = owners[inside][is_wanted[bags.tokens[inside]]]
+            is_wanted[tokens] = False
+            numbers = holders[np.append(True, holders[1:] != holders[:-1])[: len(holders)]]
             chosen = stretches.take(numbers)
             begins = (chosen.begins - before[row]).tolist()
             pieces = bags.take(numbers).lists()
