@@ -3,6 +3,7 @@
 import itertools
 import json
 import sys
+import tomllib
 
 import numpy as np
 import pytest
@@ -248,7 +249,7 @@ def test_match_scores_by_hand(tmp_path):
 
 RECIPE = """
 name = "toy-tables"
-languages = ["de", "el", "ff"]
+languages = ["de", "el", "ff", "wo"]
 direct = ["de-el"]
 exclude = ["eval/*.jsonl"]
 variants = { "el-Latn" = "el" }
@@ -260,12 +261,18 @@ licence = "CC0-1.0"
 """
 
 
+FEW = 100
+
+
 def sentences(count, rng):
     syllables = [c + v for c in "bdfgklmnprstvz" for v in "aeiou"]
-    lexicon = {lang: ["".join(rng.choice(syllables, 3)) for _ in range(50)] for lang in ("en", "de", "el")}
+    lexicon = {lang: ["".join(rng.choice(syllables, 3)) for _ in range(50)] for lang in ("en", "de", "el", "wo")}
     lexicon["el"] = ["".join(chr(ord("α") + (ord(c) - ord("a")) % 17) for c in word) for word in lexicon["el"]]
     concepts = [rng.choice(50, 6, replace=False) for _ in range(count)]
-    return [{lang: " ".join(words[c] for c in row) for lang, words in lexicon.items()} for row in concepts], lexicon
+    rows = [{lang: " ".join(words[c] for c in row) for lang, words in lexicon.items()} for row in concepts]
+    for row in rows[FEW:]:
+        del row["wo"]
+    return rows, lexicon
 
 
 @pytest.fixture(scope="module")
@@ -301,7 +308,9 @@ def test_train_align_from_the_command_line(data, tmp_path, monkeypatch, capsys):
         return stop.value.code
 
     assert run(tmp_path / "a") == 0
-    assert "toy-tables.toml: 3 tables" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "toy-tables.toml: 4 tables" in told
+    assert "en-wo: – there, – back" in told
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["toy-tables.tables", "toy-tables.toml"]
     card = (tmp_path / "a/toy-tables.toml").read_text()
     assert 'licence = "CC0-1.0"' in card
@@ -310,9 +319,18 @@ def test_train_align_from_the_command_line(data, tmp_path, monkeypatch, capsys):
     tables = TranslationTables.open(tmp_path / "a/toy-tables.tables")
     encoder = load_encoder()
     assert tables.vocabulary == encoder.vocabulary
-    assert set(tables.pairs()) == {("en", "de"), ("en", "el"), ("de", "el")}
+    assert set(tables.pairs()) == {("en", "de"), ("en", "el"), ("en", "wo"), ("de", "el")}
     assert tables.supports("en", "el") > 0.9
     assert tables.supports("en", "ff") == 0
+    # Of so few rows too few were kept from training: it counts as the lower quartile of those that were measured.
+    assert "en-wo" not in tomllib.loads(card)["there"]
+    measured = [score for key in ("there", "back") for score in tomllib.loads(card)[key].values()]
+    assert len(measured) == 6
+    assert (
+        tables.supports("en", "wo")
+        == tables.supports("wo", "en")
+        == pytest.approx(np.quantile(measured, 0.25), abs=2e-3)
+    )
     assert np.mean([likeliest_word(tables, lexicon, encoder, concept) == concept for concept in range(50)]) >= 0.9
 
     # Cut short in the middle, the same command goes on: what is done is not done again, and the file is the same.
@@ -331,7 +349,7 @@ def test_train_align_from_the_command_line(data, tmp_path, monkeypatch, capsys):
     aligned.clear()
     monkeypatch.setattr("xsearch.train.align.prepared.read_parallel", None)
     assert run(tmp_path / "b") == 0
-    assert len(aligned) == 1
+    assert len(aligned) == 2
     assert (tmp_path / "b/toy-tables.tables").read_bytes() == (tmp_path / "a/toy-tables.tables").read_bytes()
 
 

@@ -133,8 +133,8 @@ def align(
     tables = counted(len(card.entries), "table")
     say(f"{out / card.name}.toml: {tables}, {card.bytes / 2**20:.1f} MiB, {progress.seconds:,.0f} s")
     for pair in sorted(card.learnt or card.entries):
-        there, back = card.there.get(pair, 0), card.back.get(pair, 0)
-        say(f"  {pair}: {there:.2f} there, {back:.2f} back, {counted(card.entries[pair], 'entry', 'entries')}")
+        there, back = (f"{part[pair]:.2f}" if pair in part else "–" for part in (card.there, card.back))
+        say(f"  {pair}: {there} there, {back} back, {counted(card.entries[pair], 'entry', 'entries')}")
 
 
 @app.command()

@@ -16,7 +16,7 @@ class TablesCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     learnt. By table ("en-de"): sentence_pairs it was learnt from; entries; there and back, from its first language and
     into it, the share of sentences kept from training whose translation is found first among up to 300 by the table
     alone; word_there and word_back, of single pieces in rows of dictionaries kept from training, the share whose
-    likeliest translation stands in the row.
+    likeliest translation stands in the row. A table with entries and without a score could not be measured.
     """
 
     name: str

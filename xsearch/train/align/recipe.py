@@ -48,7 +48,8 @@ class TablesRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     base: tables to build on, by name or path: then `sources` may be left out, for all files of the data folder, and
     `languages`, for all it has. languages: those with a table to and from English. variants: codes in the data whose
     texts count as another's. direct: pairs "de-fr" with a table of their own. least_pairs: a pair of languages with
-    fewer sentence pairs is left out. floor: one that scores less is listed as not supported. A source's `weight` is
+    fewer sentence pairs is left out. floor: one that scores less is not supported. One that cannot be measured, since
+    too few of its rows were kept from training, counts as the lower quartile of those that can. A source's `weight` is
     what a row of it counts.
     exclude: globs, relative to the data folder, of files whose texts may not be learnt from.
     """

@@ -28,6 +28,9 @@ from xsearch.train.static import source_notes
 
 OnProgress = Callable[[str, int, int], None]
 
+UNMEASURED = 0.25
+"""Quantile of the scores there are that stands for one that is not: rows kept from training were too few."""
+
 
 def train_tables(
     recipe: TablesRecipe,
@@ -114,7 +117,8 @@ def _write_scored(
     on_progress: OnProgress,
 ) -> dict[Pair, tuple[Scores, Scores]]:
     """Write the file twice: without scores, to measure what will be used, and with them. Those that are `known` stay:
-    they were measured on more kinds of text."""
+    they were measured on more kinds of text. A table that could not be measured counts as one in four of the measured
+    do at the most: silent, it would leave its language to names alone."""
     languages = vocabularies(joint)
     tables = [pair_table(joint[a, b], a, b, languages[a], languages[b]) for a, b in joint]
     write_tables(path, encoder.card.vocabulary, encoder.vocabulary, languages, tables)
@@ -124,7 +128,10 @@ def _write_scored(
     for done, pair in enumerate(asked, 1):
         scores[pair] = score_pair(opened, prepared, recipe, *pair)
         on_progress("score", done, len(asked))
-    rated = [_rated(table, known, scores, recipe.floor) for table in tables]
+    told = [*known.values(), *((there.sentences, back.sentences) for there, back in scores.values())]
+    measured = [score for both in told for score in both if score is not None and score >= recipe.floor]
+    unmeasured = float(np.quantile(measured, UNMEASURED)) if measured else 0.0
+    rated = [_rated(table, known, scores, recipe.floor, unmeasured) for table in tables]
     write_tables(path, encoder.card.vocabulary, encoder.vocabulary, languages, rated)
     return scores
 
@@ -143,15 +150,18 @@ def _rated(
     known: Mapping[Pair, tuple[float, float]],
     scores: Mapping[Pair, tuple[Scores, Scores]],
     floor: float,
+    unmeasured: float,
 ) -> PairTable:
-    """The table with its scores; 0, not supported, for what is below the floor or could not be measured."""
+    """The table with its scores; 0, not supported, for what is below the floor."""
     pair = table.rows, table.columns
     there, back = known.get(pair) or (each.sentences for each in scores[pair])
-    return replace(table, there=_above(there, floor), back=_above(back, floor))
+    return replace(table, there=_above(there, floor, unmeasured), back=_above(back, floor, unmeasured))
 
 
-def _above(score: float | None, floor: float) -> float:
-    return score if score is not None and score >= floor else 0.0
+def _above(score: float | None, floor: float, unmeasured: float) -> float:
+    if score is None:
+        return unmeasured
+    return score if score >= floor else 0.0
 
 
 def _told(
