@@ -48,6 +48,14 @@ KEYS = [
     ("टंकी", "i", "tnki"),
     ("चाय", "i", "cai"),
     ("ドストエフスキー", "k", "dosutoefusuki"),
+    ("とうきょう", "k", "tokio"),  # as Latin letters have it: long vowels short
+    ("おおさか", "k", "osaka"),
+    ("ニッポン", "k", "nipon"),
+    ("シャツ", "k", "Sazu"),
+    ("ジョン", "k", "jon"),
+    ("ヴェネツィア", "k", "venezia"),
+    ("ウィーン", "k", "vin"),
+    ("フョードル", "k", "fiodoru"),
     ("모스크바", "h", "moseukeuba"),
     ("โตโยต้า", "i", "toiota"),  # vowels after the consonant that they are written before
     ("ไอน์สไตน์", "i", "ainstain"),

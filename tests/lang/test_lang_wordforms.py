@@ -60,3 +60,22 @@ def test_pinyin_is_read_across_words_where_all_is_pinyin():
 def test_a_short_run_of_a_syllabic_script_is_asked_for_as_it_stands():
     assert [spelling.form for spelling in query_spellings("กรุงเทพ", ones)] == ["กรุงเทพ"]
     assert query_spellings("เมื่อวานเราเดินทางไปกรุงเทพเพื่อพบหมอ", ones) == ()
+
+
+def test_japanese_has_the_readings_of_its_kanji_and_chinese_has_not():
+    assert word_forms("昨日は東京で", "ja") == ["昨日", "东京", "キノー", "トーキョー"]
+    for lang in ("zh", "und", "ko"):
+        assert word_forms("昨日は東京で", lang) == ["昨日", "东京"]
+
+
+def test_kanji_are_asked_for_by_their_readings_outside_of_han_unless_the_query_is_of_another_language():
+    for lang in (None, "ja", "ja-JP"):
+        read = [s for s in query_spellings("東京", ones, lang) if s.among]
+        assert [(s.form, s.key, s.family, s.weight) for s in read] == [("", "tokio", "k", 1.0)]
+        assert "z" not in read[0].among
+    for lang in ("zh", "zh-Hant", "ko"):
+        assert [s.form for s in query_spellings("東京", ones, lang)] == ["东京"]
+    # Likelihoods are weights.
+    weights = [s.weight for s in query_spellings("彦根", lambda words: [0.5] * len(words)) if s.among]
+    assert max(weights) == 0.5
+    assert min(weights) < 0.5

@@ -49,7 +49,7 @@ def batches(texts, commits=1, first=0):
             [texts[i][0] for i in part],
             [""] * len(part),
             [""] * len(part),
-            forms=[" ".join(word_forms(texts[i][1])) for i in part],
+            forms=[" ".join(word_forms(texts[i][1], texts[i][0])) for i in part],
         )
         for part in parts
     ]
@@ -75,7 +75,7 @@ def oracle(texts, query, depth, allowed=None):
     """The documented formula, each word of each passage compared with each of the query, neighbours aside."""
     rows = []
     for lang in sorted({lang for lang, _ in texts}):
-        passages = {i: word_forms(text) for i, (own, text) in enumerate(texts) if own == lang}
+        passages = {i: word_forms(text, own) for i, (own, text) in enumerate(texts) if own == lang}
         frequency = Counter(form for forms in passages.values() for form in forms)
         chance = math.log(1 + sum(frequency.values())) + PRIOR
         total = dict.fromkeys(passages, 0.0)
@@ -154,6 +154,27 @@ def test_a_name_is_found_in_every_script(tmp_path):
     assert reader.search(asked("beijing ditie"), 10).passages.tolist() == [9]
     assert reader.search(asked("Kafka"), 10).passages.tolist() == [9]
     assert reader.search(asked("kitchen"), 10).passages.tolist() == []
+
+
+def test_kanji_and_other_writings_of_a_japanese_name_meet(tmp_path):
+    spelt = {
+        "東京": ["Tokyo", "Tōkyō", "とうきょう", "トウキョウ", "Токио"],
+        "黒澤明": ["Kurosawa Akira"],
+        "彦根": ["Хиконэ"],
+    }
+    fillers = [("ja", text) for text in ("会議は三時に始まる", "新しい図書館ができた", "窓を開けた", "雨が降る")]
+    for kanji, others in spelt.items():
+        inside = [*fillers, ("ja", f"来週は{kanji}の話をします"), *fillers]
+        names = Names(tmp_path / kanji, build(tmp_path / kanji, batches(inside)))
+        for other in others:
+            assert names.search(asked(other), 3).passages.tolist()[:1] == [4]
+            texts = [("en", "rain at three"), ("en", "a new library"), ("en", f"last week {other} again")]
+            folder = tmp_path / f"{kanji}-{other}"
+            assert Names(folder, build(folder, batches(texts))).search(asked(kanji), 3).passages.tolist()[:1] == [2]
+    # Chinese is read as Chinese: the same characters sound otherwise.
+    chinese = Names(tmp_path / "zh", build(tmp_path / "zh", batches([("zh", "下周去东京"), ("zh", "北京的地铁")])))
+    assert len(chinese.search(asked("Tokyo"), 3)) == 0
+    assert chinese.search(asked("beijing"), 3).passages.tolist() == [1]
 
 
 def test_a_misspelt_word_has_its_neighbours(tmp_path):

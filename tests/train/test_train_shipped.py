@@ -18,7 +18,8 @@ from xsearch.train.small_reranker import load_small_recipe
 
 RECIPES = {
     "shipped": 'static = "vectors.toml"\ntables = "tables.toml"\nreranker = "reranker.toml"\n'
-    '[spellings]\nlexicons = ["names.jsonl"]\nexclude = ["banned.txt"]\n',
+    '[spellings]\nlexicons = ["names.jsonl"]\nexclude = ["banned.txt"]\n'
+    '[readings]\nlexicons = ["kanji.jsonl"]\nipadic = false\n',
     "vectors": 'name = "toy-vectors"\ngroup = 2\nwindow = 20\n[vocabulary]\nsize = 300\n[objective]\n'
     "dim = 16\nbatch = 64\n"
     'cycles = [{ steps = 20, learning_rate = 0.1 }]\n[[sources]]\nfiles = "rows.jsonl"\n',
@@ -46,7 +47,8 @@ def made(tmp_path):
     data, recipes = tmp_path / "data", tmp_path / "recipes"
     for folder in (data, recipes):
         folder.mkdir()
-    for name, records in (("rows", rows), ("guide.sections", sections), ("names", names)):
+    kanji = [{"ja": ["山川", "やまかわ"]}, {"ja": ["川上", "かわかみ"]}]
+    for name, records in (("rows", rows), ("guide.sections", sections), ("names", names), ("kanji", kanji)):
         (data / f"{name}.jsonl").write_text("\n".join(json.dumps(record) for record in records))
     for name, text in RECIPES.items():
         (recipes / f"{name}.toml").write_text(text)
@@ -65,6 +67,8 @@ def test_one_command_makes_all_and_a_second_run_makes_nothing(made):
     assert tables.supports("en", "de") > 0.9
     assert 'encoder = "toy-vectors"' in (out / "toy-reranker.toml").read_text()
     assert (out / "spellings.tsv").read_text().startswith("#")
+    assert "山\tヤマ" in (out / "readings.tsv").read_text()
+    assert (out / "japanese_words.tsv").is_file()
     files = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     (out / "spellings.tsv").unlink()
     seen = []
@@ -74,6 +78,7 @@ def test_one_command_makes_all_and_a_second_run_makes_nothing(made):
         "toy-tables.toml",
         "toy-reranker.toml",
         "spellings.tsv",
+        "readings.tsv",
     ]
     assert [step.note for step in seen if step.note] == ["spellings.tsv …"]
     assert all(path.stat().st_mtime_ns == time for path, time in files.items() if path.name != "spellings.tsv")

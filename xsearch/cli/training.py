@@ -160,6 +160,33 @@ def spellings(
     say(f"{out}: written")
 
 
+@app.command()
+def readings(
+    lexicons: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE...", help='Words: JSON lines of {"ja": [word, its kana]}.')
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the two tables go.")] = Path(),
+    ipadic: Annotated[bool, typer.Option(help="Learn from the nouns of IPADIC too (extra `readings`).")] = True,
+    exclude: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Texts whose words are not learnt from; may be repeated.")
+    ] = None,
+) -> None:
+    """Learn how kanji are read: the tables by which the retriever of names finds 東京 for Tokyo.
+
+    \b
+    xsearch train readings lexicons/jmdict_common.jsonl.xz --exclude eval/bench/kanji_names.tsv --out tables
+    """
+    from xsearch.cli.progress import say
+    from xsearch.train.readings import train_readings
+
+    excluded = [word for path in exclude or [] for word in path.read_text(encoding="utf-8").split()]
+    tables = train_readings(lexicons or [], ipadic, excluded)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        (out / name).write_text(table, encoding="utf-8")
+        say(f"{out / name}: written")
+
+
 def register(parent: typer.Typer) -> None:
     """Add this module's commands."""
     parent.add_typer(app, name="train")

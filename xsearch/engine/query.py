@@ -64,7 +64,8 @@ def build_query(
         parsed.text, langs, parsed.clauses, analyzed, vectors, pieces, weights, translations, wordings=wordings
     )
     if "names" in retrievers:
-        query = replace(query, spellings=languages.query_spellings(parsed.text, partial(word_weights, snapshot)))
+        spellings = languages.query_spellings(parsed.text, partial(word_weights, snapshot), lang)
+        query = replace(query, spellings=spellings)
     notes = parsed.notes
     if parsed.text and not any(map(str.isalnum, parsed.text)):
         notes += ("the query has neither letters nor digits: signs and emoji are not searched for",)

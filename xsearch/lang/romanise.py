@@ -12,7 +12,7 @@ letters that are consonant or vowel (و, ו, w) are why vowels are no part of it
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,10 @@ _SPOKEN = {
     "ប៉": "p", "់": "", "៍": "", "ํา": "am", "ໍາ": "am",
 }  # fmt: skip
 _SPOKEN_AT = re.compile("|".join(_SPOKEN))
+# Kana: small letters change the vowel before them, small tsu doubles a consonant, long vowels are mostly not written in
+# Latin letters.
+_SMALL_Y, _SMALL_VOWELS, _DOUBLING = frozenset("ゃゅょャュョ"), frozenset("ぁぃぅぇぉァィゥェォ"), frozenset("っッ")
+_LONG = re.compile("(?<=o)[ou]+|(?<=u)u+")
 _ARTICLE = re.compile("^(?:وال|بال|كال|فال|ال|لل)(?=.{3})")
 """The Arabic article, alone or behind one-letter words, before a word of three letters at least."""
 
@@ -103,14 +107,33 @@ def romanise(word: str) -> str:
         word = _GREEK.sub(lambda at: (_GREEK_WITHIN if at.start() else _GREEK_FIRST)[at.group()], word)
     if word and script_of(word[0]) in SYLLABIC:
         word = _as_spoken(word)
+    kind = family(word)
+    if kind == "k":
+        return _spoken_kana(word, anyascii)
     latin = anyascii(word.translate(_LETTERS)).lower()
-    return _PINYIN.sub(lambda at: _PINYIN_SOUNDS[at.group()], latin) if family(word) == "z" else latin
+    return _PINYIN.sub(lambda at: _PINYIN_SOUNDS[at.group()], latin) if kind == "z" else latin
 
 
 def _as_spoken(word: str) -> str:
     """A Thai, Lao, Burmese or Khmer word with its sounds in the order in which they are heard."""
     word = _BEFORE.sub(lambda at: at[2].translate(_CARRIER) + at[1], word)
     return _SPOKEN_AT.sub(lambda at: _SPOKEN[at.group()], word)
+
+
+def _spoken_kana(word: str, latin: Callable[[str], str]) -> str:
+    """Kana as Hepburn writes them, long vowels short: シャ as sha, ティ as ti, とう as to. latin: of a character."""
+    spoken = before = ""
+    for char in word:
+        sound = latin(char).lower()
+        if char in _DOUBLING:
+            continue
+        if char in _SMALL_Y and spoken.endswith(("i", "e", "u")):
+            spoken = spoken[:-1]
+            sound = sound[1:] if spoken.endswith(("sh", "ch", "j")) else sound
+        elif char in _SMALL_VOWELS and spoken:
+            spoken = spoken[:-1] + ("w" if before in ("う", "ウ") else "")
+        spoken, before = spoken + sound, char
+    return _LONG.sub("", spoken)
 
 
 def sound_key(word: str) -> str:

@@ -2,9 +2,9 @@
 
 A form is a word folded without regard to its language and without a stemmer, since a stem is no spelling. Scripts
 without spaces are cut where the script changes: a run of katakana is a word and mostly a name; of Han come pairs of
-characters, which pinyin queries reach, and runs of characters that write foreign names; of Thai, Lao, Khmer and Burmese
-two and four orthographic units from each on, in which a name begins wherever it stands; hiragana and the rest are kept
-when they are short enough to be a word.
+characters, which pinyin queries reach, runs of characters that write foreign names and, in Japanese, the readings of
+words (`lang.readings`); of Thai, Lao, Khmer and Burmese two and four orthographic units from each on, in which a name
+begins wherever it stands; hiragana and the rest are kept when they are short enough to be a word.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from collections.abc import Callable, Sequence
 from itertools import chain, groupby
 
 from xsearch.core import Spelling
+from xsearch.lang.codes import UNKNOWN, base_language
 from xsearch.lang.fold import folding, traditional_to_simplified
 from xsearch.lang.pinyin import character_pairs, syllables
-from xsearch.lang.romanise import family, pinyin_key, sound_key
+from xsearch.lang.readings import Readings, readings_of
+from xsearch.lang.romanise import FAMILIES, family, pinyin_key, sound_key
 from xsearch.lang.scripts import COMMON, SYLLABIC, script_of
 from xsearch.lang.words import unit_run_pattern, units, word_pattern
 
@@ -27,6 +29,7 @@ WINDOWS = (2, 4)
 LONGEST_NAME = 20
 """Characters of a run of such a script that is looked up whole."""
 _CACHED = 1 << 16
+_NOT_HAN = FAMILIES.replace("z", "")
 
 # Characters that Chinese writes the syllables of foreign names with; three of them in a row are mostly one.
 _SYLLABLES = frozenset(
@@ -38,10 +41,17 @@ _SYLLABLES = frozenset(
 
 
 class _Forms(dict[str, tuple[str, ...]]):
-    """Forms of a match of `word_pattern`, remembered; starts afresh when full."""
+    """Forms of a match of `word_pattern`, remembered; starts afresh when full. japanese: with the readings of kanji."""
+
+    def __init__(self, japanese: bool) -> None:
+        super().__init__()
+        self._japanese = japanese
 
     def __missing__(self, word: str) -> tuple[str, ...]:
-        forms = tuple(form for form in _forms(word) if len(form) <= LONGEST and sound_key(form))
+        found = _forms(word)
+        if self._japanese:
+            found += [reading for readings in _readings(word) for reading, _ in readings]
+        forms = tuple(form for form in found if len(form) <= LONGEST and sound_key(form))
         if len(word) <= LONGEST:
             if len(self) >= _CACHED:
                 self.clear()
@@ -49,20 +59,27 @@ class _Forms(dict[str, tuple[str, ...]]):
         return forms
 
 
-_known = _Forms()
+_known, _known_japanese = _Forms(japanese=False), _Forms(japanese=True)
 
 
-def word_forms(text: str) -> list[str]:
-    """The forms of a text, each once, in the order in which they come. None is empty or holds a space."""
+def word_forms(text: str, lang: str = UNKNOWN) -> list[str]:
+    """The forms of a text, each once, in the order in which they come; of Japanese, with readings of its kanji. None is
+    empty or holds a space."""
+    known = _known_japanese if base_language(lang) == "ja" else _known
     found: dict[str, None] = {}
     for word in dict.fromkeys(word_pattern().findall(text)):
-        for form in _known[word]:
+        for form in known[word]:
             found[form] = None
     return list(found)
 
 
-def query_spellings(text: str, weigh: Callable[[Sequence[str]], Sequence[float]]) -> tuple[Spelling, ...]:
+def query_spellings(
+    text: str, weigh: Callable[[Sequence[str]], Sequence[float]], lang: str | None = None
+) -> tuple[Spelling, ...]:
     """The words of a query as they are looked up by `retrieve.names`; each once, with what `weigh` says of it.
+
+    lang: the query's language, where it is told. Han characters may be Japanese unless it is another, and are looked
+    for by their readings too, outside of Han.
 
     Latin words that may be pinyin are looked for among Han characters too, two syllables at a time: where all words
     of the query are pinyin, across words as well ("jiaozi xian" for 饺子馅), else those with a capital.
@@ -73,6 +90,11 @@ def query_spellings(text: str, weigh: Callable[[Sequence[str]], Sequence[float]]
         for form in _asked_forms(word):
             if weight > 0:
                 found[form, ""] = Spelling(form, sound_key(form), family(form), float(weight))
+        if weight > 0 and (lang is None or base_language(lang) == "ja"):
+            for reading, likely in chain.from_iterable(_readings(word)):
+                found[reading, _NOT_HAN] = Spelling(
+                    "", sound_key(reading), family(reading), float(weight) * likely, _NOT_HAN
+                )
     latin = [word for word in words if word.isascii() and not word.isdigit()]
     cut = [syllables(word.lower()) for word in latin]
     if all(cut):
@@ -97,6 +119,15 @@ def _forms(word: str) -> list[str]:
     folded = folding("arabic" if script_of(word[0]) == "Arab" else "general")(word)
     parts = [part for part in word_pattern().findall(folded) if len(part) > 1]
     return [form for part in parts for form in (_run_forms(part) if unit_run_pattern().match(part) else [part])]
+
+
+def _readings(word: str) -> list[Readings]:
+    """The readings of the words in each run of kanji."""
+    if not unit_run_pattern().match(word):
+        return []
+    characters = groupby(_by_script(folding("general")(word)), key=lambda pair: pair[0])
+    runs = ("".join(character for _, character in part) for script, part in characters if script == "Hani")
+    return [readings for run in runs for readings in readings_of(run)]
 
 
 def _run_forms(run: str) -> list[str]:
