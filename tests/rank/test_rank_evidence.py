@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xsearch.core import QueryPieces, Translations
-from xsearch.rank.evidence import LONGEST_WORD, word_matches, words_of
+from xsearch.core import QueryPieces, Translations, WordMatch
+from xsearch.rank.evidence import LONGEST_WORD, SURE, believed, word_matches, words_of
 
 
 def pieces(*spans, weights=None):
@@ -79,3 +79,22 @@ def test_matches_lie_in_the_text_and_follow_each_other(sizes, rows):
         assert match.word == text[match.start : match.end]
         assert 0.1 <= match.strength <= 1.0001
     assert all(a.end <= b.start for a, b in pairwise(found))
+
+
+def test_vectors_bear_out_what_tables_are_unsure_of():
+    vectors = {"water": (1.0, 0.0), "eau": (0.8, 0.6), "nue": (0.2, 0.9798), "sol": (-1.0, 0.0)}
+    asked = []
+
+    def encode(words):
+        asked.append(list(words))
+        return np.array([vectors[word] for word in words], np.float32)
+
+    def match(word, strength):
+        return WordMatch("water", word, 0, len(word), strength)
+
+    found = [[match("eau", 0.1), match("nue", 0.1)], [], [match("nue", 0.31), match("sol", SURE), match("sol", 0.49)]]
+    # .1 + .8 / 2, .31 + .2 / 2 and what is sure; not .1 + .2 / 2 nor .49 - 1 / 2.
+    assert believed(found, encode) == [[match("eau", 0.1)], [], [match("nue", 0.31), match("sol", SURE)]]
+    assert asked == [["water", "eau", "nue", "sol"]]
+    assert believed([[match("sol", 0.9)]], encode) == [[match("sol", 0.9)]]
+    assert len(asked) == 1

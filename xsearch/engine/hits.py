@@ -14,7 +14,7 @@ from xsearch.engine.question_matches import question_matches
 from xsearch.engine.search import Found
 from xsearch.engine.snapshot import Snapshot
 from xsearch.engine.token_matches import token_matches
-from xsearch.rank import WIDTH, Fused, snippet, word_matches
+from xsearch.rank import WIDTH, Fused, believed, snippet, word_matches
 from xsearch.storage import StoredPassage
 
 
@@ -78,7 +78,7 @@ def passage_matches(snapshot: Snapshot, query: Query, passages: Sequence[StoredP
     held = snapshot.pieces.pieces_around(texts, [known.tokens for known in translations])
     for row, known, text, pieces in zip(abroad, translations, texts, held, strict=True):
         found[row] = word_matches(query.text, asked, known, text, pieces)
-    return found
+    return believed(found, snapshot.word_encoder.encode_queries)
 
 
 def _unmatched(found: Found) -> list[bool]:
