@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,12 +51,25 @@ def translate(
     spoken: dict[str, float] = {}
     for code, weight in langs:
         spoken[languages.base_language(code)] = spoken.get(languages.base_language(code), 0.0) + weight
+    content = ~function_pieces(text, pieces)
+    foreign = _mixtures(tables, pieces.tokens[content], spoken, [group for group in groups if group not in spoken])
+    # The others have none: their rows are empty.
+    before = np.concatenate(([0], np.cumsum(content)))
+    found = _mixtures(tables, pieces.tokens, spoken, [group for group in groups if group in spoken])
+    return found | {
+        group: Translations(part.starts[before], part.tokens, part.probabilities) for group, part in foreign.items()
+    }
+
+
+def _mixtures(
+    tables: TranslationTables, tokens: NDArray[np.int32], spoken: Mapping[str, float], groups: Sequence[str]
+) -> dict[str, Translations]:
+    """Translations of pieces that may be of several languages, weighted."""
     found: dict[str, list[tuple[float, Translations]]] = {}
     for source, weight in spoken.items():
-        for group, translations in tables.translate(pieces.tokens, source, groups).items():
+        for group, translations in tables.translate(tokens, source, groups).items():
             found.setdefault(group, []).append((weight, translations))
-    content = ~function_pieces(text, pieces)
-    return {group: mixed(parts) if group in spoken else chosen(mixed(parts), content) for group, parts in found.items()}
+    return {group: mixed(parts) for group, parts in found.items()}
 
 
 def function_pieces(text: str, pieces: QueryPieces) -> Mask:
@@ -81,13 +94,6 @@ def mixed(parts: Sequence[tuple[float, Translations]]) -> Translations:
     keys, places = np.unique(owners << 32 | tokens, return_inverse=True)
     sums = np.bincount(places, weights=values).astype(np.float32)
     return _of_rows(keys >> 32, (keys & 0xFFFFFFFF).astype(np.int32), sums, len(parts[0][1].starts) - 1)
-
-
-def chosen(translations: Translations, rows: Mask) -> Translations:
-    """The translations of some of the pieces; the others have none."""
-    owners = _owners(translations)
-    kept = rows[owners]
-    return _of_rows(owners[kept], translations.tokens[kept], translations.probabilities[kept], len(rows))
 
 
 def _owners(translations: Translations) -> IntArray:

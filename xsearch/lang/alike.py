@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core.extras import have
-from xsearch.lang.spellings import STEPS, alignment_odds, most_odds, most_steps, prices, stacked
+from xsearch.lang.romanise import FAMILIES
+from xsearch.lang.spellings import alignment_odds, most_odds, most_steps, prices, stacked
 
 COMPARED = 8192
 """Keys compared at once."""
@@ -48,26 +49,78 @@ class Keys:
         return found
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """n words: their keys; their skeletons (`romanise.skeleton`), uint32 (n,); and groups that they are in, uint16
+    (n,)."""
+
+    keys: Keys
+    skeletons: NDArray[np.uint32]
+    groups: NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What words are compared with: codes of a key, uint8 (m,), and its family. kinds: bool (families,), the families
+    that may be meant. skeleton, shift: the key's, less the bits behind its consonants. slip: whether words of its own
+    family that do not begin with these are compared, if they differ by no more than two letters."""
+
+    key: Codes
+    family: str
+    kinds: NDArray[np.bool_]
+    skeleton: int
+    shift: int
+    slip: bool
+
+    def comparable(self, words: Words, rows: Integers) -> Integers:
+        """Those of `rows` that are compared: words of another family, and those of the key's own that begin with its
+        consonants or may be a slip."""
+        families = words.keys.families[rows]
+        kept = families != FAMILIES.index(self.family)
+        kept |= words.skeletons[rows] >> np.uint32(self.shift) == self.skeleton
+        if self.slip:
+            kept |= np.abs(words.keys.lengths[rows] - len(self.key)) <= 2
+        found: Integers = rows[kept & self.kinds[families]]
+        return found
+
+
+def likely(asked: Asked, words: Words, ranges: Integers, least: Float64Array) -> tuple[Integers, Float64Array]:
+    """The comparable words whose log-odds to be one name with what is asked are no less than `least` of their group,
+    float64 (groups,): rows, ascending, and odds, float64. ranges: int64 (r, 2), rows to look among, ascending and
+    apart."""
+    counts = ranges[:, 1] - ranges[:, 0]
+    total = int(counts.sum())
+    # Once it is loaded it is the faster way for few keys too.
+    if (total >= MANY or _compiled.cache_info().currsize) and (compiled := _compiled()) is not None:
+        return _by_loops(compiled, asked, words, ranges, least, total)
+    before = np.cumsum(counts) - counts
+    rows = asked.comparable(words, np.repeat(ranges[:, 0] - before, counts) + np.arange(total))
+    lowest = least[words.groups[rows]]
+    odds = odds_above(asked.key, asked.family, words.keys.take(rows), lowest)
+    kept = odds >= lowest
+    return rows[kept], odds[kept]
+
+
+def _by_loops(
+    compiled: ModuleType, asked: Asked, words: Words, ranges: Integers, least: Float64Array, total: int
+) -> tuple[Integers, Float64Array]:
+    keys, rows, odds = words.keys, np.empty(total, dtype=np.int64), np.empty(total, dtype=np.float32)
+    count = compiled.likely(
+        asked.key.astype(np.intp),
+        (FAMILIES.index(asked.family), asked.kinds, asked.skeleton, asked.shift, asked.slip),
+        (stacked(asked.family), most_steps(asked.key, asked.family), prices()),
+        (keys.codes, keys.starts, keys.lengths, keys.families, words.skeletons, words.groups),
+        ranges,
+        least,
+        rows,
+        odds,
+    )
+    return rows[:count], odds[:count].astype(np.float64)
+
+
 def odds_above(key: Codes, family: str, keys: Keys, least: Float64Array) -> Float64Array:
     """The log-odds that `key` of `family` and each of `keys` are one name, float64 (n,); -inf for some of those with
     less than `least`, float64 (n,)."""
-    if (len(least) >= MANY or _compiled.cache_info().currsize) and (compiled := _compiled()) is not None:
-        found = np.empty(len(least), dtype=np.float32)
-        columns = keys.families.astype(np.intp) * STEPS
-        compiled.odds_above(
-            key.astype(np.intp),
-            stacked(family),
-            most_steps(key, family),
-            prices(),
-            (keys.codes, keys.starts, keys.lengths, columns),
-            least,
-            found,
-        )
-        return found.astype(np.float64)
-    return _blockwise(key, family, keys, least)
-
-
-def _blockwise(key: Codes, family: str, keys: Keys, least: Float64Array) -> Float64Array:
     # Keys of like length together: arrays as narrow as they are, and small enough for a processor's cache.
     order = np.argsort(keys.lengths, kind="stable")
     odds = np.full(len(least), -np.inf)

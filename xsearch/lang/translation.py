@@ -9,7 +9,7 @@ numbers mostly.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,48 +129,63 @@ class TranslationTables:
         unique, places = np.unique(np.asarray(tokens, dtype=np.int64), return_inverse=True)
         wanted = {target: base_language(target) for target in targets}
         reached = dict.fromkeys(base for base in wanted.values() if self.supports(source, base) > 0)
-        foreign = [base for base in reached if base != source]
-        direct = [base for base in foreign if self._score(source, base) > 0]
-        composed = [base for base in foreign if self._composed_score(source, base) > 0]
-        found: dict[str, _Entries] = {}
+        number = {base: place for place, base in enumerate(base for base in reached if base != source)}
+        direct = {base: place for base, place in number.items() if self._score(source, base) > 0}
+        composed = {base: place for base, place in number.items() if self._composed_score(source, base) > 0}
+        alone, both = ({base: direct[base] for base in direct if (base in composed) is met} for met in (False, True))
+        # All languages at once: row i of language l is row l · len(unique) + i.
+        found = [self._direct(unique, source, alone)] if alone else []
         if composed:
-            english = _pruned(self._direct(unique, source, PIVOT), limits)
-            found |= self._through(english, composed)
-        for base in direct:
-            entries = self._direct(unique, source, base)
-            found[base] = _mean(entries, found[base]) if base in found else entries
-        own = _Entries(np.arange(len(unique)), unique, np.ones(len(unique), dtype=np.float32))
-        rows = {base: _rows(_pruned(entries, limits), unique) for base, entries in found.items()}
-        rows[source] = _rows(own, unique)
-        return {target: _taken(rows[base], places) for target, base in wanted.items() if base in rows}
+            english = _pruned(self._direct(unique, source, {PIVOT: 0}), limits)
+            through = self._through(english, composed, len(unique))
+            found.append(_mean(self._direct(unique, source, both), through) if both else through)
+        number[source] = len(number)
+        own = _Entries(number[source] * len(unique) + np.arange(len(unique)), unique, np.ones(len(unique), np.float32))
+        kept = [_pruned(entries, limits) for entries in found]
+        rows = _rows(_joined([*kept, own]), np.tile(unique, len(number)))
+        answered = {target: number[base] for target, base in wanted.items() if base in number}
+        return _taken(rows, answered, len(unique), places)
 
-    def _direct(self, tokens: IntArray, source: str, target: str) -> _Entries:
-        """p(target piece | token) from the table of the pair, as piece numbers."""
+    def _direct(self, tokens: IntArray, source: str, targets: Mapping[str, int]) -> _Entries:
+        """p(target piece | token) from the tables of the pairs, as piece numbers; rows are numbered by the target's
+        number times the tokens, plus the token's place."""
         pieces = self.pieces(source)
         places = np.searchsorted(pieces, tokens)
         known = np.flatnonzero(places < len(pieces))
         known = known[pieces[places[known]] == tokens[known]]
-        if (source, target) in self._pair:
-            rows, columns, weights = self._of_rows(self._pair[source, target], places[known])
-        else:
-            rows, columns, weights = self._of_columns(self._pair[target, source], places[known])
-        sums = np.bincount(rows, weights=weights, minlength=len(known))
-        return _Entries(known[rows], self.pieces_at(target, columns), (weights / sums[rows]).astype(np.float32))
+        entries = self._translated(source, places[known], targets)
+        numbers, rows = np.divmod(entries.owners, max(1, len(known)))
+        return _Entries(numbers * len(tokens) + known[rows], entries.places, entries.values)
 
-    def _through(self, english: _Entries, targets: list[str]) -> dict[str, _Entries]:
-        """Σ_e p(e | token) p(g | e) for several languages at once; `english` in piece numbers of the pivot."""
+    def _through(self, english: _Entries, targets: Mapping[str, int], count: int) -> _Entries:
+        """Σ_e p(e | token) p(g | e) for several languages; `english` the pivot's pieces of `count` tokens."""
         rows = np.searchsorted(self.pieces(PIVOT), english.places)
-        found = {}
+        entries = self._translated(PIVOT, rows, targets)
+        numbers, which = np.divmod(entries.owners, max(1, len(rows)))
+        owners = numbers * count + english.owners[which]
+        return _summed(owners, entries.places, entries.values * english.values[which])
+
+    def _translated(self, source: str, rows: IntArray, targets: Mapping[str, int]) -> _Entries:
+        """p(target piece | source piece) for rows of the source's vocabulary, as piece numbers. Row i in a target is
+        numbered by the target's number times the rows, plus i."""
+        straight = [target for target in targets if (source, target) in self._pair]
+        parts = [self._of_rows([self._pair[source, target] for target in straight], rows)]
+        owners, _, _ = parts[0]
+        ends = np.searchsorted(owners, np.arange(1, len(straight) + 1) * len(rows))
+        blocks = list(zip(straight, np.split(parts[0][1], ends[:-1]) if straight else [], strict=True))
+        shift = np.array([targets[target] - place for place, target in enumerate(straight)], dtype=np.int64) * len(rows)
+        parts[0] = (owners + np.repeat(shift, np.diff(ends, prepend=0)), *parts[0][1:])
         for target in targets:
-            if (PIVOT, target) in self._pair:
-                entries, columns, weights = self._of_rows(self._pair[PIVOT, target], rows)
-            else:
+            if (source, target) not in self._pair:
                 unique, which = np.unique(rows, return_inverse=True)
-                entries, columns, weights = _repeated(self._of_columns(self._pair[target, PIVOT], unique), which)
-            sums = np.bincount(entries, weights=weights, minlength=len(rows))
-            values = (weights / sums[entries]).astype(np.float32) * english.values[entries]
-            found[target] = _summed(english.owners[entries], self.pieces_at(target, columns), values)
-        return found
+                again, columns, weights = _repeated(self._of_columns(self._pair[target, source], unique), which)
+                parts.append((again + targets[target] * len(rows), columns, weights))
+                blocks.append((target, columns))
+        owners, weights = (np.concatenate([part[i] for part in parts]) for i in (0, 2))
+        places = [self.pieces_at(target, columns) for target, columns in blocks]
+        sums = np.bincount(owners, weights=weights)
+        values = (weights / sums[owners]).astype(np.float32)
+        return _Entries(owners, np.concatenate([np.zeros(0, np.int64), *places]), values)
 
     def _starts(self, pair: int) -> IntArray:
         """Where the rows of a table begin, made when it is first used."""
@@ -178,11 +193,13 @@ class TranslationTables:
             self._row_starts[pair] = self._file.starts(pair)
         return self._row_starts[pair]
 
-    def _of_rows(self, pair: int, rows: IntArray) -> Matched:
-        """(place in `rows`, column, joint weight) of all entries of rows of a table, row after row."""
-        starts = self._starts(pair)
-        begins, sizes = starts[rows], starts[rows + 1] - starts[rows]
-        owners = np.repeat(np.arange(len(rows)), sizes)
+    def _of_rows(self, pairs: Sequence[int], rows: IntArray) -> Matched:
+        """(table times the rows, plus place in `rows`; column; joint weight) of all entries of rows of some tables, one
+        table after the other, row after row."""
+        starts = [self._starts(pair) for pair in pairs]
+        begins = np.concatenate([np.zeros(0, np.int64), *(start[rows] for start in starts)])
+        sizes = np.concatenate([np.zeros(0, np.int64), *(start[rows + 1] for start in starts)]) - begins
+        owners = np.repeat(np.arange(len(sizes)), sizes)
         at = np.arange(len(owners)) + np.repeat(begins - (np.cumsum(sizes) - sizes), sizes)
         return owners, self._file.places[at].astype(np.int64), self._values[self._file.codes[at]]
 
@@ -265,9 +282,21 @@ def _rows(entries: _Entries, tokens: IntArray) -> _Entries:
     )
 
 
-def _taken(entries: _Entries, which: IntArray) -> Translations:
-    """The rows of the owners `which`, in that order."""
-    owners, places, values = _repeated((entries.owners, entries.places, entries.values), which)
-    starts = np.zeros(len(which) + 1, dtype=np.int64)
-    np.cumsum(np.bincount(owners, minlength=len(which)), out=starts[1:])
-    return Translations(starts, places.astype(np.int32), values)
+def _joined(parts: Sequence[_Entries]) -> _Entries:
+    return _Entries(
+        np.concatenate([part.owners for part in parts]),
+        np.concatenate([part.places for part in parts]),
+        np.concatenate([part.values for part in parts]),
+    )
+
+
+def _taken(entries: _Entries, numbers: Mapping[str, int], count: int, which: IntArray) -> dict[str, Translations]:
+    """The rows `which` of some languages, of `count` each, told by their numbers."""
+    asked = (np.fromiter(numbers.values(), dtype=np.int64)[:, None] * count + which).ravel()
+    owners, places, values = _repeated((entries.owners, entries.places, entries.values), asked)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=len(asked)))])
+    tokens, found = places.astype(np.int32), {}
+    for place, target in enumerate(numbers):
+        own = starts[place * len(which) : (place + 1) * len(which) + 1]
+        found[target] = Translations(own - own[0], tokens[own[0] : own[-1]], values[own[0] : own[-1]])
+    return found

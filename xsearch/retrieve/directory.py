@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IntArray, Mask, Spelling
 from xsearch.core.order import distinct
-from xsearch.lang.alike import Keys, odds_above
+from xsearch.lang.alike import Asked, Keys, Words, likely
 from xsearch.lang.compounds import COMPOUNDING, HEAD, MODIFIER, compound_shares, parts
 from xsearch.lang.compounds import SHORTEST as SHORTEST_PART
-from xsearch.lang.romanise import FAMILIES, codes_of, skeleton, sound_key
+from xsearch.lang.romanise import FAMILIES, SKELETON, codes_of, skeleton, sound_key
 from xsearch.retrieve.best import Best, best_of_groups
 from xsearch.retrieve.forms import Forms
 from xsearch.retrieve.gaps import decode
@@ -103,6 +103,10 @@ class Directory:
         order = np.argsort(skeletons, kind="stable")
         self._first_word = np.cumsum([0, *sizes])
         self._skeletons = skeletons[order]
+        is_new = np.ones(len(skeletons), dtype=np.bool_)
+        np.not_equal(self._skeletons[1:], self._skeletons[:-1], out=is_new[1:])
+        self._first_of = np.append(np.flatnonzero(is_new), len(skeletons))
+        self._distinct = self._skeletons[is_new]
         self._segment = np.repeat(np.arange(len(segments)), sizes).astype(np.uint16)[order]
         self._word = np.concatenate([np.arange(size, dtype=np.uint32) for size in sizes])[order]
         self._frequencies = np.concatenate([part.frequencies for part in forms])[order]
@@ -111,6 +115,7 @@ class Directory:
         lengths = np.concatenate([np.diff(part.key_starts) for part in forms])[order].astype(np.int64)
         families = np.concatenate([part.families for part in forms])[order]
         self._keys = Keys(np.concatenate([part.keys for part in forms]), starts[order], lengths, families)
+        self._words = Words(self._keys, self._skeletons, self._segment)
         self._language_of_segment = np.array([segment.language for segment in segments])
         occurrences = [float(part.frequencies.sum(dtype=np.int64)) for part in forms]
         self._chance = np.log1p(np.bincount(self._language_of_segment, occurrences, languages)) + PRIOR
@@ -181,34 +186,36 @@ class Directory:
         return sorted(found.values(), key=lambda near: (-near.probability, -near.frequency, near.form))[:most]
 
     def _find(self, form: str, key: str, family: str, among: str) -> Matches:
-        words = self._among({skeleton(key), skeleton(key, vowelless=True)})
-        if among:
-            allowed = np.isin(np.arange(len(FAMILIES)), [FAMILIES.index(kind) for kind in among])
-            words = words[allowed[self._keys.families[words]]]
-        words = words[self._worth_comparing(words, key, family)]
-        probabilities = self._probabilities(words, key, family)
-        own = np.zeros(len(words), dtype=np.bool_)
-        own[self._written(words, form, key, family)] = True
-        probabilities[own] = 1.0
+        asked = self._asked(key, family, among)
+        near = self._ranges(neighbours({skeleton(key), skeleton(key, vowelless=True)}))
+        # Less a little for sums in float32.
+        least = self._chance + SOFTNESS * np.log(UNLIKELY / (1.0 - UNLIKELY)) - 0.01
+        words, odds = likely(asked, self._words, near, least[self._language_of_segment])
+        probabilities = 1.0 / (1.0 + np.exp((self._chance[self._language(words)] - odds) / SOFTNESS))
+        same = self._ranges(np.uint32(skeleton(key, family == "a")) + np.arange(2, dtype=np.uint32))
+        own = self._written(asked.comparable(self._words, np.arange(*same)), form, key, family)
         known = np.zeros(len(self._codes), dtype=np.bool_)
-        known[self._language(words[own])] = True
-        likely = np.flatnonzero(probabilities >= UNLIKELY)
-        words, probabilities = words[likely], probabilities[likely]
-        same = self._keys.families[words] == FAMILIES.index(family)
-        kept = own[likely] | ~(same & known[self._language(words)])
-        found = Matches(words[kept], probabilities[kept])
+        known[self._language(own)] = True
+        other = (self._keys.families[words] != FAMILIES.index(family)) | ~known[self._language(words)]
+        kept = other & (probabilities >= UNLIKELY)
+        found = _likelier(Matches(words[kept], probabilities[kept]), Matches(own, np.ones(len(own))))
         lacking = self._compounding & ~known
         if family == "l" and form and lacking.any() and len(form) >= SHORTEST_PART:
             found = _likelier(found, self._compounds(form, lacking), self._parts(form, lacking))
         return found
 
-    def _among(self, skeletons: set[int]) -> IntArray:
-        """The words with one of these skeletons or one near it."""
-        firsts, ends = np.searchsorted(self._skeletons, neighbours(skeletons)).T
-        counts = ends - firsts
-        before = np.cumsum(counts) - counts
-        words: IntArray = np.repeat(firsts - before, counts) + np.arange(int(counts.sum()))
-        return words
+    def _ranges(self, skeletons: NDArray[np.uint32]) -> IntArray:
+        """Where the words of skeletons begin, or would, of the same shape."""
+        # Distinct ones are few enough to stay in a processor's cache.
+        found: IntArray = self._first_of[self._distinct.searchsorted(skeletons)]
+        return found
+
+    def _asked(self, key: str, family: str, among: str) -> Asked:
+        kinds = np.isin(np.arange(len(FAMILIES)), [FAMILIES.index(kind) for kind in among or FAMILIES])
+        own = skeleton(key)
+        consonants = count_consonants(own)
+        shift = 3 * (SKELETON - consonants)
+        return Asked(codes_of([key])[0].astype(np.uint8), family, kinds, own >> shift, shift, consonants > SHORTEST)
 
     def _compounds(self, form: str, languages: NDArray[np.bool_]) -> Matches:
         """The words of some languages that are put together with `form`, as their head or before it."""
@@ -231,11 +238,10 @@ class Directory:
         shares = parts(form)
         keys = [sound_key(part) for part, _ in shares]
         skeletons = np.array([skeleton(key) for key in keys], dtype=np.uint32)
-        firsts = self._skeletons.searchsorted(skeletons).tolist()
-        ends = self._skeletons.searchsorted(skeletons, side="right").tolist()
+        firsts, ends = self._ranges(skeletons).tolist(), self._ranges(skeletons + np.uint32(1)).tolist()
         for (part, share), key, first, end in zip(shares, keys, firsts, ends, strict=True):
             words = first + np.flatnonzero(missing[share][self._language_of_segment[self._segment[first:end]]])
-            words = words[self._written(words, part, key, "l")]
+            words = self._written(words, part, key, "l")
             missing[share][self._language(words)] = False
             found.append(Matches(words, np.full(len(words), share)))
         return Matches(np.concatenate([m.words for m in found]), np.concatenate([m.probabilities for m in found]))
@@ -247,38 +253,14 @@ class Directory:
         places[self._first_word[self._segment] + self._word] = np.arange(len(self._word))
         return places
 
-    def _probabilities(self, words: IntArray, key: str, family: str) -> Float64Array:
-        """How likely each word is the one with this key, by its sound; 0 for some that are less likely than
-        `UNLIKELY`."""
-        chance = self._chance[self._language(words)]
-        # Less a little for sums in float32.
-        least = chance + SOFTNESS * np.log(UNLIKELY / (1.0 - UNLIKELY)) - 0.01
-        odds = odds_above(codes_of([key])[0].astype(np.uint8), family, self._keys.take(words), least)
-        likely = np.flatnonzero(odds > -np.inf)
-        found = np.zeros(len(words))
-        found[likely] = 1.0 / (1.0 + np.exp((chance[likely] - odds[likely]) / SOFTNESS))
-        return found
-
     def _written(self, words: IntArray, form: str, key: str, family: str) -> IntArray:
-        """Which of the words are written as `form`: their places."""
-        own = np.flatnonzero(self._skeletons[words] == skeleton(key, family == "a"))
-        own = own[self._keys.lengths[words[own]] == len(key)]
-        own = own[self._keys.families[words[own]] == FAMILIES.index(family)]
-        if len(own):
-            own = own[(self._keys.take(words[own]).matrix() == codes_of([key])).all(axis=1)]
-        found: IntArray = own[[self._form(word) == form for word in words[own].tolist()]]
+        """Those of `words`, all with the key's skeleton, that are written as `form`."""
+        words = words[self._keys.lengths[words] == len(key)]
+        words = words[self._keys.families[words] == FAMILIES.index(family)]
+        if len(words):
+            words = words[(self._keys.take(words).matrix() == codes_of([key])).all(axis=1)]
+        found: IntArray = words[[self._form(word) == form for word in words.tolist()]]
         return found
-
-    def _worth_comparing(self, words: IntArray, key: str, family: str) -> NDArray[np.bool_]:
-        """Which words are compared: those in another family, and those in the key's own that begin with its consonants
-        or, where it has more than the fewest, differ by no more letters than a slip or two."""
-        own = skeleton(key)
-        consonants = count_consonants(own)
-        begins = self._skeletons[words] >> (30 - 3 * consonants) == own >> (30 - 3 * consonants)
-        slip = np.abs(self._keys.lengths[words] - len(key)) <= 2
-        other = self._keys.families[words] != FAMILIES.index(family)
-        kept: NDArray[np.bool_] = other | begins | (slip if consonants > SHORTEST else False)
-        return kept
 
     def _language(self, words: IntArray) -> IntArray:
         found: IntArray = self._language_of_segment[self._segment[words]]
