@@ -4,7 +4,7 @@ import pytest
 from doubles.engine_model import LANGUAGES, WORDS, apply, expected, observed, problems
 
 import xsearch
-from xsearch.cli.display import met
+from xsearch.cli.hits import met
 from xsearch.core import IndexDamaged
 from xsearch.engine import compact
 from xsearch.storage import check_index

@@ -5,20 +5,17 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator, Sequence
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from xsearch.core import Hit
-
 # Controls could rewrite the screen, bidi overrides could swap what stands where; both are shown as escapes.
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-MET = 8
-"""Pairs of words or tokens that late interaction compared, shown for a hit."""
-_ISOLATE, _POP = "\u2068", "\u2069"
+_STRONG_RIGHT_TO_LEFT = ("R", "AL")
+_LEFT_ISOLATE, _RIGHT_ISOLATE, _POP = "\u2066", "\u2067", "\u2069"
 
 
 def clean(text: str) -> str:
@@ -35,9 +32,27 @@ def right_to_left(text: str) -> bool:
     """Whether the first strong character runs from right to left."""
     for char in text:
         direction = unicodedata.bidirectional(char)
-        if direction in ("R", "AL", "L"):
+        if direction == "L" or direction in _STRONG_RIGHT_TO_LEFT:
             return direction != "L"
     return False
+
+
+def wrapped(text: Text, width: int, out: Console) -> Text:
+    """`text` in lines of at most `width` columns. On a terminal a line with writing from right to left is isolated, so
+    that it pulls nothing beside it into its own order: terminals order each line for itself."""
+    from rich.text import Text
+
+    lines = []
+    for paragraph in text.split("\n", allow_blank=True):
+        isolate = _RIGHT_ISOLATE if right_to_left(paragraph.plain) else _LEFT_ISOLATE
+        for line in paragraph.wrap(out, width, overflow="fold"):
+            alone = out.is_terminal and any(map(_runs_left, line.plain))
+            lines.append(Text.assemble(isolate, line, _POP) if alone else line)
+    return Text("\n").join(lines)
+
+
+def _runs_left(char: str) -> bool:
+    return unicodedata.bidirectional(char) in _STRONG_RIGHT_TO_LEFT
 
 
 def console(stream: IO[str] | None = None) -> Console:
@@ -67,7 +82,7 @@ def _cell(value: object) -> Text:
     return value if isinstance(value, Text) else Text(one_line(str(value)))
 
 
-def marked(text: str, spans: Sequence[tuple[int, int]], isolate: bool) -> Text:
+def marked(text: str, spans: Sequence[tuple[int, int]]) -> Text:
     """`text` on one line with `spans` set in bold."""
     from rich.text import Text
 
@@ -77,75 +92,4 @@ def marked(text: str, spans: Sequence[tuple[int, int]], isolate: bool) -> Text:
         made.append(re.sub(r"\s+", " ", clean(text[at:start])))
         made.append(re.sub(r"\s+", " ", clean(text[start:end])), style="bold yellow")
         at = end
-    if isolate and right_to_left(text):
-        # Keeps a right-to-left snippet from pulling the columns beside it into its own order.
-        made = Text(_ISOLATE) + made + Text(_POP)
     return made
-
-
-def show_hits(hits: Sequence[Hit], explain: bool) -> None:
-    """Hits as a table: rank, score, language, document, snippet; with `explain` each retriever's part below."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    out = console()
-    made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    made.add_column("#", justify="right", style="dim", no_wrap=True)
-    made.add_column("score", justify="right", no_wrap=True)
-    made.add_column("lang", no_wrap=True)
-    made.add_column("document", ratio=2, overflow="fold")
-    made.add_column("passage", ratio=5, overflow="fold")
-    isolate = out.is_terminal
-    for hit in hits:
-        name = Text(one_line(hit.title or ""), style="bold") if hit.title else Text()
-        if hit.title:
-            name.append("\n")
-        name.append(one_line(hit.id), style="dim" if hit.title else "")
-        body = marked(hit.snippet, hit.spans, isolate)
-        for part in hit.explain if explain else ():
-            body.append(f"\n{explained(part)}", style="dim")
-        if explain and hit.rerank:
-            body.append(f"\n{moved(hit.rerank)}", style="dim")
-        for question in hit.questions[:1]:
-            if explain or question.decisive:
-                body.append(f"\n{asked(question)}", style="dim")
-        if hit.matches:
-            body.append(f"\n{matched(hit.matches)}", style="dim")
-        for line in met(hit.met):
-            body.append(f"\n{line}", style="dim")
-        made.add_row(str(hit.rank), f"{hit.score:.3f}", hit.lang, name, body)
-    out.print(made)
-
-
-def asked(question: Any) -> str:
-    """A generated question through which a passage was found."""
-    return f"found by a question generated in {question.lang} ({question.generator}): {one_line(question.text)}"
-
-
-def matched(matches: Sequence[Any]) -> str:
-    """Which word of the passage met which word of the query, each pair once."""
-    pairs = dict.fromkeys(f"{one_line(match.word)} ← {one_line(match.query)}" for match in matches)
-    return ", ".join(pairs)
-
-
-def met(matches: Sequence[Any]) -> Iterator[str]:
-    """What the query's words met in late interaction, a line a retriever: each pair once, the nearest `MET`."""
-    for retriever in dict.fromkeys(match.retriever for match in matches):
-        nearest = sorted((m for m in matches if m.retriever == retriever), key=lambda m: -m.similarity)
-        pairs = {(one_line(m.word), one_line(m.query)): m.similarity for m in reversed(nearest)}
-        shown = list(reversed(pairs.items()))[:MET]
-        yield f"{retriever}: " + ", ".join(f"{word} ← {asked} {value:.2f}" for (word, asked), value in shown)
-
-
-def moved(part: Any) -> str:
-    """What a reranker did with a hit, on a line."""
-    score = "not scored" if part.score is None else f"score {part.score:.3f}"
-    return f"{part.reranker}: rank {part.before} → {part.after}, {score}"
-
-
-def explained(part: Any) -> str:
-    """One retriever's part in a hit, on a line."""
-    seen = f"rank {part.rank}, score {part.score:.3f}" if part.rank else "not returned"
-    calibrated = "" if part.calibrated is None else f", calibrated {part.calibrated:.3f}"
-    return f"{part.retriever}: {seen}{calibrated}, support {part.support:.2f}, weight {part.weight:g}"

@@ -55,12 +55,14 @@ def index(
     cat records.jsonl | xsearch index - -i idx
     """
     from xsearch.core.wording import counted
-    from xsearch.corpora import ReadOptions
+    from xsearch.corpora import ReadOptions, scan
     from xsearch.encode import Runtime
     from xsearch.engine import IngestOptions, index_paths
     from xsearch.engine.ingest import Listener
 
     reading = ReadOptions(encoding=encoding, text_field=text_field)
+    # A path that does not exist must not leave an empty index behind.
+    scan([path for path in paths if path != "-"], lambda path, reason: None)
     opened = _open_or_create(index, recipe, encoder, Runtime(device, precision, trust=trust))
     progress = Progress("documents")
     shown = 0

@@ -57,6 +57,7 @@ def show(name: Annotated[str, typer.Argument(help="A name, as `list` gives it.")
         return
     plain = {key: value for key, value in record.items() if not isinstance(value, dict | list | tuple)}
     settings = record.get("settings", {})
+    del plain["name"]
     table(["name", card.name], [*plain.items(), *((f"settings: {key}", value) for key, value in settings.items())])
     scores = sorted(language_scores(card).items(), key=lambda item: -item[1])
     if scores:

@@ -96,7 +96,7 @@ def _evidence(index: Index, wordings: Sequence[Topic], depth: int) -> dict[str, 
 def _show(topic: str, wordings: Sequence[Topic], document: str, index: Index, hit: Hit | None) -> None:
     from rich.text import Text
 
-    from xsearch.cli.display import clean, console, marked, one_line
+    from xsearch.cli.display import clean, console, marked, one_line, wrapped
 
     out = console()
     out.rule()
@@ -110,7 +110,7 @@ def _show(topic: str, wordings: Sequence[Topic], document: str, index: Index, hi
     language = (hit.lang if hit else stored.lang) or "und"
     out.print(Text(f"[{language}] {one_line(document)}  {one_line(stored.title or '')}", style="dim"))
     if hit is not None:
-        out.print(marked(hit.snippet, hit.spans, out.is_terminal))
+        out.print(wrapped(marked(hit.snippet, hit.spans), out.width, out))
         out.print()
     out.print(Text(clean((hit.text if hit else stored.text)[:SHOWN_CHARACTERS])))
 

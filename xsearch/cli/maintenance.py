@@ -33,8 +33,8 @@ def compact(
     after = run(index, progress.update, runtime=Runtime(device, precision, trust=trust))
     progress.clear()
     dead = before.high_water - before.passages
-    kept = counted(after.passages, "passage")
-    say(f"{index}: {kept} kept, up to {dead:,} dead dropped, {progress.seconds:.1f} s")
+    dropped = f", up to {dead:,} dead dropped" if dead else ""
+    say(f"{index}: {counted(after.passages, 'passage')} kept{dropped}, {progress.seconds:.1f} s")
 
 
 def check(

@@ -140,7 +140,7 @@ def _ask(
         for hit in hits:
             typer.echo(run_line("q", hit.id, hit.rank, hit.score, "xsearch"))
     elif hits:
-        from xsearch.cli.display import show_hits
+        from xsearch.cli.hits import show_hits
 
         show_hits(hits, explain)
         for lang, by_word in found_as(hits).items():
@@ -244,7 +244,7 @@ def demo(
     opened = build_demo(index)
     languages = counted(len(opened.manifest.languages), "language")
     say(f"{counted(len(opened), 'document')} in {languages} indexed in {progress.seconds:.1f} s")
-    from xsearch.cli.display import show_hits
+    from xsearch.cli.hits import show_hits
 
     for text, to in QUESTIONS:
         shown = f"{text}" + (f"  (only {', '.join(to)})" if to else "")

@@ -94,6 +94,9 @@ def search(snapshot: Snapshot, text: str, options: SearchOptions) -> Found:
     query = replace(query, exact=options.exact)
     suggestions = suggest(snapshot, query)
     notes += tuple(suggestion.note for suggestion in suggestions)
+    if options.to and not scope.groups:
+        have = ", ".join(sorted(snapshot.manifest.languages))
+        notes += (f"the index has no passage in {', '.join(options.to)}: it has {have or 'none at all'}",)
     scope = _constrained(snapshot, query, scope)
     reranking = rerank_options(snapshot, options)
     wanted = options.k if reranking is None else max(options.k, rerank_depth(snapshot, reranking))
