@@ -143,9 +143,15 @@ def rerank_documents(
 def candidates(snapshot: Snapshot, fused: Fused, rows: IntArray) -> list[RerankCandidate]:
     """The passages in some rows of a fused ranking, as a reranker takes them."""
     stored = snapshot.store.passages(fused.ranking.passages[rows])
+    # As lists: of an array, single numbers take long to get.
+    fused_scores = fused.ranking.scores[rows].tolist()
+    ranks, scores, supports = (
+        {name: getattr(part, column)[rows].tolist() for name, part in fused.parts.items()}
+        for column in ("rank", "calibrated", "support")
+    )
     found = []
-    for row, passage in zip(rows.tolist(), stored, strict=True):
-        parts = {name: part for name, part in fused.parts.items() if part.rank[row]}
+    for at, passage in enumerate(stored):
+        returned = [name for name, own in ranks.items() if own[at]]
         found.append(
             RerankCandidate(
                 number=passage.number,
@@ -153,10 +159,10 @@ def candidates(snapshot: Snapshot, fused: Fused, rows: IntArray) -> list[RerankC
                 lang=passage.lang,
                 title=passage.title,
                 text=passage.text,
-                score=float(fused.ranking.scores[row]),
-                scores={name: float(part.calibrated[row]) for name, part in parts.items()},
-                ranks={name: int(part.rank[row]) for name, part in parts.items()},
-                supports={name: float(part.support[row]) for name, part in fused.parts.items()},
+                score=fused_scores[at],
+                scores={name: scores[name][at] for name in returned},
+                ranks={name: ranks[name][at] for name in returned},
+                supports={name: own[at] for name, own in supports.items()},
             )
         )
     return found

@@ -119,11 +119,13 @@ def meet(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Held:
-    """Texts as pieces. distinct: int64, the pieces that occur, ascending. places: int64 (m,), of each piece in the
-    texts' order, its place in `distinct`. starts: int64 (n + 1,), where each text begins among `places`. words: int64
+    """Texts as pieces. distinct: int64, the pieces that occur, ascending. place_of: int64, by piece number, up to the
+    last that occurs, its place in `distinct`, -1 for one that does not occur. places: int64 (m,), of each piece in the
+    texts' order, that place. starts: int64 (n + 1,), where each text begins among `places`. words: int64
     (w,), where each word does. word_starts: int64 (n + 1,), where each text begins among `words`."""
 
     distinct: IntArray
+    place_of: IntArray
     places: IntArray
     starts: IntArray
     words: IntArray
@@ -137,9 +139,9 @@ def _held(encoder: PieceEncoder, texts: Sequence[str]) -> _Held:
     occurs = np.zeros(int(bags.tokens.max(initial=0)) + 1, dtype=np.bool_)
     occurs[bags.tokens] = True
     distinct = np.flatnonzero(occurs)
-    place = np.empty(len(occurs), dtype=np.int64)
-    place[distinct] = np.arange(len(distinct))
-    return _Held(distinct, place[bags.tokens], bags.starts, words, np.searchsorted(words, bags.starts))
+    place_of = np.full(len(occurs), -1)
+    place_of[distinct] = np.arange(len(distinct))
+    return _Held(distinct, place_of, place_of[bags.tokens], bags.starts, words, np.searchsorted(words, bags.starts))
 
 
 def _similar(vectors: FloatArray, asked: Asked, held: _Held) -> FloatArray:
@@ -175,27 +177,36 @@ def _translated(
     for text, group in enumerate(groups):
         if group in translations and held.word_starts[text] < held.word_starts[text + 1]:
             texts_of.setdefault(group, []).append(text)
+    lengths = np.diff(held.words, append=len(held.places))
     for group, texts in texts_of.items():
-        rows, columns, values = _entries(translations[group], asked.pieces, held.distinct)
+        rows, columns, values = _entries(translations[group], asked.pieces, held)
+        if not len(rows):
+            continue
         table[rows, columns] = values
-        for text in texts:
-            begin, words = held.starts[text], slice(held.word_starts[text], held.word_starts[text + 1])
-            own = table.take(held.places[begin : held.starts[text + 1]], axis=1)
-            by_piece = np.maximum.reduceat(own, held.words[words] - begin, axis=1)
-            found[:, words] = np.add.reduceat(by_piece * asked.shares[:, None], asked.words, axis=0)
+        words = _runs(held.word_starts, texts)
+        own = table.take(held.places[_runs(held.starts, texts)], axis=1)
+        by_piece = np.maximum.reduceat(own, np.cumsum(lengths[words]) - lengths[words], axis=1)
+        found[:, words] = np.add.reduceat(by_piece * asked.shares[:, None], asked.words, axis=0)
         table[rows, columns] = 0.0
     return found
 
 
-def _entries(translations: Translations, pieces: IntArray, distinct: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
-    """(place in `pieces`, place in `distinct`, probability) of the translations that occur."""
+def _runs(starts: IntArray, numbers: Sequence[int]) -> IntArray:
+    """``starts[n]``, …, ``starts[n + 1] - 1`` of all `numbers` n, one after the other."""
+    return np.concatenate([np.arange(starts[number], starts[number + 1]) for number in numbers])
+
+
+def _entries(translations: Translations, pieces: IntArray, held: _Held) -> tuple[IntArray, IntArray, FloatArray]:
+    """(place in `pieces`, place in `held.distinct`, probability) of the translations that occur."""
     sizes = np.diff(translations.starts)
     place = np.full(len(sizes), -1)
     place[pieces] = np.arange(len(pieces))
     owners = np.repeat(place, sizes)
-    columns = np.minimum(np.searchsorted(distinct, translations.tokens), len(distinct) - 1)
-    here = (distinct[columns] == translations.tokens) & (owners >= 0)
-    return owners[here], columns[here], translations.probabilities[here]
+    known = np.flatnonzero((owners >= 0) & (translations.tokens < len(held.place_of)))
+    columns = held.place_of[translations.tokens[known]]
+    here = columns >= 0
+    known = known[here]
+    return owners[known], columns[here], translations.probabilities[known]
 
 
 def _windows(met: FloatArray, starts: IntArray) -> tuple[FloatArray, IntArray, IntArray]:
