@@ -18,7 +18,7 @@ from xsearch.encode import (
     read_card,
     write_card,
 )
-from xsearch.encode.card import Prefixes
+from xsearch.encode.card import Prefixes, kind_of
 from xsearch.encode.codes import CodedRows, code_rows
 from xsearch.encode.static import fingerprint, save_static
 from xsearch.encode.unigram import START
@@ -222,3 +222,22 @@ def test_rows_kept_decoded_change_nothing(monkeypatch):
         kept = encoder.encode_passages(some)
     assert kept.vectors.tobytes() == expected.vectors.tobytes()
     assert kept.owners.tolist() == expected.owners.tolist()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'name = "a"\nkind = "dense"\n[languages]\nde = 1.0\n',
+        'extends = [\n["x"],\n]\nkind = "dense"\n',
+        'kind = "dense"\r\n[scores]\r\n',
+        'description = """\n[languages]\n"""\nkind = "dense"\n',
+    ],
+)
+def test_the_kind_of_a_card_stands_before_its_tables(tmp_path, text):
+    (tmp_path / "c.toml").write_bytes(text.encode())
+    assert kind_of(tmp_path / "c.toml") == "dense"
+    (tmp_path / "c.toml").write_text('name = "a"\n[languages]\nkind = "de"\n')
+    assert kind_of(tmp_path / "c.toml") == ""
+    (tmp_path / "c.toml").write_text("kind =\n[languages]\n")
+    with pytest.raises(BadInput, match="no card"):
+        kind_of(tmp_path / "c.toml")

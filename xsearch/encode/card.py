@@ -90,9 +90,16 @@ def read_card(path: Path) -> EncoderCard:
 
 
 def kind_of(path: Path) -> str:
-    """What a card is of, "" where it does not say. Raises `BadInput` for what is no TOML."""
+    """What a card is of, "" where it does not say. Raises `BadInput` for what is no TOML; of tables, which follow, it
+    reads nothing: they may hold hundreds of languages."""
     try:
-        return str(tomllib.loads(path.read_text(encoding="utf-8")).get("kind", ""))
+        text = path.read_text(encoding="utf-8")
+        try:
+            found = tomllib.loads(text.partition("\n[")[0])
+        except tomllib.TOMLDecodeError:
+            # A list, or a text of several lines, may have a line that looks like a table's.
+            found = tomllib.loads(text)
+        return str(found.get("kind", ""))
     except (OSError, ValueError) as error:
         raise BadInput(f"no card: {error}", str(path)) from error
 
