@@ -70,8 +70,8 @@ def modules() -> Iterator[str]:
         return
     langs = list(next(iter(found.values()))["words tests"])
     yield "\n## Language modules\n\nThe loss of masked words of texts kept from training: the base, which was taught "
-    yield "with English text alone, and with the language's module on it (lower is better).\n\n| module |"
-    yield f" {' | '.join(langs)} |\n| --- |{' ---: |' * len(langs)}\n"
+    yield "with English text alone, and with the language's module on it (lower is better; a base of its own for each "
+    yield f"kind).\n\n| module | {' | '.join(langs)} |\n| --- |{' ---: |' * len(langs)}\n"
     for kind, row in found.items():
         alone, with_module = row["words"].values()
         cells = [f"{alone[c]:.3f} → {with_module[c]:.3f} ({marked(row['words tests'][c])})" for c in langs]

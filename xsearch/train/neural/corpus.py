@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import BadInput
+from xsearch.core.wording import counted
 from xsearch.train.neural.batches import Parallel, Plain, Ranked, Side
 from xsearch.train.neural.pairs import Item, Pair
 from xsearch.train.rows import Texts
@@ -84,11 +85,11 @@ class Corpus:
 
     def described(self) -> str:
         """What there is, in words; and what is missing."""
-        sizes = {"rows": len(self.rows.texts), "sections": len(self.titles.texts), "pairs": len(self.pairs)}
-        said = ", ".join(f"{size:,} {name}" for name, size in sizes.items() if size)
+        sizes = {"row": len(self.rows.texts), "section": len(self.titles.texts), "pair": len(self.pairs)}
+        said = ", ".join(counted(size, name) for name, size in sizes.items() if size)
         said += f" in {len(self.languages)} languages" if len(self.languages) > 1 else ""
         if self.excluded:
-            said += f"; {self.excluded:,} texts of evaluation collections left out"
+            said += f"; {counted(self.excluded, 'text')} of evaluation collections left out"
         if len(self.languages) == 1:
             said += f"; all are in '{self.languages[0]}': nothing here teaches to search across languages"
         return said

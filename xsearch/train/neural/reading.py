@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from xsearch.core import BadInput
+from xsearch.core.wording import counted
 from xsearch.train.neural.corpus import Corpus, Table
 from xsearch.train.neural.pairs import Pair, read_pairs, shipped_evaluation
 from xsearch.train.recipe import Source
@@ -65,9 +66,8 @@ def read_corpus(
         excluded=parallel.excluded,
     )
     if not (len(parallel.rows) or len(parallel.titles) or pairs):
-        raise BadInput(
-            f"nothing to train on in {len(corpus.files)} files ({corpus.excluded} texts left out)", str(data)
-        )
+        read, left = counted(len(corpus.files), "file"), counted(corpus.excluded, "text")
+        raise BadInput(f"nothing to train on in {read} ({left} left out: evaluation has them)", str(data))
     return corpus
 
 

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from xsearch.core import BadInput
+from xsearch.core.wording import counted
 from xsearch.train.neural.pairs import Pair, read_pairs, shipped_evaluation
 from xsearch.train.rows import normalised, read_excluded
 
@@ -83,8 +84,8 @@ def pair_data(found: Found, seed: int, exclude: Sequence[Path] = ()) -> PairData
     least = 2 if all(pair.negatives for pair in pairs) else 3
     if len(queries) < least or len({pair.positive for pair in pairs}) < 2:
         raise BadInput(
-            f"{len(pairs)} pairs with {len(queries)} different queries: at least three queries with different passages "
-            "(or two, with negatives) are needed to learn a ranking"
+            f"{counted(len(pairs), 'pair')} with {counted(len(queries), 'different query', 'different queries')}: at "
+            "least three queries with different passages (or two, with negatives) are needed to learn a ranking"
         )
     order = np.random.default_rng([seed, 4]).permutation(len(queries)).tolist()
     held = {queries[n] for n in order[: max(1, min(HELD_MOST, int(len(queries) * HELD_SHARE)))]}
