@@ -66,6 +66,30 @@ def test_through_english_between_two_others(tmp_path, tables):
     assert found == ["ru-1"]
 
 
+def test_dialects_are_read_by_what_knows_their_language(tmp_path):
+    texts = {
+        ("votes", "apc"): "صارت الانتخابات الرئاسية امبارح والناس راحت تصوت",
+        ("water", "apc"): "طلع النهر بعد المطر وسكرت المدارس",
+        ("polls", "yue"): "香港嘅選舉結果尋日公佈咗，好多人去投票。",
+        ("trains", "yue"): "鐵路公司話聽日啲火車會遲到。",
+    }
+    index = xsearch.create(tmp_path / "i", Recipe("both", retrievers=("psq", "dense")))
+    with index.writer() as writer:
+        for (name, lang), text in texts.items():
+            writer.add(Document(name, text, lang=lang))
+    for retriever in ("psq", "dense"):
+        known = dict(zip(index.snapshot.groups, index.snapshot.supports(retriever, "en")[1], strict=True))
+        assert all(0.5 < known[lang] <= 1 for lang in ("apc", "yue")), known
+        for question, found in (
+            ("presidential elections", {"apc": "votes"}),
+            ("rain and rivers", {"apc": "water"}),
+            ("election results in Hong Kong", {"yue": "polls"}),
+            ("late trains", {"yue": "trains"}),
+        ):
+            for lang, name in found.items():
+                assert index.search(question, lang="en", retrievers=[retriever], to=lang)[0].id == name, question
+
+
 def test_deleting_refreshing_and_compacting(tmp_path, tables):
     folder = tmp_path / "idx"
     make(folder, tables)

@@ -1,7 +1,7 @@
 import pytest
 
 from xsearch.core.errors import UnknownLanguage
-from xsearch.lang import language_name, normalize_code, same_language, usual_script
+from xsearch.lang import language_name, macrolanguage, normalize_code, same_language, usual_script
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,19 @@ def test_one_language_in_two_scripts():
     assert same_language("sr-Latn", "sr")
     assert not same_language("sr", "hr")
     assert not same_language("zh", "yue")
+
+
+def test_what_a_dictionary_of_another_reads():
+    pairs = {
+        "apc": "ar",
+        "arz": "ar",
+        "yue": "zh",
+        "zh-Hant": "zh",
+        "de": "de",
+        "sr-Latn": "sr",
+        "und": "und",
+    }
+    assert {code: macrolanguage(code) for code in pairs} == pairs
 
 
 def test_names_and_scripts():

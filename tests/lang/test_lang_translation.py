@@ -97,6 +97,23 @@ def as_dense(translations):
     return full
 
 
+def test_a_language_without_a_table_has_that_of_its_macrolanguage(tmp_path):
+    rng = np.random.default_rng(5)
+    languages = {code: np.arange(VOCABULARY) for code in ("en", "ar", "arz")}
+    dense = {("en", code): random_matrix(rng, VOCABULARY, VOCABULARY) for code in ("ar", "arz")}
+    write_tables(tmp_path / "t", VOCABULARY, "abc", languages, [pair(*key, matrix) for key, matrix in dense.items()])
+    tables = TranslationTables.open(tmp_path / "t")
+    every = np.arange(VOCABULARY)
+    found = tables.translate(every, "en", ["ar", "arz", "apc", "yue"], ALL)
+    assert set(found) == {"ar", "arz", "apc"}
+    assert as_dense(found["apc"]) == pytest.approx(as_dense(found["ar"]))
+    assert as_dense(found["arz"]) != pytest.approx(as_dense(found["ar"]))
+    back = [as_dense(tables.translate(every, source, ["en"], ALL)["en"]) for source in ("apc", "ar")]
+    assert back[0] == pytest.approx(back[1])
+    assert tables.supports("apc", "ar") == tables.supports("apc", "en") == 1.0
+    assert tables.supports("yue", "en") == 0.0
+
+
 @pytest.mark.parametrize("source", ["en", "de", "ru", "el"])
 def test_all_pairs_equal_products_of_dense_matrices(made, source):
     path, languages, dense = made

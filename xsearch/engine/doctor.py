@@ -12,6 +12,7 @@ from xsearch.core import XSearchError
 from xsearch.core.extras import have, install_line, installed_faiss
 from xsearch.core.wording import counted
 from xsearch.encode import load_encoder
+from xsearch.engine.encoder import familiarity
 from xsearch.engine.index import Index, open_index
 from xsearch.engine.parts import RETRIEVERS
 from xsearch.storage import has_index
@@ -86,7 +87,7 @@ def _languages(index: Index) -> list[Finding]:
     for code in sorted(totals, key=lambda code: -totals[code]):
         coverage = languages.coverage(code, "\n".join(samples[code]))
         group = languages.base_language(code)
-        seen = encoder.supports(group) if encoder else None
+        seen = familiarity(encoder, group) if encoder else None
         others = [other for other in tables.languages() if other != group] if tables else []
         reached = tables is None or any(tables.supports(other, group) > 0 for other in others)
         findings.append(_language(code, totals[code], coverage, seen, reached))

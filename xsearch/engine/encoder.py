@@ -185,6 +185,11 @@ def static_encoders(manifest: Manifest, root: Path) -> Encoders:
     return replace(found, vectors=None) if dense else found
 
 
+def familiarity(encoder: AnyEncoder, lang: str) -> float:
+    """How well an encoder knows a language, 0 to 1; one that it does not know, as well as its macrolanguage."""
+    return float(encoder.supports(lang) or encoder.supports(languages.macrolanguage(lang)))
+
+
 def is_neural(manifest: Manifest) -> bool:
     """Whether torch runs an encoder of an index."""
     retrievers = parse_stored(manifest.recipe).retrievers

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from xsearch import lang as languages
 from xsearch.core import EncoderMismatch, IntArray, Mask
 from xsearch.encode import AnyEncoder, Encoder, PieceEncoder, Runtime, card_folder, has_pieces, load_encoder
-from xsearch.engine.encoder import Encoders, index_encoders, is_neural
+from xsearch.engine.encoder import Encoders, familiarity, index_encoders, is_neural
 from xsearch.engine.parts import RETRIEVERS, Retriever, open_retriever
 from xsearch.engine.recipe import Recipe, parse_stored
 from xsearch.engine.rerank import Rerankers
@@ -101,7 +101,7 @@ class Snapshot:
                 known = np.array([self.translatable(code, group) for group in self.groups]) ** CERTAINTY
             elif kind.encoder and compared.any():
                 encoder = self.encoder_for(kind.encoder)
-                known = encoder.supports(code) * np.array([encoder.supports(group) for group in self.groups])
+                known = familiarity(encoder, code) * np.array([familiarity(encoder, group) for group in self.groups])
             found = self._supports[key] = compared, known
         return found
 

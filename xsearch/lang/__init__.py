@@ -4,7 +4,14 @@ Imports nothing of xsearch but core.
 """
 
 from xsearch.lang.analyzers import Analyzer, Token, analyzer, coverage
-from xsearch.lang.codes import base_language, language_name, normalize_code, same_language, usual_script
+from xsearch.lang.codes import (
+    base_language,
+    language_name,
+    macrolanguage,
+    normalize_code,
+    same_language,
+    usual_script,
+)
 from xsearch.lang.data_runs import data_runs
 from xsearch.lang.identify import Identified, identify, identify_query
 from xsearch.lang.passages import count_words, split_passages
@@ -25,6 +32,7 @@ __all__ = [
     "identify",
     "identify_query",
     "language_name",
+    "macrolanguage",
     "normalize_code",
     "query_spellings",
     "same_language",

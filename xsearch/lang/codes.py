@@ -119,6 +119,20 @@ def base_language(code: str) -> str:
     return code.partition("-")[0]
 
 
+_MACROLANGUAGES = {
+    "ar": "acm acq aeb afb ajp apc apd arq ars ary arz ayl",
+    "zh": "gan hsn lzh wuu yue",
+}
+_MEMBERS = {member: code for code, members in _MACROLANGUAGES.items() for member in members.split()}
+
+
+def macrolanguage(code: str) -> str:
+    """The language whose dictionary reads most words that texts in `code` are written with: Arabic for its dialects,
+    Chinese for those written in its characters (macrolanguages of ISO 639-3); else its `base_language`."""
+    base = base_language(code)
+    return _MEMBERS.get(base, base)
+
+
 def same_language(a: str, b: str) -> bool:
     """Whether two codes are one language for retrieval, whatever the script: ``zh`` and ``zh-Hant`` are."""
     return base_language(a) == base_language(b)

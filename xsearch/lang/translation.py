@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IndexDamaged, IntArray, Translations
-from xsearch.lang.codes import base_language
+from xsearch.lang.codes import base_language, macrolanguage
 from xsearch.lang.translation_file import MOST_COLUMNS, TableFile, read_tables
 
 PIVOT = "en"
@@ -51,7 +51,8 @@ class _Entries:
 class TranslationTables:
     """The tables of one file. Safe to share between threads.
 
-    Languages are those of `base_language`: scripts of one language share a table.
+    Languages are those of `base_language`: scripts of one language share a table. One without a table of its own has
+    that of its `macrolanguage`.
     """
 
     def __init__(self, file: TableFile, path: Path) -> None:
@@ -98,10 +99,14 @@ class TranslationTables:
     def supports(self, source: str, target: str) -> float:
         """How far translations from one language to another can be trusted, 0..1: 1 within a language, 0 where no
         path leads; the score of the table, or the product of two through English, whichever is higher."""
-        source, target = base_language(source), base_language(target)
+        source, target = self._listed(source), self._listed(target)
         if source == target:
             return 1.0
         return max(self._score(source, target), self._composed_score(source, target))
+
+    def _listed(self, code: str) -> str:
+        base = base_language(code)
+        return base if base in self._number else macrolanguage(base)
 
     def _composed_score(self, source: str, target: str) -> float:
         return self._score(source, PIVOT) * self._score(PIVOT, target)
@@ -125,9 +130,9 @@ class TranslationTables:
         Probabilities of one piece sum to 1 or less: what `limits` cut off is lost, not spread over the rest. Raises
         `IndexDamaged` where the file points outside itself.
         """
-        source = base_language(source)
+        source = self._listed(source)
         unique, places = np.unique(np.asarray(tokens, dtype=np.int64), return_inverse=True)
-        wanted = {target: base_language(target) for target in targets}
+        wanted = {target: self._listed(target) for target in targets}
         reached = dict.fromkeys(base for base in wanted.values() if self.supports(source, base) > 0)
         number = {base: place for place, base in enumerate(base for base in reached if base != source)}
         direct = {base: place for base, place in number.items() if self._score(source, base) > 0}
