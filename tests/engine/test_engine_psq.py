@@ -16,7 +16,7 @@ from xsearch.encode import load_encoder
 from xsearch.engine import compact
 from xsearch.engine.encoder import index_encoders
 from xsearch.engine.recipe import PsqSettings, Recipe, load_recipe, parse_recipe
-from xsearch.engine.tables import chosen, function_pieces, mixed, translate
+from xsearch.engine.tables import function_pieces, mixed, translate
 from xsearch.lang.translation import TranslationTables
 
 WORDS = {
@@ -87,7 +87,7 @@ def test_dialects_are_read_by_what_knows_their_language(tmp_path):
             ("late trains", {"yue": "trains"}),
         ):
             for lang, name in found.items():
-                assert index.search(question, lang="en", retrievers=[retriever], to=lang)[0].id == name, question
+                assert index.search(question, lang="en", retrievers=[retriever], to=[lang])[0].id == name, question
 
 
 def test_deleting_refreshing_and_compacting(tmp_path, tables):
@@ -202,9 +202,6 @@ def test_an_ambiguous_query_is_translated_from_each_of_its_languages():
     assert both.tokens.tolist() == [5, 7, 9]
     assert both.probabilities.tolist() == [0.375, 0.1875 + 0.25, 0.75]
     assert mixed([(1.0, one)]) is one
-    rest = chosen(both, np.array([False, True]))
-    assert rest.starts.tolist() == [0, 0, 1]
-    assert rest.tokens.tolist() == [9]
 
 
 def test_words_that_say_little_are_whole_words():
