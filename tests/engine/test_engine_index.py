@@ -340,6 +340,21 @@ def test_an_encoder_of_somebody_else_enters_by_its_entry_point(monkeypatch):
         load_encoder("xsearch-static")
 
 
+def test_arguments_of_another_kind_are_refused(tmp_path):
+    index = xsearch.create(tmp_path / "i")
+    with (
+        pytest.raises(xsearch.UsageError, match=r"takes xsearch\.Document\(id, text\), not str"),
+        index.writer() as writer,
+    ):
+        writer.add("a text")
+    for k in ("3", 3.0, None, 0, 10**6):
+        with pytest.raises(xsearch.UsageError, match="k must be a whole number between 1 and 100,000, not"):
+            index.search("river", k)
+    for text in (None, b"river", ["river"]):
+        with pytest.raises(xsearch.UsageError, match="a question is a string, not"):
+            index.search(text)
+
+
 @pytest.mark.parametrize("text", ["🍕", "?!", "…", "👨‍👩‍👧 🚆"])
 def test_a_query_without_words_says_so(tmp_path, text):
     index = xsearch.create(tmp_path / "i")

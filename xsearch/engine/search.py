@@ -51,8 +51,8 @@ class SearchOptions:
     exact: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= self.k <= MAX_K:
-            raise UsageError(f"k must be between 1 and {MAX_K}, not {self.k}")
+        if not isinstance(self.k, int | np.integer) or not 1 <= self.k <= MAX_K:
+            raise UsageError(f"k must be a whole number between 1 and {MAX_K:,}, not {self.k!r}")
         if self.depth is not None and self.depth < 1:
             raise UsageError(f"depth must be at least 1, not {self.depth}")
         for name in ("to", "retrievers"):
@@ -87,7 +87,10 @@ class Found:
 
 
 def search(snapshot: Snapshot, text: str, options: SearchOptions) -> Found:
-    """The best `options.k` documents for `text`: k of them whenever k exist and match."""
+    """The best `options.k` documents for `text`: k of them whenever k exist and match. Raises `UsageError` for a
+    question that is no string."""
+    if not isinstance(text, str):
+        raise UsageError(f"a question is a string, not {type(text).__name__}")
     names = chosen_retrievers(snapshot, options.retrievers)
     scope = search_scope(snapshot, options)
     query, notes = build_query(snapshot, text, options.lang, names, scope.groups)

@@ -96,8 +96,11 @@ class IndexWriter:
             self.close()
 
     def add(self, document: Document, source: str | None = None) -> None:
-        """Add a document, or replace the one of the same id. `source`: the file it was read from."""
+        """Add a document, or replace the one of the same id. `source`: the file it was read from. Raises `UsageError`
+        for anything else than a `Document`."""
         self._check_open()
+        if not isinstance(document, Document):
+            raise UsageError(f"a writer takes xsearch.Document(id, text), not {type(document).__name__}")
         self._changed = True
         self._buffer.append(document)
         self._sources.append(source)
