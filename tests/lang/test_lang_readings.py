@@ -57,6 +57,7 @@ def tables(monkeypatch):
     }
     monkeypatch.setattr(readings, "_counts", lambda: counts)
     monkeypatch.setattr(readings, "_shares", lambda: (0.4, 0.6))
+    monkeypatch.setattr(readings, "_names", lambda: frozenset({"川山"}))
     monkeypatch.setattr(readings, "_words", lambda: {"川山": ("カワヤマ",), "川": ("カワ", "ガワ")})
     read_word.cache_clear()
     yield
@@ -98,6 +99,8 @@ def test_listed_words_are_found_in_a_run_and_the_rest_is_read(tables):
     assert (("カワヤマ", 1.0),) in found
     assert read_word("田田") in found
     assert read_word("川山田田") in found
+    assert readings_of("川山田田川", names_only=True) == [(("カワヤマ", 1.0),)]
+    assert readings_of("田田川", names_only=True) == []
     assert readings_of("川") == [(("カワ", 1.0), ("ガワ", 1.0))]
     assert read_word("山川") not in readings_of("田川山")
 

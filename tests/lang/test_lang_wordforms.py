@@ -75,6 +75,10 @@ def test_kanji_are_asked_for_by_their_readings_outside_of_han_unless_the_query_i
         assert "z" not in read[0].among
     for lang in ("zh", "zh-Hant", "ko"):
         assert [s.form for s in query_spellings("東京", ones, lang)] == ["东京"]
+    # Beside kana names alone are: 会議 is none.
+    for text in ("東京の会議", "東京 ニュース 会議"):
+        assert [s.key for s in query_spellings(text, ones) if s.among] == ["tokio"]
+    assert "kaigi" in [s.key for s in query_spellings("会議", ones) if s.among]
     # Likelihoods are weights.
     weights = [s.weight for s in query_spellings("彦根", lambda words: [0.5] * len(words)) if s.among]
     assert max(weights) == 0.5

@@ -87,7 +87,13 @@ def test_words_are_listed_by_reading_the_likeliest_first():
         Noun("希", "ノゾミ", 9_000, GIVEN),
     ]
     lines = [line for line in words_lines(nouns).splitlines() if not line.startswith("#")]
-    assert lines == ["コーベ\t神戸 頭部", "ササキ\t佐佐木", "カンベ\t神戸"]
+    assert lines == ["コーベ\t神戸\t頭部", "ササキ\t佐佐木\t", "カンベ\t神戸\t"]
+
+
+def test_what_is_mostly_an_ordinary_word_is_no_name():
+    nouns = [Noun("時計", "トケイ", 7_600, SURNAME), Noun("時計", "トケイ", 5_600, WORD)]
+    assert words_lines(nouns).splitlines()[2:] == ["トケイ\t\t時計"]
+    assert words_lines(nouns[:1]).splitlines()[2:] == ["トケイ\t時計\t"]
 
 
 def test_counts_are_kept_in_quarters_and_rare_readings_left_out():

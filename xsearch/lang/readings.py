@@ -1,9 +1,9 @@
 """How Japanese reads kanji: 東京 as トーキョー, 黒澤 as クロサワ, so that they meet Tokyo and Куросава.
 
-`data/japanese_words.tsv` has the readings of names and words. Others are read kanji by kanji: `data/readings.tsv`
-counts how often a kanji has a reading at the beginning of a word, further on and alone, in two classes of words. They
-come out as the two ways that kanji are read in, by sounds taken from Chinese (on) and by Japanese words (kun), which
-rarely mix:
+`data/japanese_words.tsv` has the readings of names and ordinary words. Others are read kanji by kanji:
+`data/readings.tsv` counts how often a kanji has a reading at the beginning of a word, further on and alone, in two
+classes of words. They come out as the two ways that kanji are read in, by sounds taken from Chinese (on) and by
+Japanese words (kun), which rarely mix:
 
     p(r | w) = Σ_c p(c) Π_i p_c(r_i | w_i, place_i) / Σ_r' …,   r = r_1 … r_n, a part for each kanji w_i
 
@@ -46,18 +46,21 @@ def repeated(word: str) -> str:
     return re.sub("(.)々", r"\1\1", word)
 
 
-def readings_of(run: str) -> list[Readings]:
+def readings_of(run: str, names_only: bool = False) -> list[Readings]:
     """The readings of each word that may be meant in a run of kanji: words that the table has, wherever they stand;
     elsewhere each two and three kanji, and one alone at the edge of its stretch; a short run of which a part is left as
-    a whole."""
+    a whole. names_only: of names that the table has."""
     run = repeated(run)
     found: list[Readings] = []
     covered = [False] * len(run)
     for size in range(2, LONGEST_WORD + 1):
         for at in range(len(run) - size + 1):
-            if known := _words().get(run[at : at + size]):
+            word = run[at : at + size]
+            if (known := _words().get(word)) and (not names_only or word in _names()):
                 found.append(tuple((reading, 1.0) for reading in known))
                 covered[at : at + size] = [True] * size
+    if names_only:
+        return found
     if 2 < len(run) <= LONGEST_WORD and not all(covered) and (read := read_word(run)):
         found.append(read)
     for start, end in _stretches(covered):
@@ -137,7 +140,13 @@ def _shares() -> tuple[float, ...]:
 def _words() -> dict[str, tuple[str, ...]]:
     """Readings of words, the likeliest first."""
     found: dict[str, tuple[str, ...]] = {}
-    for reading, words in rows("japanese_words.tsv"):
-        for word in words.split(" "):
+    for reading, names, others in rows("japanese_words.tsv"):
+        for word in f"{names} {others}".split():
             found[word] = (*found.get(word, ()), reading)
     return found
+
+
+@cache
+def _names() -> frozenset[str]:
+    """Words that are names more often than not."""
+    return frozenset(word for _, names, _ in rows("japanese_words.tsv") for word in names.split())

@@ -79,19 +79,21 @@ def query_spellings(
     """The words of a query as they are looked up by `retrieve.names`; each once, with what `weigh` says of it.
 
     lang: the query's language, where it is told. Han characters may be Japanese unless it is another, and are looked
-    for by their readings too, outside of Han.
+    for by their readings too, outside of Han: where kana stand beside them, only those of names, since what the other
+    words of a question sound like abroad is chance.
 
     Latin words that may be pinyin are looked for among Han characters too, two syllables at a time: where all words
     of the query are pinyin, across words as well ("jiaozi xian" for 饺子馅), else those with a capital.
     """
     words = list(dict.fromkeys(word_pattern().findall(text)))
+    question = any(script_of(char) in ("Hira", "Kana") for char in text)
     found = {}
     for word, weight in zip(words, weigh(words), strict=True):
         for form in _asked_forms(word):
             if weight > 0:
                 found[form, ""] = Spelling(form, sound_key(form), family(form), float(weight))
         if weight > 0 and (lang is None or base_language(lang) == "ja"):
-            for reading, likely in chain.from_iterable(_readings(word)):
+            for reading, likely in chain.from_iterable(_readings(word, question)):
                 found[reading, _NOT_HAN] = Spelling(
                     "", sound_key(reading), family(reading), float(weight) * likely, _NOT_HAN
                 )
@@ -121,13 +123,13 @@ def _forms(word: str) -> list[str]:
     return [form for part in parts for form in (_run_forms(part) if unit_run_pattern().match(part) else [part])]
 
 
-def _readings(word: str) -> list[Readings]:
-    """The readings of the words in each run of kanji."""
+def _readings(word: str, names_only: bool = False) -> list[Readings]:
+    """The readings of the words in each run of kanji, or of the names alone."""
     if not unit_run_pattern().match(word):
         return []
     characters = groupby(_by_script(folding("general")(word)), key=lambda pair: pair[0])
     runs = ("".join(character for _, character in part) for script, part in characters if script == "Hani")
-    return [readings for run in runs for readings in readings_of(run)]
+    return [readings for run in runs for readings in readings_of(run, names_only)]
 
 
 def _run_forms(run: str) -> list[str]:

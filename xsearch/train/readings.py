@@ -215,21 +215,28 @@ def counts_lines(shares: Sequence[float], counts: Counts) -> str:
 
 
 def words_lines(given: Iterable[Noun]) -> str:
-    """The text of `lang/data/japanese_words.tsv`: names and frequent words by their readings."""
+    """The text of `lang/data/japanese_words.tsv`: names and frequent words by their readings. What is more frequent as
+    an ordinary word than as a name is no name."""
+    cheapest: dict[tuple[str, bool], int] = {}
     costs: dict[str, dict[str, int]] = defaultdict(dict)
     for noun in given:
+        word = repeated(noun.writing)
+        kind = word, noun.kind == WORD
+        cheapest[kind] = min(noun.cost, cheapest.get(kind, noun.cost))
         if noun.cost < LISTED[noun.kind]:
-            known = costs[repeated(noun.writing)]
+            known = costs[word]
             known[noun.reading] = min(noun.cost, known.get(noun.reading, noun.cost))
-    by_reading: dict[tuple[int, str], list[str]] = defaultdict(list)
+    by_reading: dict[tuple[int, str], tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
     for word, readings in costs.items():
         ranked = sorted(readings.items(), key=lambda item: (item[1], item[0]))[:READINGS_OF_A_WORD]
+        ordinary = cheapest.get((word, True), math.inf) < cheapest.get((word, False), math.inf)
         for place, (reading, cost) in enumerate(ranked):
             if cost <= ranked[0][1] + NEAR:
-                by_reading[place, reading].append(word)
+                by_reading[place, reading][ordinary].append(word)
     lines = [
-        "# Readings of Japanese names and words: katakana, the words that have it; a word's likeliest comes first.",
+        "# Readings of Japanese words: katakana, names that have it, other words; a word's likeliest comes first.",
         "# Made by `xsearch train readings`; sources and terms: README.md.",
     ]
-    lines += [f"{reading}\t{' '.join(sorted(words))}" for (_, reading), words in sorted(by_reading.items())]
+    for (_, reading), (names, others) in sorted(by_reading.items()):
+        lines.append("\t".join([reading, " ".join(sorted(names)), " ".join(sorted(others))]))
     return "\n".join(lines) + "\n"
