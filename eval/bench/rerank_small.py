@@ -146,7 +146,7 @@ def main() -> None:
                     row = {"bench": "rerank-small", "collection": name, "pool": pool}
                     asked = questions(source, pool, given.questions)
                     rows.append(row | compared(searched(index, asked), measure))
-                    rows[-1]["scan_ms"] = scan()
+                    rows[-1] |= {"scan_ms": scan(), "load": round(os.getloadavg()[0], 1)}
     for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
         row["p_holm"] = p
     with given.results.open("a", encoding="utf-8") as out:
