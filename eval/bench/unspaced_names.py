@@ -50,7 +50,7 @@ def others(data: Path, langs: list[str]) -> dict[str, list[str]]:
 def asked(lang: str, own: list[dict[str, str]], among: list[str]) -> dict[str, object]:
     """What comes of one language's names."""
     texts = [row["sentence"] for row in own] + among
-    forms = [" ".join(word_forms(text)) for text in texts]
+    forms = [" ".join(word_forms(text, lang)) for text in texts]
     empty = [""] * len(texts)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
