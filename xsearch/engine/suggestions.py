@@ -8,6 +8,7 @@ from xsearch.core import Query
 from xsearch.engine.snapshot import Snapshot
 from xsearch.lang import analyzer
 from xsearch.lang.codes import UNKNOWN, base_language
+from xsearch.lang.romanise import sound_key
 from xsearch.lang.scripts import SYLLABIC, script_of
 from xsearch.retrieve import Names
 
@@ -53,6 +54,9 @@ def suggest(snapshot: Snapshot, query: Query) -> tuple[Suggestion, ...]:
         near = names.near(spelling, MOST, langs)
         # Another form of a word that is there is no slip either: words are looked up by their stems.
         if any(_stems(query, n.form) == _stems(query, spelling.form) for n in near):
+            continue
+        # Nor is one that sounds the same in kana: it may be how a passage's kanji are read.
+        if spelling.family == "k" and any(sound_key(n.form) == spelling.key for n in near):
             continue
         if near and LIKELY <= near[0].probability < 1.0:
             meant = [n.form for n in near if n.probability >= LIKELY and abs(len(n.form) - len(spelling.form)) <= SLIP]
