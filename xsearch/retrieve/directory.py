@@ -153,18 +153,18 @@ class Directory:
         probabilities = np.concatenate([match.probabilities for match in found])
         spellings = np.repeat(np.arange(len(found)), [len(match.words) for match in found])
         values = probabilities * worth[spellings, self._language(words)]
-        # Of what is written to one place the last stays: the likeliest.
+        # Of what is written to one place the last stays, the likeliest; and a place is added to once at a time.
         order = np.lexsort((values, spellings))
         words, spellings, values = words[order], spellings[order], values[order]
         passages, counts = self._postings(words)
         numbers, first, rows = distinct(passages)
         values = np.repeat(values, counts)
         ends = np.cumsum(np.bincount(spellings, counts, len(found))).astype(np.int64)
-        scores = np.zeros(len(numbers))
+        best, scores = np.empty(len(numbers)), np.zeros(len(numbers))
         for begin, end in pairwise([0, *ends.tolist()]):
-            best = np.zeros(len(numbers))
-            best[rows[begin:end]] = values[begin:end]
-            scores += best
+            own = rows[begin:end]
+            best[own] = values[begin:end]
+            scores[own] += best[own]
         languages = np.repeat(self._language(words), counts)[first]
         return Hits(numbers, scores.astype(np.float32), languages.astype(np.uint16))
 
