@@ -14,7 +14,7 @@ from retrieve_oracles import RecordedFiles, fingerprint
 from xsearch.core import Bags, IndexDamaged, PassageBatch
 from xsearch.core.extras import have
 from xsearch.retrieve import impact as module
-from xsearch.retrieve.accumulate import accumulate, compiled
+from xsearch.retrieve.accumulate import NUMPY, SAME, accumulate, compiled
 from xsearch.retrieve.impact import Impact, ImpactWriter
 from xsearch.retrieve.postings import BLOCK, count_tokens, map_postings, merge_postings, serialised
 from xsearch.retrieve.scorers import BM25Scorer, Dot, Groups, HMMScorer, idf
@@ -207,7 +207,7 @@ def test_numba_and_numpy_agree(tmp_path, seed):
     rng = np.random.default_rng(seed)
     bags = random_bags(rng, 700, 60) + [[1] * 300] * (seed == 2)
     segment = stored(count_tokens(np.arange(len(bags)), *_flat(bags)), tmp_path / "p")
-    fast = compiled()
+    fast = compiled().accumulate
     for groups in (random_groups(rng), random_groups(rng, 40, 12)):
         for scorer, _ in scorers(rng, len(groups)):
             slow, quick = accumulate(segment, groups, scorer), fast(segment, groups, scorer, len(bags), 0.0, None)
@@ -240,7 +240,7 @@ def test_what_is_left_out_is_not_among_the_best(tmp_path, seed):
                 right = by_hand(np.arange(3000), open_to, depth)
                 limits = [0.0, right[1][-1], right[1][len(right[1]) // 2]]
                 for limit in limits:
-                    found = compiled()(segment, groups, scorer, depth, limit, allowed)
+                    found = compiled().accumulate(segment, groups, scorer, depth, limit, allowed)
                     assert set(found[found > 0].tolist()) <= set(exact.tolist())
                     if allowed is not None:
                         found = np.where(allowed, found, 0.0)
@@ -249,6 +249,30 @@ def test_what_is_left_out_is_not_among_the_best(tmp_path, seed):
                     assert (numbers[: len(sure)], scores[: len(sure)]) == (right[0][: len(sure)], sure)
                     spared += int((found > 0).sum() < (open_to > 0).sum())
         assert spared
+
+
+@pytest.mark.parametrize("way", ["numpy", pytest.param("numba", marks=needs_numba)])
+@given(
+    st.lists(st.sampled_from([0.0, 0.5, 0.7, 0.7 + 1e-9, 1.0, 3.0]), max_size=40),
+    st.integers(0, 12),
+    st.floats(0, 2),
+    st.one_of(st.none(), st.integers(0, 2**40 - 1)),
+)
+def test_the_best_lie_above_the_limit(way, scores, depth, limit, mask):
+    """All of the best `depth`, equal ones in float32 among them, unless they lie below the limit; nothing forbidden."""
+    values = np.array(scores, dtype=np.float64)
+    allowed = None if mask is None else np.array([bool(mask >> row & 1) for row in range(len(scores))], dtype=np.bool_)
+    kernel = NUMPY if way == "numpy" else compiled()
+    rows, found, new = kernel.above(values, depth, limit, allowed)
+    open_to = [row for row in range(len(scores)) if scores[row] > 0 and (allowed is None or allowed[row])]
+    best = sorted((scores[row] for row in open_to), reverse=True)
+    least = best[depth - 1] if 0 < depth <= len(best) else 0.0
+    wanted = {row for row in open_to if np.float32(scores[row]) >= np.float32(least) and scores[row] >= limit}
+    assert wanted <= set(rows.tolist()) <= set(open_to)
+    assert rows.tolist() == sorted(rows.tolist())
+    assert found.tolist() == values[rows].astype(np.float32).tolist()
+    assert limit <= new <= max(limit, least)
+    assert all(scores[row] >= limit * SAME for row in rows)
 
 
 @needs_numba
@@ -261,7 +285,7 @@ def test_a_large_index_is_searched_by_compiled_loops(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "COMPILED_TOKENS", 0)
     index = Impact(tmp_path / "p", state)
     quick = [index.best(lang, groups, scorer, 50) for lang in LANGS]
-    assert index._accumulate is not accumulate
+    assert index._kernel is not NUMPY
     for one, other in zip(slow, quick, strict=True):
         assert np.array_equal(one.passages, other.passages)
         assert np.array_equal(one.scores, other.scores)
@@ -369,10 +393,10 @@ def test_a_damaged_file_is_named(tmp_path_factory, cut, noise):
             content[place] = byte
     (folder / name).write_bytes(bytes(content[: len(content) - cut] if cut else content))
     groups = random_groups(np.random.default_rng(1))
-    for kernel in (accumulate, compiled() or accumulate):
+    for kernel in (NUMPY, compiled() or NUMPY):
         with contextlib.suppress(IndexDamaged):
             index = Impact(folder, state)
-            index._accumulate = kernel
+            index._kernel = kernel
             index.best("de", groups, BM25Scorer(np.ones(len(groups)), 5.0), 5)
 
 

@@ -7,16 +7,26 @@ Both add in float64, terms of a group as they come, groups in the scorer's order
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from xsearch.core import IntArray, Mask
+from xsearch.core import FloatArray, IntArray, Mask
 from xsearch.core.extras import have
 from xsearch.retrieve.postings import Postings
 from xsearch.retrieve.scorers import Float64Array, Groups, Scorer
 
-Accumulate = Callable[[Postings, Groups, Scorer, int, float, Mask | None], Float64Array]
-"""Of a segment, groups and a scorer; how many passages are wanted, of at least which score, and which are allowed."""
+SAME = 1.0 - 1e-6
+"""Scores are returned in float32: what is so near is the same there, and the passage numbers decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """How postings become scores, and which of these are worth keeping: `accumulate` and `above`, or what does the same
+    sooner."""
+
+    accumulate: Callable[[Postings, Groups, Scorer, int, float, Mask | None], Float64Array]
+    above: Callable[[Float64Array, int, float, Mask | None], tuple[IntArray, FloatArray, float]]
 
 
 def accumulate(
@@ -69,10 +79,27 @@ def curve(kind: str, found: Float64Array, norms: Float64Array, weight: float, ra
     return weight * found
 
 
-def compiled() -> Accumulate | None:
-    """`accumulate` as compiled loops, None where numba is not installed (`pip install 'xsearch-clir[fast]'`)."""
+def above(scores: Float64Array, depth: int, limit: float, allowed: Mask | None) -> tuple[IntArray, FloatArray, float]:
+    """Of the scores of a segment's passages, float64 (n,), those above 0 and no less than `limit`, what the `depth`-th
+    of the segments before does, among them the best `depth` of those allowed: rows, ascending, the scores, float32, and
+    the limit for the next segment."""
+    wanted = scores >= limit * SAME if limit > 0 else scores > 0
+    rows = np.flatnonzero(wanted if allowed is None else wanted & allowed)
+    found = scores[rows]
+    if 0 < depth < len(rows):
+        least = float(np.partition(found, len(found) - depth)[len(found) - depth])
+        kept = found >= least * SAME
+        rows, found, limit = rows[kept], found[kept], max(limit, least)
+    return rows, found.astype(np.float32), limit
+
+
+NUMPY = Kernel(accumulate, above)
+
+
+def compiled() -> Kernel | None:
+    """The same as compiled loops, None where numba is not installed (`pip install 'xsearch-clir[fast]'`)."""
     if not have("numba"):
         return None
-    from xsearch.retrieve.accumulate_numba import accumulate as fast
+    from xsearch.retrieve import accumulate_numba
 
-    return fast
+    return Kernel(accumulate_numba.accumulate, accumulate_numba.above)

@@ -20,7 +20,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from xsearch.core import Mask
+from xsearch.core import FloatArray, IntArray, Mask
+from xsearch.retrieve.accumulate import SAME
 from xsearch.retrieve.postings import BLOCK, Postings
 from xsearch.retrieve.scorers import Float64Array, Groups, Scorer
 
@@ -34,6 +35,7 @@ _LOOKUP = 12
 """Postings passed over in the time in which a passage is looked up in the postings of one term."""
 _MANY = 4
 """Passages looked at in turn in the time in which one that a posting names is remembered and fetched."""
+_NONE = np.ones(0, dtype=np.bool_)
 
 _compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = numba.njit(cache=True, nogil=True, error_model="numpy")
 
@@ -51,6 +53,40 @@ def accumulate(
     if not _search(postings, asked, scorer.order, (_CURVES[scorer.curve], *scorer.norm), depth, limit, inside, scores):
         raise IndexError("a posting is of a row beyond the segment's passages")
     return scores
+
+
+def above(scores: Float64Array, depth: int, limit: float, allowed: Mask | None) -> tuple[IntArray, FloatArray, float]:
+    """As `accumulate.above`; of what is not among the best `depth` some more is left out where many are equal."""
+    inside = _NONE if allowed is None else allowed
+    rows, found, least = _above(scores, depth, limit, inside, allowed is not None)
+    return rows, found, least
+
+
+@_compiled
+def _above(scores: Any, depth: int, limit: float, inside: Any, restricted: bool) -> Any:
+    rows, found, count = np.empty(len(scores), dtype=np.int64), np.empty(len(scores)), 0
+    floor = limit * SAME
+    size = len(scores) // depth if depth > 0 else 0
+    if size > 1:
+        # As many blocks as are wanted hold their highest score each: the lowest of these is a bound.
+        lowest = np.inf
+        for block in range(depth):
+            highest = 0.0
+            for row in range(block * size, (block + 1) * size):
+                if scores[row] > highest and (not restricted or inside[row]):
+                    highest = scores[row]
+            lowest = min(lowest, highest)
+        floor = max(floor, lowest * SAME)
+    for row in range(len(scores)):
+        if scores[row] > 0.0 and scores[row] >= floor and (not restricted or inside[row]):
+            rows[count], found[count] = row, scores[row]
+            count += 1
+    rows, found = rows[:count], found[:count]
+    if 0 < depth < count:
+        least = np.partition(found, count - depth)[count - depth]
+        kept = found >= least * SAME
+        rows, found, limit = rows[kept], found[kept], max(limit, least)
+    return rows, found.astype(np.float32), limit
 
 
 @_compiled

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import IndexDamaged, IntArray, Mask, PassageBatch
-from xsearch.retrieve.accumulate import Accumulate, accumulate, compiled
+from xsearch.retrieve.accumulate import NUMPY, Kernel, compiled
 from xsearch.retrieve.best import Best, Scored
 from xsearch.retrieve.dense import merge_from
 from xsearch.retrieve.numbers import next_number
@@ -44,9 +44,6 @@ BUFFERED_TOKENS = 16 << 20
 """Pieces a writer holds (64 MB; some ten times that while they are sorted) before it makes segments of them."""
 COMPILED_TOKENS = 4_000_000
 """Length of an index from which on compiled loops pay for being loaded (half a second)."""
-_SAME = 1.0 - 1e-6
-"""Scores are returned in float32: what is so near is the same there, and the passage numbers decide."""
-
 Entry = dict[str, int]
 """A segment in the state: first and last passage number, passages, and the sum of their lengths in tokens."""
 
@@ -192,7 +189,7 @@ class Impact:
             lang: Statistics(sum(e["passages"] for e in entries), sum(e["tokens"] for e in entries))
             for lang, entries in languages.items()
         }
-        self._accumulate: Accumulate | None = None
+        self._kernel: Kernel | None = None
         self._lock = threading.Lock()
 
     def languages(self) -> list[str]:
@@ -216,12 +213,12 @@ class Impact:
     def likely(self, lang: str, groups: Groups, scorer: Scorer, depth: int, allowed: Mask | None = None) -> Scored:
         """Passages of a language that score above 0, in ascending number, among which the best `depth` are. allowed:
         those that may be returned."""
-        run, limit, parts = self._kernel(), 0.0, []
+        run, limit, parts = self._loops(), 0.0, []
         for segment in self._segments.get(lang, ()):
             inside = None if allowed is None else allowed[segment.numbers]
             scores = _scores(lang, run, segment, groups, scorer, depth, limit, inside)
-            found, limit = _above(segment, scores, depth, limit, inside)
-            parts.append(found)
+            rows, found, limit = run.above(scores, depth, limit, inside)
+            parts.append(Scored(segment.numbers[rows], found))
         return Scored.joined(parts)
 
     def best(self, lang: str, groups: Groups, scorer: Scorer, depth: int, allowed: Mask | None = None) -> Best:
@@ -234,14 +231,14 @@ class Impact:
     ) -> tuple[Best, tuple[float, float]]:
         """`best`, with mean and standard deviation of all the language's passages' scores, dead and forbidden ones
         among them: nothing is skipped."""
-        run, limit, parts, total, squares = self._kernel(), 0.0, [], 0.0, 0.0
+        run, limit, parts, total, squares = self._loops(), 0.0, [], 0.0, 0.0
         for segment in self._segments.get(lang, ()):
             scores = _scores(lang, run, segment, groups, scorer, len(segment.numbers), 0.0, None)
             total += float(scores.sum())
             squares += float(scores @ scores)
             inside = None if allowed is None else allowed[segment.numbers]
-            found, limit = _above(segment, scores, depth, limit, inside)
-            parts.append(found)
+            rows, found, limit = run.above(scores, depth, limit, inside)
+            parts.append(Scored(segment.numbers[rows], found))
         count = max(1, self.statistics(lang).passages)
         mean = total / count
         best = Best.of_each([Scored.joined(parts)], depth)
@@ -251,17 +248,17 @@ class Impact:
         """Let go of the files. Searches under way end undisturbed."""
         self._segments = {}
 
-    def _kernel(self) -> Accumulate:
+    def _loops(self) -> Kernel:
         with self._lock:
-            if self._accumulate is None:
+            if self._kernel is None:
                 total = sum(statistics.tokens for statistics in self._statistics.values())
-                self._accumulate = (compiled() if total >= COMPILED_TOKENS else None) or accumulate
-            return self._accumulate
+                self._kernel = (compiled() if total >= COMPILED_TOKENS else None) or NUMPY
+            return self._kernel
 
 
 def _scores(
     lang: str,
-    run: Accumulate,
+    run: Kernel,
     segment: Postings,
     groups: Groups,
     scorer: Scorer,
@@ -270,24 +267,9 @@ def _scores(
     inside: Mask | None,
 ) -> Float64Array:
     try:
-        return run(segment, groups, scorer, depth, limit, inside)
+        return run.accumulate(segment, groups, scorer, depth, limit, inside)
     except IndexError as error:
         raise IndexDamaged(f"the postings of '{lang}' are damaged: run `xsearch check --repair`") from error
-
-
-def _above(
-    segment: Postings, scores: Float64Array, depth: int, limit: float, inside: Mask | None
-) -> tuple[Scored, float]:
-    """Passages of a segment that score no less than `limit`, what the `depth`-th of those before does, among them the
-    best `depth`; and the limit for the next segment."""
-    wanted = scores >= limit * _SAME if limit > 0 else scores > 0
-    rows = np.flatnonzero(wanted if inside is None else wanted & inside)
-    values = scores[rows]
-    if 0 < depth < len(rows):
-        least = float(np.partition(values, len(values) - depth)[len(values) - depth])
-        kept = values >= least * _SAME
-        rows, values, limit = rows[kept], values[kept], max(limit, least)
-    return Scored(segment.numbers[rows], values.astype(np.float32)), limit
 
 
 def segment_name(lang: str, entry: Entry) -> str:

@@ -151,7 +151,8 @@ class PSQ:
                 scorer = HMMScorer(np.where(known, weights[row], 0.0), np.where(known, chance[row], 1.0))
             else:
                 scorer = BM25Scorer(worth[row], average)
-            yield groups, scorer, (scores_of(scorer, usual[row], average), scores_of(scorer, once[row], average))
+            mean, spread = scores_of(scorer, np.stack((usual[row], once[row])), average).tolist()
+            yield groups, scorer, (mean, spread)
 
 
 def _groups(translations: Translations) -> Groups:
@@ -160,10 +161,13 @@ def _groups(translations: Translations) -> Groups:
     )
 
 
-def scores_of(scorer: Scorer, counts: Float64Array, average: float) -> float:
-    """What a passage of average length scores with `counts` of the groups, float64 (g,)."""
+def scores_of(scorer: Scorer, counts: Float64Array, average: float) -> Float64Array:
+    """What passages of average length score with `counts` of the groups, float64 (n, g): float64 (n,)."""
     base, slope = scorer.norm
     norm = base + slope * average
     if scorer.curve == "saturation":
-        return float(np.sum(scorer.weights * counts / (counts + norm)))
-    return float(np.sum(scorer.weights * np.log1p(scorer.rates * counts / max(norm, 1.0))))
+        each = scorer.weights * counts / (counts + norm)
+    else:
+        each = scorer.weights * np.log1p(scorer.rates * counts / max(norm, 1.0))
+    scores: Float64Array = each.sum(axis=1)
+    return scores
