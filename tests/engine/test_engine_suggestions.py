@@ -74,3 +74,14 @@ def test_json_output_has_the_suggestions(folder):
     done = CliRunner().invoke(app, ["query", "recieve", "-i", str(folder), "--format", "json"])
     assert json.loads(done.stdout)["suggestions"] == {"recieve": ["receive"]}
     assert "did you mean receive" in done.stderr
+
+
+def test_the_reading_of_kanji_is_found_and_not_suggested(tmp_path):
+    with xsearch.create(tmp_path / "idx") as index:
+        with index.writer() as writer:
+            writer.add(xsearch.Document("ja", "昨日は東京で友人に会いました。", lang="ja"))
+            writer.add(xsearch.Document("other", "窓を開けて静かに寝た。", lang="ja"))
+        for text in ("とうきょう", "トウキョウ", "Токио", "Tōkyō"):
+            _, found = index.find(text)
+            assert found.suggestions == ()
+            assert index.search(text, k=1)[0].id == "ja"
