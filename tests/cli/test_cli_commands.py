@@ -154,7 +154,7 @@ def test_indexing_again_skips_replaces_reports_and_prunes(tmp_path):
     assert "b.txt: gone; its documents stay" in changed
     assert json.loads(xsearch("query", "zebras", "--format", "json", cwd=tmp_path).out)["hits"][0]["id"] == "a.txt"
     pruned = xsearch("index", "docs", "--prune", cwd=tmp_path).err
-    assert "1 removed" in pruned
+    assert "1 document removed" in pruned
     assert "2 documents" in pruned
 
 
@@ -163,7 +163,7 @@ def test_records_that_left_their_file_leave_the_index(tmp_path):
     file.write_text("".join(json.dumps({"id": f"r{i}", "text": f"record number {i}"}) + "\n" for i in range(4)))
     xsearch("index", "r.jsonl", cwd=tmp_path)
     file.write_text("".join(json.dumps({"id": f"r{i}", "text": f"record number {i}"}) + "\n" for i in (0, 2, 9)))
-    assert "2 removed" in xsearch("index", "r.jsonl", cwd=tmp_path).err
+    assert "2 documents removed" in xsearch("index", "r.jsonl", cwd=tmp_path).err
     hits = json.loads(xsearch("query", "record number", "--format", "json", cwd=tmp_path).out)["hits"]
     assert {hit["id"] for hit in hits} == {"r0", "r2", "r9"}
 
@@ -174,7 +174,7 @@ def test_delete_compact_check_info_doctor_backup_restore(tmp_path):
     )
     assert xsearch("index", "r.jsonl", "--lang", "en", cwd=tmp_path).code == 0
     gone = xsearch("delete", "r1", "nobody", cwd=tmp_path)
-    assert (gone.code, gone.err) == (0, "nobody: no such document\n1 documents deleted\n")
+    assert (gone.code, gone.err) == (0, "nobody: no such document\n1 document deleted\n")
     assert xsearch("delete", "nobody", cwd=tmp_path).code == 1
     assert "3 documents deleted" in xsearch("delete", "--filter", "year >= 6", cwd=tmp_path).err
     info = json.loads(xsearch("info", "--format", "json", cwd=tmp_path).out)
