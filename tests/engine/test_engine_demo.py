@@ -9,7 +9,7 @@ import pytest
 from xsearch.engine import SearchOptions
 from xsearch.engine.demo import QUESTIONS, build_demo
 from xsearch.engine.hits import _unmatched, make_snippets, passage_matches
-from xsearch.engine.query import build_query
+from xsearch.engine.query import build_query, kanji_reader
 from xsearch.engine.search import retrieve, search, search_scope
 from xsearch.lang import usual_script
 
@@ -82,3 +82,10 @@ def test_words_that_no_passage_of_a_language_has_are_no_vote_against_it(demo, te
     found = retrieve(snapshot, "bm25", query, 10, search_scope(snapshot, SearchOptions()))
     assert found.support[snapshot.groups.index("en")] == heard
     assert found.support.sum() == heard
+
+
+def test_han_characters_are_read_as_japanese_where_they_may_be():
+    assert kanji_reader("東京", (("zh-Hant", 1.0),)) is None
+    assert kanji_reader("人工智能的发展趋势是什么", (("zh", 1.0),)) == "zh"
+    assert kanji_reader("東京都知事選挙立候補予定者説明会", (("zh-Hant", 0.6), ("ja", 0.4))) is None
+    assert kanji_reader("presidential elections", ()) is None

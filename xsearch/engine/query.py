@@ -14,6 +14,9 @@ from xsearch.engine.parts import PIECES, RETRIEVERS, parts_of
 from xsearch.engine.snapshot import Snapshot
 from xsearch.engine.tables import FUNCTION_WORD, translate
 
+LONGEST_NAME = 8
+"""Characters of a question that may be a name and nothing else."""
+
 
 def build_query(
     snapshot: Snapshot, text: str, lang: str | None, retrievers: Collection[str], groups: Collection[str]
@@ -64,12 +67,22 @@ def build_query(
         parsed.text, langs, parsed.clauses, analyzed, vectors, pieces, weights, translations, wordings=wordings
     )
     if "names" in retrievers:
-        spellings = languages.query_spellings(parsed.text, partial(word_weights, snapshot), lang)
+        reader = lang or kanji_reader(parsed.text, langs)
+        spellings = languages.query_spellings(parsed.text, partial(word_weights, snapshot), reader)
         query = replace(query, spellings=spellings)
     notes = parsed.notes
     if parsed.text and not any(map(str.isalnum, parsed.text)):
         notes += ("the query has neither letters nor digits: signs and emoji are not searched for",)
     return query, notes
+
+
+def kanji_reader(text: str, langs: Sequence[tuple[str, float]]) -> str | None:
+    """The language by which Han characters of a question in no language told are read: None, Japanese too, where it may
+    be Japanese or no more than a name. A whole Chinese question would have its names looked for by sounds that it does
+    not have, for thrice the time."""
+    if len(text) <= LONGEST_NAME or any(languages.base_language(code) == "ja" for code, _ in langs):
+        return None
+    return langs[0][0] if langs else None
 
 
 def word_weights(snapshot: Snapshot, words: Sequence[str]) -> list[float]:
