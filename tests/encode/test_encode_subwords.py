@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xsearch.encode import unigram
+from xsearch.core.extras import have
+from xsearch.encode import unigram, viterbi
 from xsearch.encode.stretches import Stretches, StretchTable
 from xsearch.encode.subwords import Subwords
 from xsearch.encode.unigram import START, UNKNOWN_PENALTY, Unigram, Vocabulary
@@ -60,6 +61,9 @@ def test_segmentation_is_the_best_of_all(word):
     assert sum(PIECES[piece][1] if piece else unknown for piece in found) == pytest.approx(best_by_enumeration(word))
 
 
+needs_numba = pytest.mark.skipif(not have("numba"), reason="numba is not installed")
+
+
 @cache
 def model():
     return Unigram(PIECES)
@@ -69,12 +73,15 @@ def lists(bags):
     return [bags.tokens[begin:end].tolist() for begin, end in pairwise(bags.starts)]
 
 
-@given(st.lists(st.text(ALPHABET, min_size=1, max_size=20)))
-def test_few_words_and_many_words_give_the_pieces_of_the_library(words):
+@pytest.mark.parametrize("loops", [False, pytest.param(True, marks=needs_numba)])
+@given(words=st.lists(st.text(ALPHABET, min_size=1, max_size=20)))
+def test_few_words_and_many_words_give_the_pieces_of_the_library(loops, words):
     many = Unigram(PIECES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(unigram, "MANY_WORDS", 0)
         patch.setattr(unigram, "FEW_WORDS", 0)
+        if not loops:
+            patch.setattr(viterbi, "compiled", lambda: None)
         together = lists(many.segment_all(words))
     encoded = library().encode_batch([START + word for word in words], add_special_tokens=False)
     silent = (0, [piece for piece, _ in PIECES].index(START))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.encode.bags import TokenBags
-from xsearch.encode.viterbi import Lattice
+from xsearch.encode.viterbi import Lattice, compiled
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -26,7 +26,7 @@ MANY_WORDS = 20_000
 SOME_WORDS = 5_000
 """So many, all calls together, pay for looking up how long pieces can be."""
 FEW_WORDS = 50
-"""So few are segmented sooner one by one."""
+"""So few are segmented sooner one by one, where no loops are compiled."""
 REMEMBERED = 1 << 16
 LONGEST_REMEMBERED = 40
 """Words, of so many characters at most, whose spelling is remembered."""
@@ -147,7 +147,7 @@ class Unigram:
 
     def _segmented(self, words: Sequence[str]) -> TokenBags:
         self._words_met += len(words)
-        if self._words_met < MANY_WORDS or len(words) < FEW_WORDS:
+        if self._words_met < MANY_WORDS or (len(words) < FEW_WORDS and not compiled()):
             found = [self.segment(word) for word in words]
             sizes = np.fromiter(map(len, found), dtype=np.int64, count=len(found))
             pieces = np.fromiter(chain.from_iterable(found), dtype=np.int64, count=int(sizes.sum()))

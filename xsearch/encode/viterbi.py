@@ -3,15 +3,19 @@
 Words are laid end to end. From every place the trie of pieces is descended, a character a round, by all places that
 are still in it; each piece met is an edge from where it begins to where it ends. Edges are then followed by how far
 into its word each begins: two that begin equally far end in different places, so a round is a few array operations.
+With numba (`viterbi_numba`) each word is gone through by itself, in loops.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xsearch.core.extras import have
 from xsearch.encode.bags import TokenBags
 
 CHARACTER_BITS = np.uint64(21)
@@ -40,6 +44,12 @@ class KeyTable:
             self._keys[slots[free]] = keys[waiting[free]]
             left = self._keys[slots] != keys[waiting]
             waiting, slots = waiting[left], (slots[left] + 1) & self._last
+
+    @property
+    def slots(self) -> tuple[Keys, Integers, np.uint64]:
+        """The key in every slot, `NONE` where there is none, and its number; and by how much a product with `SPREAD` is
+        shifted to give the slot to begin at."""
+        return self._keys, self._numbers, self._shift
 
     def find(self, keys: Keys) -> Integers:
         """The number of every key, -1 for one that is not there."""
@@ -97,6 +107,13 @@ class Lattice:
         if not words:
             return TokenBags(np.empty(0, np.int64), np.zeros(1, np.int64))
         codes, lengths = _codes(words)
+        if loops := compiled():
+            pieces = np.empty(len(codes), dtype=np.int64)
+            counts = loops.segment(
+                codes, lengths, self._children.slots, self._piece_of, self._scores, self._piece_numbers, pieces
+            )
+            starts = np.concatenate(([0], np.cumsum(counts)))
+            return TokenBags(pieces[: starts[-1]].copy(), starts)
         first = np.cumsum(lengths) - lengths
         begins, sizes, pieces = self._edges(codes, np.repeat(first + lengths, lengths))
         piece_at, size_at = self._best(begins, sizes, pieces, first, lengths)
@@ -143,6 +160,16 @@ class Lattice:
             last = last[better]
             best[last], piece_at[last], size_at[last] = score[better], piece[better], size[better]
         return piece_at, size_at
+
+
+@cache
+def compiled() -> ModuleType | None:
+    """The module of compiled loops, None where numba is not installed (`pip install 'xsearch-clir[fast]'`)."""
+    if not have("numba"):
+        return None
+    from xsearch.encode import viterbi_numba
+
+    return viterbi_numba
 
 
 def _traced(piece_at: Integers, size_at: Integers, first: Integers, lengths: Integers) -> TokenBags:
