@@ -76,8 +76,10 @@ def test_dense_vectors_are_the_encoders_and_survive_everything(tmp_path, dense):
 
 def test_hybrid_keeps_the_pieces_and_words_of_the_encoder_that_ships(tmp_path, dense):
     index = filled(tmp_path / "i", Recipe("both", retrievers=("bm25", "dense")), dense)
-    hits = index.search("Brücke", k=3, explain=True)
-    assert hits[0].id == "1"
+    # What random vectors bring first is chance; the word stands in one passage.
+    parts = {hit.id: {part.retriever: part for part in hit.explain} for hit in index.search("Brücke", explain=True)}
+    assert [name for name, found in parts.items() if found["bm25"].rank] == ["1"]
+    assert sorted(found["dense"].rank for found in parts.values()) == list(range(1, 9))
     # Words alone need no torch: the network stays where it is.
     again = xsearch.open(tmp_path / "i", CPU)
     assert again.search("Brücke", k=1, retrievers=["bm25"])[0].id == "1"

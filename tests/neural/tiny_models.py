@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (
     AutoTokenizer,
     BertConfig,
@@ -45,20 +47,31 @@ SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "i
 POSITIONS = 130
 
 
+def learnt_pieces(tokenizer: Tokenizer, texts: list[str], most_words: int, inside: str = "") -> Counter[str]:
+    """Pieces of `texts` and how often each stands there: all characters, those within a word with `inside` before them,
+    and the longest words. The library's trainers number pieces as a hash has them, so that each run
+    would make another model."""
+    single: Counter[str] = Counter()
+    words: Counter[str] = Counter()
+    for text in texts:
+        for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(tokenizer.normalizer.normalize_str(text)):
+            single.update((inside if place else "") + character for place, character in enumerate(word))
+            words[word] += 1 < len(word) < 16
+    ranked = sorted(words, key=lambda word: (-len(word), word))[:most_words]
+    return single + Counter({word: words[word] for word in ranked})
+
+
 def unigram_tokenizer() -> PreTrainedTokenizerFast:
     """As XLM-R's: pieces with ▁, <s> text </s>."""
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    found = learnt_pieces(tokenizer, [*TEXTS, *"abcdefghijklmnopqrstuvwxyz,.:"], 40)
+    scores = [(piece, math.log(found[piece] / found.total())) for piece in sorted(found)]
+    tokenizer.model = models.Unigram([*((piece, 0.0) for piece in special), *scores], special.index("<unk>"), False)
+    tokenizer.add_special_tokens(special)
     tokenizer.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=180,
-        special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
-        unk_token="<unk>",
-        initial_alphabet=list("abcdefghijklmnopqrstuvwxyz,.:"),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(TEXTS * 3, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
@@ -77,16 +90,14 @@ def unigram_tokenizer() -> PreTrainedTokenizerFast:
 
 def wordpiece_tokenizer() -> PreTrainedTokenizerFast:
     """As BERT's: ## pieces, [CLS] text [SEP], with [unused0] and [unused1] in the vocabulary."""
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    trainer = trainers.WordPieceTrainer(vocab_size=200, special_tokens=special, show_progress=False)
-    tokenizer.train_from_iterator([*TEXTS, ", . : ; !"] * 3, trainer)
-    saved = json.loads(tokenizer.to_str())
-    for marker in ("[unused0]", "[unused1]"):
-        saved["model"]["vocab"][marker] = len(saved["model"]["vocab"])
-    tokenizer = Tokenizer.from_str(json.dumps(saved))
+    found = learnt_pieces(tokenizer, [*TEXTS, ", . : ; !"], 40, "##")
+    pieces = [*special, *sorted(found), "[unused0]", "[unused1]"]
+    tokenizer.model = models.WordPiece({piece: number for number, piece in enumerate(pieces)}, unk_token="[UNK]")
+    tokenizer.add_special_tokens(special)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
