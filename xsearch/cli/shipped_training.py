@@ -23,8 +23,8 @@ def shipped(
 ) -> None:
     """Make all that ships with learnt weights: vectors, translation tables, the small reranker, spellings.
 
-    What is done stays: the same command again goes on. The vectors take three quarters of an hour of processor time,
-    the tables a quarter, the rest minutes.
+    What is done stays: the same command again goes on. The vectors take some fifty minutes of one core, the tables
+    twenty of as many as there are workers, the rest minutes.
 
     \b
     xsearch train shipped --data ./data --out trained --workers 2
