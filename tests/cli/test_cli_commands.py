@@ -255,3 +255,13 @@ def test_every_command_explains_itself_and_is_in_the_readme(tmp_path):
         assert shown.code == 0
         assert "Usage:" in shown.out
         assert f"xsearch {command}" in readme
+
+
+def test_doctor_says_what_reaches_a_language_without_vectors(tmp_path):
+    (tmp_path / "a.txt").write_text(
+        "Il-Gvern ħabbar li l-vapuri bejn Malta u Għawdex se jkunu b'xejn.", encoding="utf-8"
+    )
+    assert xsearch("index", "a.txt", "--lang", "mt", cwd=tmp_path).code == 0
+    shown = xsearch("doctor", "--format", "json", cwd=tmp_path)
+    found = {finding["subject"]: finding["message"] for finding in json.loads(shown.out)}
+    assert found["mt"].startswith("words and their translations")

@@ -89,12 +89,12 @@ def _languages(index: Index) -> list[Finding]:
         group = languages.base_language(code)
         seen = familiarity(encoder, group) if encoder else None
         others = [other for other in tables.languages() if other != group] if tables else []
-        reached = tables is None or any(tables.supports(other, group) > 0 for other in others)
-        findings.append(_language(code, totals[code], coverage, seen, reached))
+        translated = None if tables is None else any(tables.supports(other, group) > 0 for other in others)
+        findings.append(_language(code, totals[code], coverage, seen, translated))
     return findings
 
 
-def _language(code: str, passages: int, coverage: float, encoder: float | None, reached: bool) -> Finding:
+def _language(code: str, passages: int, coverage: float, encoder: float | None, translated: bool | None) -> Finding:
     level: Level = "green"
     message = "words and meaning" if encoder else "words only: the encoder does not know this language"
     if coverage < DROPPED:
@@ -103,8 +103,10 @@ def _language(code: str, passages: int, coverage: float, encoder: float | None, 
         level, message = "yellow", "the analyzer drops a part of this text"
     elif encoder == 0:
         level = "yellow"
+        if translated:
+            message = "words and their translations: the encoder does not know this language"
     elif encoder is None:
         message = "words"
-    elif not reached:
+    elif translated is False:
         level, message = "yellow", "words and vectors alone: no translation table reaches this language"
     return Finding(level, code, message, code, passages, coverage, encoder)
