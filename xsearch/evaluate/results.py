@@ -175,7 +175,7 @@ def with_summary(folder: str | Path, readme: str | Path) -> str:
     if not start or not end:
         raise BadInput(f"no place for the table: put the lines {START} and {END} where it goes", where=str(readme))
     rows = read_results(folder)
-    whole = [row for row in rows if "share_same@10" in row["measures"]]
+    whole = [row for row in rows if {MEASURE, "share_same@10"} <= row["measures"].keys()]
     return f"{before}{START}\n{overview(whole or rows)}\n{END}{after}"
 
 
