@@ -13,16 +13,12 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
-import os
-import platform
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-from unspaced_names import ROOT, others
+from unspaced_names import ROOT, append_row, others
 
 from xsearch.core import PassageBatch, Query
 from xsearch.lang import query_spellings, word_forms
@@ -106,20 +102,14 @@ def main() -> None:
             found[f"kanji to {lang}"] = searched(code, own, {"kanji": kanji}, read)
         return found
 
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     row = {
         "bench": "kanji names",
         "names": len(names),
         "read": directions(True),
         "not_read": directions(False),
-        "commit": commit.stdout.strip(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "date": time.strftime("%Y-%m-%d"),
         "command": "python eval/bench/kanji_names.py",
     }
-    with given.results.open("a", encoding="utf-8") as out:
-        out.write(json.dumps(row, ensure_ascii=False) + "\n")
-    print(json.dumps(row, ensure_ascii=False, indent=1))
+    append_row(given.results, row)
 
 
 if __name__ == "__main__":

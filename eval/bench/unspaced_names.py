@@ -76,6 +76,19 @@ def asked(lang: str, own: list[dict[str, str]], among: list[str]) -> dict[str, o
     }
 
 
+def append_row(results: Path, row: dict[str, object]) -> None:
+    """Append a row to a file of results, with commit, machine and date, and print it."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    row |= {
+        "commit": commit.stdout.strip(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    with results.open("a", encoding="utf-8") as out:
+        out.write(json.dumps(row, ensure_ascii=False) + "\n")
+    print(json.dumps(row, ensure_ascii=False, indent=1))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "parallel")
@@ -85,18 +98,12 @@ def main() -> None:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     langs = list(dict.fromkeys(row["lang"] for row in rows))
     among = others(given.data, langs)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     row = {
         "bench": "unspaced names",
         "languages": {lang: asked(lang, [r for r in rows if r["lang"] == lang], among[lang]) for lang in langs},
-        "commit": commit.stdout.strip(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "date": time.strftime("%Y-%m-%d"),
         "command": "python eval/bench/unspaced_names.py",
     }
-    with given.results.open("a", encoding="utf-8") as out:
-        out.write(json.dumps(row, ensure_ascii=False) + "\n")
-    print(json.dumps(row, ensure_ascii=False, indent=1))
+    append_row(given.results, row)
 
 
 if __name__ == "__main__":
