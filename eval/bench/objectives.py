@@ -1,16 +1,17 @@
-"""What each objective adds to retrieval training, against its absence, at a size that a CPU trains in minutes: which
-way an objective pulls, not how far.
+"""What each objective and each way to train adds, against its absence, at a size that a CPU trains in minutes: which
+way it pulls, not how far.
 
-    python eval/bench/objectives.py --data ../shared/data [--steps 150] [--only dual-alignment,one-to-k]
+    python eval/bench/objectives.py --data ../shared/data [--steps 75] [--seed 2] [--only dual-alignment,one-to-k]
 
 All begin as the same small network with the static encoder's token vectors, and see the same parallel rows and
-sections in seven languages of five scripts. Each variant takes `--steps` steps of an objective and as many of
-contrastive retrieval training; its absence is retrieval training alone for as many steps in all, and beside both stands
-the start. Measured are reciprocal ranks: of held-out translations, of held-out sections asked for by their titles in
-another language, and of Tatoeba's sentences, which come from no training file. Every variant is compared with its
-absence text by text (paired randomisation, Holm's correction over all comparisons of the row); one seed, so that what
-another seed would change is not in these p values. Appends a row to `eval/results/objectives.jsonl`;
-`training_table.py` makes the table.
+sections in seven languages of five scripts; `objective_variants.py` lists them. Most take `--steps` steps of an
+objective and as many of contrastive retrieval training; their absence is retrieval training alone for as many steps in
+all. Measured are reciprocal ranks: of held-out translations, of the same asked for in Latin letters (romanised) or with
+the first quarter of the vectors' numbers (cut), of held-out sections asked for by their titles in another language, and
+of Tatoeba's sentences, which come from no training file. Every variant is compared with its absence text by text
+(paired randomisation, Holm's correction over all comparisons of the row). A seed decides about the network's first
+weights, batches, dropout and what is mined, not about the texts measured with. Appends a row to
+`eval/results/objectives.jsonl`; `training_table.py` makes the table of the rows of all seeds.
 """
 
 from __future__ import annotations
@@ -29,52 +30,30 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
+from objective_variants import ALONE, BATCH, CUT, NETWORK, START, Variant, variants
 
 from xsearch.evaluate.compare import compare_values, holm
 from xsearch.lang import normalize_code
 from xsearch.train.neural.corpus import Corpus
 from xsearch.train.neural.fresh import fresh_model
 from xsearch.train.neural.measure import Held, reciprocal_ranks
+from xsearch.train.neural.mining import mine
 from xsearch.train.neural.pairs import Item
 from xsearch.train.neural.reading import read_corpus
-from xsearch.train.neural.recipe import Fresh, Mining, Model, NeuralRecipe, Schedule, Stage, Transforms
-from xsearch.train.neural.tasks import (
-    Comparable,
-    Continuous,
-    Contrastive,
-    Distillation,
-    DualAlignment,
-    MaskedWords,
-    OneToK,
-    QueueContrast,
-    TranslatedWords,
-    TranslationRanking,
-    WordAlignment,
-)
+from xsearch.train.neural.recipe import NeuralRecipe
 from xsearch.train.neural.training import Run, begin
 from xsearch.train.recipe import Source
+from xsearch.train.romanised import romanised
 from xsearch.train.rows import read_records
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGS = ("en", "de", "fa", "hi", "ru", "sw", "zh")
-NETWORK = Fresh(layers=2, hidden=96, heads=4, inner=192, vocabulary=12_000, texts=12_000, positions=128)
-MODEL = Model(query_length=32, passage_length=64, pooling="mean")
-BATCH, RATE, SEED = 24, 5e-4, 1
-TASKS: dict[str, tuple[Any, ...]] = {
-    "dual-alignment": (DualAlignment(layers=1),),
-    "one-to-k": (OneToK(languages=3),),
-    "translation-ranking": (TranslationRanking(),),
-    "masked-words": (MaskedWords(),),
-    "comparable": (Comparable(),),
-    "infoxlm": (MaskedWords(), TranslatedWords(), QueueContrast(queue=1024, momentum=0.9)),
-    "continuous": (Continuous(),),
-    "xlm-align": (MaskedWords(), TranslatedWords(), WordAlignment()),
-}
 HELD_EVERY = {"rows": 25, "sections": 8}
 """Of the rows and sections in training files every so-manieth is kept to measure with, at most `HELD_MOST`."""
 HELD_MOST, TATOEBA = 300, 100
 """Texts of a held-out set; sentences of each language of Tatoeba."""
-ABSENCE, RANDOM = "retrieval alone", "random token vectors"
+TEXTS_SEED = 1
+"""Of the texts that are held out: those of every run."""
 
 
 def records(data: Path, lines: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -100,7 +79,7 @@ def records(data: Path, lines: int) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def divided(data: Path, lines: int, folder: Path) -> dict[str, list[tuple[Item, Item]]]:
     """Write training files to `folder`; the held-out questions, each with what answers it in another language."""
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(TEXTS_SEED)
     counts, kept = {"rows": 0, "sections": 0}, {"rows": [], "sections": []}
     (folder / "parallel").mkdir()
     names = {"rows": "rows.jsonl", "sections": "all.sections.jsonl"}
@@ -137,44 +116,54 @@ def tatoeba(data: Path) -> list[tuple[Item, Item]]:
     return found
 
 
-def stage(name: str, steps: int, tasks: tuple[Any, ...], **others: Any) -> Stage:
-    """A stage of small batches."""
-    return Stage(name, Schedule(steps=steps, learning_rate=RATE), tasks, batch=BATCH, **others)
+class Trainings:
+    """Trains variants from data in `folder`. mined, networks: what was made on the way."""
+
+    def __init__(self, data: Path, folder: Path, seed: int) -> None:
+        self.data, self.folder, self.seed = data, folder, seed
+        exclude = tuple(str(path.resolve()) for path in data.glob("eval/*/*.jsonl*"))
+        self.corpus = read_corpus(folder, (Source("parallel/*.jsonl"),), exclude, TEXTS_SEED)
+        self._mined: Corpus | None = None
+
+    def base(self, variant: Variant) -> Path:
+        """The network that a variant goes on from."""
+        base = self.folder / (variant.base or f"fresh {'random' if variant.random else 'static'}")
+        if not base.is_dir() and not variant.base:
+            settings = msgspec.structs.replace(NETWORK, static="") if variant.random else NETWORK
+            with torch.random.fork_rng([]):
+                torch.manual_seed(self.seed)
+                network, tokenizer = fresh_model(settings, self.corpus, self.seed)
+            network.save_pretrained(base)
+            tokenizer.save_pretrained(base)
+        return base
+
+    def train(self, name: str, variant: Variant) -> Any:
+        """The network after a variant's stages."""
+        recipe = NeuralRecipe(name, (Source("*"),), variant.stages, variant.model, seed=self.seed)
+        student = begin(recipe, self.corpus, str(self.base(variant)))
+        with tempfile.TemporaryDirectory() as work:
+            held = Held(self.corpus, self.seed)
+            run = Run(student, recipe, self.data, Path(work), "", held, lambda _: None, 1e9)
+            for number, stage in enumerate(variant.stages):
+                if stage.mining and not self._mined:
+                    pairs = mine(self.corpus, stage.mining, self.seed, Path(work), lambda _: None)
+                    self._mined = self.corpus.mined(pairs)
+                run.stage(stage, number, self._mined if stage.mining and self._mined else self.corpus)
+        if name == ALONE:
+            student.transformer.save_pretrained(self.folder / ALONE)
+            student.tokenizer.save_pretrained(self.folder / ALONE)
+        return student
 
 
-def variants(steps: int) -> dict[str, tuple[Stage, ...]]:
-    """The stages of each variant, by name."""
-    retrieval = (Contrastive(both=True),)
-    found: dict[str, tuple[Stage, ...]] = {"start": (), ABSENCE: (stage("retrieval", 2 * steps, retrieval),)}
-    for name, tasks in TASKS.items():
-        found[name] = (stage("before", steps, tasks), stage("retrieval", steps, retrieval))
-    mining = Mining(negatives=4, queries=600, passages=1200)
-    negatives = (Contrastive(both=True, negatives=4),)
-    taught = (*negatives, Distillation(negatives=4, teacher_temperature=0.1))
-    first = stage("retrieval", steps, retrieval)
-    found["mined negatives"] = (first, stage("mined", steps, negatives, mining=mining))
-    found["fused scores"] = (first, stage("mined", steps, taught, mining=mining))
-    switched = Transforms(switch=0.3, lexicons=("lexicons/gatitos.jsonl*",))
-    found["code switching"] = (first, stage("switched", steps, retrieval, transforms=switched))
-    return found
+class Cut:
+    """A student whose vectors keep their first numbers only."""
 
+    def __init__(self, student: Any, dim: int) -> None:
+        self._student, self._dim, self.scores = student, dim, student.scores
 
-def trained(name: str, stages: tuple[Stage, ...], corpus: Corpus, base: Path, data: Path, mined: dict[str, Any]) -> Any:
-    """The network after a variant's stages."""
-    from xsearch.train.neural.mining import mine
-
-    recipe = NeuralRecipe(name, (Source("*"),), stages, MODEL)
-    student = begin(recipe, corpus, str(base))
-    with tempfile.TemporaryDirectory() as folder:
-        run = Run(student, recipe, data, Path(folder), "", Held(corpus, SEED), lambda _: None, 1e9)
-        for number, part in enumerate(stages):
-            drawn = corpus
-            if part.mining:
-                if "pairs" not in mined:
-                    mined["pairs"] = mine(corpus, part.mining, SEED, Path(folder), lambda _: None)
-                drawn = corpus.mined(mined["pairs"])
-            run.stage(part, number, drawn)
-    return student
+    def represent(self, side: Any, task: str) -> Any:
+        """Vectors of texts, (n, dim) of length 1."""
+        return torch.nn.functional.normalize(self._student.represent(side, task)[:, : self._dim], dim=-1)
 
 
 def measured(student: Any, pools: dict[str, list[tuple[Item, Item]]]) -> dict[str, list[float]]:
@@ -186,22 +175,29 @@ def measured(student: Any, pools: dict[str, list[tuple[Item, Item]]]) -> dict[st
             for lang in LANGS if name == "tatoeba" else ("",):
                 own = [pair for pair in pool if not lang or pair[0][1] == lang]
                 if own:
-                    questions, answers = zip(*own, strict=True)
-                    found.setdefault(name, []).extend(reciprocal_ranks(student, list(questions), list(answers)))
+                    found.setdefault(name, []).extend(reciprocal_ranks(student, *columns(own)))
+        found["cut"] = reciprocal_ranks(Cut(student, CUT), *columns(pools["translations"]))
     return found
 
 
-def against(found: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, Any]]:
-    """Every variant against retrieval training alone, by pool."""
+def columns(pairs: list[tuple[Item, Item]]) -> tuple[list[Item], list[Item]]:
+    """Questions, and their answers."""
+    questions, answers = zip(*pairs, strict=True)
+    return list(questions), list(answers)
+
+
+def against(found: dict[str, dict[str, list[float]]], chosen: dict[str, Variant]) -> dict[str, dict[str, Any]]:
+    """Every variant against its absence, by pool."""
     rows = []
     for name, pools in found.items():
-        for pool, values in pools.items() if name != ABSENCE else ():
-            numbered = [{str(n): v for n, v in enumerate(each)} for each in (found[ABSENCE][pool], values)]
-            rows.append((name, compare_values(pool, (ABSENCE, name), *numbered)))
+        absence = chosen[name].absence
+        for pool, values in pools.items() if name != ALONE and absence in found else ():
+            numbered = [{str(n): v for n, v in enumerate(each)} for each in (found[absence][pool], values)]
+            rows.append((name, compare_values(pool, (absence, name), *numbered)))
     corrected = holm([row.randomisation for _, row in rows])
     made: dict[str, dict[str, Any]] = {}
     for (name, row), p in zip(rows, corrected, strict=True):
-        made.setdefault(name, {})[row.measure] = {
+        made.setdefault(name, {"absence": chosen[name].absence})[row.measure] = {
             "difference": round(row.difference, 4),
             "wins": row.wins,
             "losses": row.losses,
@@ -215,31 +211,27 @@ def collect(given: argparse.Namespace, kept: dict[str, Any]) -> None:
     """Train and measure the variants that `kept` lacks. Interrupted, it keeps what there is."""
     chosen = variants(given.steps)
     if given.only:
-        chosen = {name: chosen[name] for name in ("start", ABSENCE, *given.only.split(","))}
+        chosen = {name: chosen[name] for name in dict.fromkeys((START, ALONE, *given.only.split(",")))}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         pools = {**divided(given.data, given.lines, folder), "tatoeba": tatoeba(given.data)}
-        exclude = tuple(str(path.resolve()) for path in given.data.glob("eval/*/*.jsonl*"))
-        corpus = read_corpus(folder, (Source("parallel/*.jsonl"),), exclude, SEED)
-        kept |= {"data": corpus.described(), "texts": {name: len(pool) for name, pool in pools.items()}}
+        foreign = [pair for pair in pools["translations"] if romanised(pair[0][0]).casefold() != pair[0][0].casefold()]
+        pools["romanised"] = [((romanised(text), lang), answer) for (text, lang), answer in foreign]
+        trainings = Trainings(given.data, folder, given.seed)
+        kept["data"] = trainings.corpus.described()
+        kept["texts"] = {name: len(pool) for name, pool in pools.items()} | {"cut": len(pools["translations"])}
         note(kept["data"])
-        for start, settings in (("", NETWORK), (RANDOM, msgspec.structs.replace(NETWORK, static=""))):
-            base = folder / f"base {start}"
-            with torch.random.fork_rng([]):
-                torch.manual_seed(SEED)
-                network, tokenizer = fresh_model(settings, corpus, SEED)
-            network.save_pretrained(base)
-            tokenizer.save_pretrained(base)
-            mined: dict[str, Any] = {}
-            for name in chosen if not start else [ABSENCE]:
-                label, began = start or name, time.process_time()
-                if label not in kept["found"]:
-                    student = trained(name, chosen[name], corpus, base, given.data, mined)
-                    kept["found"][label] = measured(student, pools)
-                    kept["seconds"][label] = round(time.process_time() - began, 1)
-                    note(f"{label}: {means(kept['found'][label])}, {kept['seconds'][label]} s")
-                    if given.keep:
-                        given.keep.write_text(json.dumps(kept))
+        needed = {each.base for name, each in chosen.items() if name not in kept["found"]}
+        for name, variant in chosen.items():
+            if name in kept["found"] and name not in needed:
+                continue
+            began = time.process_time()
+            student = trainings.train(name, variant)
+            kept["found"][name] = measured(student, pools)
+            kept["seconds"][name] = round(time.process_time() - began, 1)
+            note(f"{name}: {means(kept['found'][name])}, {kept['seconds'][name]} s")
+            if given.keep:
+                given.keep.write_text(json.dumps(kept))
 
 
 def row_of(given: argparse.Namespace, kept: dict[str, Any]) -> dict[str, Any]:
@@ -252,17 +244,18 @@ def row_of(given: argparse.Namespace, kept: dict[str, Any]) -> dict[str, Any]:
         "langs": LANGS,
         "network": msgspec.to_builtins(NETWORK),
         "steps": given.steps,
+        "seed": given.seed,
         "batch": BATCH,
         "data": kept["data"],
         "texts": kept["texts"],
         "measure": "mean reciprocal rank",
         "found": {name: means(values) | {"cpu_seconds": kept["seconds"][name]} for name, values in found.items()},
-        "against retrieval alone": against(found),
-        "not run": [name for name in (*variants(1), RANDOM) if name not in found],
+        "tests": against(found, variants(1)),
+        "not run": [name for name in variants(1) if name not in found],
         "commit": commit.stdout.strip(),
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"x86_64, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
-        "command": f"python eval/bench/objectives.py --data ../shared/data --steps {given.steps} --lines {given.lines}"
+        "command": f"python eval/bench/objectives.py --data ../shared/data --steps {given.steps} --seed {given.seed}"
         + (f" --only '{given.only}'" if given.only else ""),
     }
 
@@ -270,7 +263,8 @@ def row_of(given: argparse.Namespace, kept: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=150, help="of the objective, and of retrieval training behind it")
+    parser.add_argument("--steps", type=int, default=75, help="of the objective, and of retrieval training behind it")
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lines", type=int, default=400, help="read of every file")
     parser.add_argument("--only", default="", help="variants, besides the start and retrieval alone")
     parser.add_argument("--keep", type=Path, help="a file of what was measured: the same run, cut short, goes on")
@@ -281,7 +275,7 @@ def main() -> None:
         collect(given, kept)
     except KeyboardInterrupt:
         note("cut short")
-    if ABSENCE in kept["found"]:
+    if ALONE in kept["found"]:
         with given.output.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row_of(given, kept)) + "\n")
 

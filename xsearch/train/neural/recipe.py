@@ -75,7 +75,7 @@ class Tuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Extension(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Words that a checkpoint's vocabulary gets in addition (`xsearch.train.neural.vocabulary`). words: how many; 0 for
     none. texts: looked at. neighbours, temperature: of the known tokens whose vectors a new one begins as. static: the
-    encoder that says what is near."""
+    encoder that says what is near, "" for random vectors."""
 
     words: int = 0
     texts: int = 100_000

@@ -23,7 +23,8 @@ MARKS = re.compile("^(▁|Ġ|##)|</w>$")
 
 def extend(model: Any, tokenizer: Any, settings: Extension, corpus: Corpus, seed: int) -> list[str]:
     """Add `settings.words` of the corpus' words to a network's vocabulary, in place: the most frequent of those that
-    the tokenizer cuts into three pieces or more. Returns them; no more than there are."""
+    the tokenizer cuts into three pieces or more. Returns them; no more than there are. Draws from torch's generator.
+    """
     import torch
     from tokenizers import AddedToken
 
@@ -32,6 +33,8 @@ def extend(model: Any, tokenizer: Any, settings: Extension, corpus: Corpus, seed
     pieces = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     tokenizer.add_tokens([AddedToken(word, single_word=True, lstrip=True, normalized=False) for word in words])
     model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    if not settings.static:
+        return words
     encoder = load_encoder(settings.static)
     if not isinstance(encoder, StaticEncoder):
         raise BadInput(f"{settings.static} is no static encoder: it has no vectors of single pieces")
