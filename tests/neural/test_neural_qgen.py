@@ -84,6 +84,32 @@ def test_the_same_seed_draws_the_same_questions_and_another_others(models):
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_batches_that_do_not_fit_are_halved(models, monkeypatch, caplog):
+    generator = load_model_generator(mt5(models / "mt5-halved"), CPU)
+    passages = [SourcePassage(n, f"The river flooded {'again ' * (n % 3)}.", "", "en") for n in range(9)]
+    write, sizes, holds = generator.network[0].generate, [], 8
+
+    def small(**given):
+        sizes.append(len(given["input_ids"]) * given["num_return_sequences"])
+        if sizes[-1] > holds:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return write(**given)
+
+    monkeypatch.setattr(generator.network[0], "generate", small)
+    made = generator.generate(passages, "de", 2, 1)
+    assert [len(questions) for questions in made] == [2] * 9
+    assert sizes[0] == 18
+    assert sum(size for size in sizes if size <= holds) == 18
+    assert "out of memory" in caplog.text
+    # What was seen once is known from then on.
+    sizes.clear()
+    assert generator.generate(passages, "de", 2, 1)
+    assert max(sizes) <= holds
+    holds = 1
+    with pytest.raises(BadInput, match="not enough memory for a single text"):
+        generator.generate(passages, "de", 2, 1)
+
+
 def test_an_index_is_augmented_by_a_model_and_found_by_what_it_wrote(trained, tmp_path):
     made = Recipe("test", retrievers=("bm25",))
     with xsearch.create(tmp_path / "idx", recipe=made) as index, index.writer() as writer:

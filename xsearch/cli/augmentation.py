@@ -50,7 +50,9 @@ def augment(
     ] = None,
     qrels: Annotated[Path | None, typer.Option(metavar="FILE", help="Which documents answer them.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of what a model draws.")] = None,
-    remove: Annotated[bool, typer.Option("--remove", help="Take all generated questions out again.")] = False,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Take all generated questions out again; what was not made of them stays.")
+    ] = False,
     device: Device = "auto",
 ) -> None:
     """Generate questions of every passage in other languages, and have searches find passages by them.

@@ -128,13 +128,21 @@ def remove_questions(
     files: Files | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> int:
-    """Take all generated questions out of an index, and have it as it was without; returns how many there were."""
+    """Take all generated questions out of an index, and have it find as it did without; returns how many there were.
+
+    The words of questions are a part that is left out; of the vectors those segments are written again that questions
+    have a share in (`append_questions`). Only an index that lacks some of the questions that its vectors were made
+    with is built anew. Whatever stops it, searches see the index with all questions or without any.
+    """
     root, files = Path(path), files or DiskFiles()
+    plain = augmented(parse_stored(read_manifest(root).recipe), None)
+    if can_append(root, plain):
+        append_questions(root, plain, on_rebuild, runtime, files, clock)
+    else:
+        compact(root, on_rebuild, recipe=plain, runtime=runtime, files=files, clock=clock)
     with _writing(root, files, clock) as writer:
         removed = writer.store.questions.remove_all(writer.commit_number)
         _commit(root, writer, files, clock)
-    plain = augmented(parse_stored(read_manifest(root).recipe), None)
-    compact(root, on_rebuild, recipe=plain, runtime=runtime, files=files, clock=clock)
     return removed
 
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from xsearch import lang as languages
 from xsearch.core import BadInput, MissingExtra
 from xsearch.core.extras import need
 from xsearch.encode import Runtime
+from xsearch.encode.neural.batches import Budget
 from xsearch.encode.neural.build import quiet
 from xsearch.encode.neural.checkpoint import Checkpoint, brief, locate
 from xsearch.encode.neural.fingerprint import fingerprint
@@ -67,7 +69,8 @@ class ModelGenerator:
         self.name = checkpoint.folder.name
         self.fingerprint = fingerprint(checkpoint.folder, {})
         self._settings, self._model, self._tokenizer = settings, model, tokenizer
-        self._budget = runtime.budget(model.device.type, CPU_TOKENS)
+        device, torch = model.device.type, need("torch", "neural", PURPOSE)
+        self._budget = Budget(runtime.budget(device, CPU_TOKENS), device, torch)
 
     @property
     def network(self) -> tuple[Any, Any]:
@@ -86,28 +89,26 @@ class ModelGenerator:
 
     def generate(self, passages: Sequence[SourcePassage], lang: str, count: int, seed: int) -> list[list[Made]]:
         """Sampled questions, `count` of each passage. What is drawn depends on the seed, the language and the passages
-        of a batch."""
+        of a batch, which hold passages of like length: as many as fit the device with their questions. A batch for
+        which memory does not suffice is halved, and so are all later ones. Raises `BadInput` when not even the
+        questions of one passage fit."""
         prompts = [self._settings.fill(passage, lang) for passage in passages]
         encoded = self._tokenizer(prompts, truncation=True, max_length=self._settings.passage_tokens)["input_ids"]
-        order = sorted(range(len(encoded)), key=lambda row: len(encoded[row]))
+        lengths = np.array([(len(ids) + self._settings.question_tokens) * count for ids in encoded], dtype=np.int64)
         made: list[list[Made]] = [[] for _ in passages]
-        for rows in self._batches(order, encoded, count):
-            texts = self._sample([encoded[row] for row in rows], count, _mixed(seed, lang, passages[rows[0]].number))
-            for place, row in enumerate(rows):
+        pending = self._budget.batches(lengths)
+        while pending:
+            rows = pending.pop()
+            try:
+                texts = self._sample(
+                    [encoded[row] for row in rows], count, _mixed(seed, lang, passages[rows[0]].number)
+                )
+            except Exception as error:
+                pending = self._budget.halve(error, rows, pending, lengths)
+                continue
+            for place, row in enumerate(rows.tolist()):
                 made[row] = [Made(text.strip()) for text in texts[place * count : (place + 1) * count]]
         return made
-
-    def _batches(self, order: Sequence[int], encoded: Sequence[Sequence[int]], count: int) -> Iterator[list[int]]:
-        """Rows of like length whose tokens, with those of the questions, fit the device."""
-        rows: list[int] = []
-        for row in order:
-            tokens = (len(encoded[row]) + self._settings.question_tokens) * count
-            if rows and (len(rows) + 1) * tokens > self._budget:
-                yield rows
-                rows = []
-            rows.append(row)
-        if rows:
-            yield rows
 
     def _sample(self, sequences: list[Sequence[int]], count: int, seed: int) -> list[str]:
         torch, settings = need("torch", "neural", PURPOSE), self._settings

@@ -29,9 +29,8 @@ _SCRIPTS = {
 def fault(text: str, lang: str, is_running_text: bool) -> Fault | None:
     """What is wrong with a question that should be in `lang`, None when nothing is.
 
-    "empty": no letter or digit in it. "loop": a stretch of it, no number, comes four times in a
-    row. "language": no letter is of
-    the language's script, or, in running text, another language is identified.
+    "empty": no letter or digit in it. "loop": a stretch of it, no number, comes four times in a row. "language": no
+    letter is of the language's script, or, in running text, another language is identified.
     """
     head = text[:LONGEST_READ]
     if not any(character.isalnum() for character in head):

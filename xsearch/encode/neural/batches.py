@@ -48,7 +48,7 @@ class Budget:
         if len(rows) == 1:
             raise BadInput(
                 f"{self._device} has not enough memory for a single text of {lengths[rows[0]]} tokens: "
-                "use another device, a lower precision, or a card with a smaller max_length"
+                "use another device or a lower precision, or have texts cut shorter"
             ) from error
         if self._device.startswith("cuda"):
             self._torch.cuda.empty_cache()
