@@ -131,10 +131,10 @@ class ModularRanker:
     def _known(self, lang: str) -> Key:
         found = self.languages.language(lang)
         if found is None:
-            self._counts[f"no module for '{lang}' nor for a relative: the ranking module alone"] += 1
+            self._counts[f"texts in '{lang}' read without a language's module, as no relative has one either"] += 1
             return ()
         if found not in (lang, lang.partition("-")[0]):
-            self._counts[f"no module for '{lang}': that of '{found}', the nearest, is used"] += 1
+            self._counts[f"texts in '{lang}' read by the module of '{found}', the nearest"] += 1
         return (found,)
 
     def _module(self, lang: str) -> Module:
