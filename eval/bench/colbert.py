@@ -40,6 +40,7 @@ from muvera import FixedEncoding
 from xsearch.core import PassageBatch, Query, TokenVectors
 from xsearch.retrieve import Colbert, ColbertWriter
 from xsearch.retrieve.colbert import reader
+from xsearch.retrieve.colbert.codebook import Codebook, codebook_name
 from xsearch.retrieve.colbert.prepared import Prepared
 from xsearch.retrieve.colbert.probe import probed, promising
 from xsearch.retrieve.colbert.scoring import ask, compiled_loops
@@ -140,8 +141,9 @@ def encode(encoder: str, data: Path, path: Path, passages: int, queries: int) ->
     )
 
 
-def build(folder: Path, given: Vectors, bits: int) -> tuple[dict[str, Any], dict[str, float]]:
-    """An index of the passages; its state, CPU seconds and bytes a token."""
+def build(folder: Path, given: Vectors, bits: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """An index of the passages; its state, CPU seconds, and bytes a token: in all, of its bits (`codes`), of its
+    centroid's number (`cells`), its share of the centroids (`codebook`), and what is left, of lists of passages."""
     started = time.process_time()
     writer = ColbertWriter(folder, {"bits": bits}, high_water=0, files=DiskFiles())
     for first in range(0, len(given.keys), 4096):
@@ -152,7 +154,18 @@ def build(folder: Path, given: Vectors, bits: int) -> tuple[dict[str, Any], dict
     state = writer.flush()
     taken = time.process_time() - started
     size = sum((folder / name).stat().st_size for name in state["files"])
-    return state, {"build_s": round(taken, 1), "bytes_a_token": round(size / len(given.vectors), 1)}
+    book = open_codebook(folder, state)
+    parts = {"codes": book.width, "cells": segment_cells(folder, state, book) / len(given.vectors)}
+    parts["codebook"] = (folder / codebook_name(state["trained"])).stat().st_size / len(given.vectors)
+    parts["lists"] = size / len(given.vectors) - sum(parts.values())
+    of = {name: round(share, 2) for name, share in parts.items()}
+    return state, {"build_s": round(taken, 1), "bytes_a_token": round(size / len(given.vectors), 1), "bytes_of": of}
+
+
+def segment_cells(folder: Path, state: dict[str, Any], book: Codebook) -> int:
+    """Bytes of the numbers of centroids."""
+    entries = state["languages"]["en"]
+    return sum(map_segment(folder / segment_name("en", e), e, book).tokens.cells.nbytes for e in entries)
 
 
 def searched(

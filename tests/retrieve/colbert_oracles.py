@@ -67,9 +67,8 @@ def read_tokens(folder, state):
     if state["trained"]:
         content = (folder / f"{state['trained']}.codebook").read_bytes()
         k, dim, buckets = np.frombuffer(content[8:32], "<i8").tolist()
-        middles = np.frombuffer(content[32 : 32 + 2 * k * dim], "<i2").reshape(k, dim)
-        weights = np.frombuffer(content[32 + 2 * k * dim :], "<i2")
-        assert len(weights) == buckets
+        weights = np.frombuffer(content[32 : 32 + 2 * buckets], "<i2")
+        middles = 16.0 * np.frombuffer(content[32 + 2 * buckets :], "i1").reshape(k, dim)
     for lang, entries in state["languages"].items():
         for entry in entries:
             ending = "whole" if entry["bits"] == 8 else "tokens"
@@ -91,7 +90,7 @@ def read_tokens(folder, state):
                         bits = "".join(f"{byte:08b}" for byte in codes[token])
                         each = entry["bits"]
                         chosen = [int(bits[d * each : (d + 1) * each], 2) for d in range(state["dim"])]
-                        vector = middles[cells[token]].astype(float) + weights[chosen]
+                        vector = middles[cells[token]] + weights[chosen]
                     vectors.append(vector / np.linalg.norm(vector))
                 found[number] = np.array(vectors)
     return found

@@ -166,7 +166,6 @@ def test_empty_texts_single_tokens_and_empty_queries(tmp_path):
     # A vector that is not finite is left out, the others are asked.
     partly = np.vstack([asked, np.full((1, DIM), np.inf)])
     assert np.array_equal(found.search(question(partly), 10).scores, ranking.scores)
-    assert [len(part) for part in found.search_many([question(asked), Query("", ())], 2)] == [2, 0]
 
 
 def test_an_index_without_vectors_finds_nothing(tmp_path):
@@ -202,7 +201,8 @@ def test_threads_get_the_same_answers(trained):
     folder, state, _ = trained
     rng = np.random.default_rng(1)
     queries = [question(part) for part in unit(rng.standard_normal((40, DIM))).reshape(10, 4, DIM)]
-    expected = Colbert(folder, state).search_many(queries, 10)
+    alone = Colbert(folder, state)
+    expected = [alone.search(query, 10) for query in queries]
     shared, wrong = Colbert(folder, state), []
 
     def work():

@@ -44,6 +44,21 @@ def test_a_vector_by_hand():
     assert book.width == 2
 
 
+def test_centroids_take_a_byte_a_component(tmp_path):
+    rng = np.random.default_rng(3)
+    # A component of 1 is one step more than a byte holds.
+    middles = np.vstack([unit(rng.standard_normal((50, DIM))), np.eye(1, DIM), -np.eye(1, DIM)]).astype(np.float32)
+    cells = np.arange(52)
+    book = codebook.learn_codebook(middles, middles, cells, 2)
+    assert np.abs(book.centroids / 2048 - middles).max() <= 1 / 128
+    path = tmp_path / "52.codebook"
+    path.write_bytes(codebook.packed_codebook(book))
+    assert path.stat().st_size == 32 + 2 * 4 + 52 * DIM
+    again = codebook.read_codebook(path, DIM, 2)
+    assert np.array_equal(again.centroids, book.centroids)
+    assert np.array_equal(again.weights, book.weights)
+
+
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_weights_beat_the_quantiles_they_start_from(bits):
     rng = np.random.default_rng(bits)
@@ -51,7 +66,7 @@ def test_weights_beat_the_quantiles_they_start_from(bits):
     cells = rng.integers(0, 8, 4000)
     vectors = unit(middles[cells] + 0.05 * rng.standard_normal((4000, DIM)))
     book = codebook.learn_codebook(middles, vectors, cells, bits)
-    residuals = (np.rint(vectors * 2048) - np.rint(middles * 2048)[cells]).ravel()
+    residuals = (np.rint(vectors * 2048) - 16 * np.rint(middles * 128)[cells]).ravel()
     quantiles = np.quantile(residuals, (np.arange(1 << bits) + 0.5) / (1 << bits))
 
     def error(weights):

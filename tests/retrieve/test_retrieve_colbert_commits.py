@@ -135,6 +135,17 @@ def test_missing_or_altered_files_are_damage(tmp_path, monkeypatch, ending, harm
         Colbert(tmp_path, state)
 
 
+def test_a_codebook_of_another_version_is_named_as_such(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer, "TRAINED_FROM", 100)
+    rng = np.random.default_rng(1)
+    state = build(tmp_path, batches_of(rng, 90, 1, topics(rng), langs=("en",)))
+    path = next(tmp_path.glob("*.codebook"))
+    content = path.read_bytes()
+    path.write_bytes(content[:7] + b"\x01" + content[8:])
+    with pytest.raises(IndexDamaged, match="another version of xsearch: run `xsearch compact`"):
+        Colbert(tmp_path, state)
+
+
 @pytest.mark.parametrize("compiled", [True, False])
 def test_codes_that_point_nowhere_are_damage(tmp_path, small, monkeypatch, compiled):
     if compiled and not have("numba"):

@@ -272,14 +272,6 @@ def test_a_search_ends_undisturbed_when_it_is_closed(collection, table, monkeypa
     assert same(late.search(piece_query([14, 25]), 20), right)
 
 
-def test_many_queries_get_the_answers_of_each(collection, table):
-    folder, state, _, _ = collection
-    late = reader(folder, state, table)
-    queries = [piece_query(pieces) for pieces in np.random.default_rng(4).integers(0, 400, (5, 3))]
-    found = late.search_many(queries, 10)
-    assert all(same(late.search(query, 10), many) for query, many in zip(queries, found, strict=True))
-
-
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 4), st.integers(1, 12), st.integers(1, 40))
 @settings(max_examples=30, deadline=None)
 def test_any_shape(tmp_path_factory, seed, passages, commits, depth, words):

@@ -176,12 +176,6 @@ class Names:
         best = hits.best(wanted, depth, allowed)
         return Ranking(best.passages, best.scores, background)
 
-    def search_many(
-        self, queries: Sequence[Query], depth: int, allowed: Mask | None = None, langs: Collection[str] | None = None
-    ) -> list[Ranking]:
-        """`search` for each query."""
-        return [self.search(query, depth, allowed, langs) for query in queries]
-
     def near(self, spelling: Spelling, most: int, langs: Collection[str] | None = None) -> list[Near]:
         """The words of the index (of `langs` alone if given) that are written in the spelling's own family and are
         likely it, best first, at most `most`; the word itself comes first where it is there, in whatever language."""

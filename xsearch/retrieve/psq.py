@@ -83,16 +83,6 @@ class PSQ:
         best = Best.of_each(found, depth)
         return Ranking(best.passages, best.scores, background)
 
-    def search_many(
-        self,
-        queries: Sequence[Query],
-        depth: int,
-        allowed: Mask | None = None,
-        langs: Collection[str] | None = None,
-    ) -> list[Ranking]:
-        """`search` for each query."""
-        return [self.search(query, depth, allowed, langs) for query in queries]
-
     def support(self, query_lang: str, passage_lang: str) -> float:
         """1: how well one language is translated into another is the tables' to say."""
         return 1.0

@@ -8,7 +8,7 @@ Passages' weights are kept in thousandths, rounded; queries' as they are.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,16 +65,6 @@ class Sparse:
             found.append(best)
         merged = Best.merge(found, sum(len(part.scores) for part in found))
         return Ranking.of(merged.passages, merged.scores, background)
-
-    def search_many(
-        self,
-        queries: Sequence[Query],
-        depth: int,
-        allowed: Mask | None = None,
-        langs: Collection[str] | None = None,
-    ) -> list[Ranking]:
-        """`search` for each query."""
-        return [self.search(query, depth, allowed, langs) for query in queries]
 
     def support(self, query_lang: str, passage_lang: str) -> float:
         """1: how well languages meet in one vocabulary is the encoder's to say."""

@@ -118,16 +118,6 @@ class Late:
             background,
         )
 
-    def search_many(
-        self,
-        queries: Sequence[Query],
-        depth: int,
-        allowed: Mask | None = None,
-        langs: Collection[str] | None = None,
-    ) -> list[Ranking]:
-        """`search` for each query."""
-        return [self.search(query, depth, allowed, langs) for query in queries]
-
     def evidence(self, query: Query, passages: Sequence[QueryPieces]) -> list[list[Met]]:
         """For each passage, given as pieces of its text, which word of it each word of the query met."""
         if query.pieces is None:

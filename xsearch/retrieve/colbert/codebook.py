@@ -12,8 +12,9 @@ below 2^24 (‖q‖ ‖v‖, by Cauchy and Schwarz) and comes out the same whate
 
     <trained>.codebook
 
-`trained` is the number of tokens it was learnt for. All little-endian: magic 58 53 43 4f 44 45 00 01 (XSCODE, 0,
-version 1); int64 centroids k, components d, weights 2^bits; int16 (k, d) centroids; int16 (2^bits,) weights.
+`trained` is the number of tokens it was learnt for. All little-endian: magic 58 53 43 4f 44 45 00 02 (XSCODE, 0,
+version 2); int64 centroids k, components d, weights 2^bits; int16 (2^bits,) weights; int8 (k, d) centroids in steps of
+2^-7: what a centroid is rounded by is in the residuals.
 """
 
 from __future__ import annotations
@@ -34,11 +35,13 @@ ASKED = 1 << 12
 """The length of a query's vector."""
 WHOLE = 8
 """Bits a component of vectors kept without centroids."""
+STEP = UNIT >> 7
+"""Components of centroids, and of vectors kept without, are multiples of it: 2^-7, so that they fit in a byte."""
 STEPS = 60
 """Of Lloyd's iteration over the weights."""
 BLOCK = 1 << 16
 """Vectors whose residuals are counted at once."""
-MAGIC = b"XSCODE\x00\x01"
+MAGIC = b"XSCODE\x00\x02"
 HEADER = 32
 
 Integers = NDArray[np.int16]
@@ -48,8 +51,8 @@ Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Codebook:
-    """centroids: int16 (k, dim), in 2^-11. weights: int16 (2^bits,), ascending: what the bits of a component stand
-    for."""
+    """centroids: int16 (k, dim), in 2^-11, multiples of `STEP`. weights: int16 (2^bits,), ascending: what the bits of a
+    component stand for."""
 
     centroids: Integers
     weights: Integers
@@ -107,12 +110,12 @@ class Codebook:
 
 def whole(dim: int) -> Codebook:
     """The codebook of vectors kept without centroids."""
-    return Codebook(np.zeros((1, dim), np.int16), ((np.arange(256) - 128) * (UNIT // 128)).astype(np.int16))
+    return Codebook(np.zeros((1, dim), np.int16), ((np.arange(256) - 128) * STEP).astype(np.int16))
 
 
 def learn_codebook(centroids: FloatArray, vectors: FloatArray, cells: IntArray, bits: int) -> Codebook:
     """The codebook of centroids, float32 (k, dim), for residuals like those of `vectors`, float32 (n, dim)."""
-    rounded = np.rint(centroids * UNIT).astype(np.int16)
+    rounded = (np.clip(np.rint(centroids * (UNIT // STEP)), -128, 127) * STEP).astype(np.int16)
     # Residuals are whole numbers: how often each occurs is all there is to know of them.
     values = np.arange(-2 * UNIT, 2 * UNIT + 1, dtype=np.float64)
     often = np.zeros(len(values), dtype=np.int64)
@@ -141,7 +144,7 @@ def codebook_name(trained: int) -> str:
 def packed_codebook(book: Codebook) -> bytes:
     """The file's content."""
     sizes = np.array([*book.centroids.shape, len(book.weights)], dtype="<i8")
-    arrays = sizes, book.centroids.astype("<i2"), book.weights.astype("<i2")
+    arrays = sizes, book.weights.astype("<i2"), (book.centroids // STEP).astype(np.int8)
     return MAGIC + b"".join(array.tobytes() for array in arrays)
 
 
@@ -152,13 +155,14 @@ def read_codebook(path: Path, dim: int, bits: int) -> Codebook:
         content = path.read_bytes()
     except OSError as error:
         raise IndexDamaged(f"{path}: {error}: run `xsearch check --repair`") from error
-    numbers = np.frombuffer(content[HEADER:], "<i2") if len(content) % 2 == 0 else np.zeros(0, "<i2")
-    count = (len(numbers) - (1 << bits)) // dim
-    if count < 1 or content[:HEADER] != MAGIC + np.array([count, dim, 1 << bits], dtype="<i8").tobytes():
+    if content[:7] == MAGIC[:7] and content[7:8] != MAGIC[7:]:
+        raise IndexDamaged(f"{path} was written by another version of xsearch: run `xsearch compact`")
+    start = HEADER + 2 * (1 << bits)
+    count, beyond = divmod(len(content) - start, dim)
+    if count < 1 or beyond or content[:HEADER] != MAGIC + np.array([count, dim, 1 << bits], dtype="<i8").tobytes():
         raise IndexDamaged(f"{path} does not hold centroids of {dim} components: run `xsearch check --repair`")
-    if len(numbers) != count * dim + (1 << bits):
-        raise IndexDamaged(f"{path} is damaged: run `xsearch check --repair`")
-    return Codebook(numbers[: count * dim].reshape(count, dim), numbers[count * dim :])
+    centroids = np.frombuffer(content[start:], np.int8).reshape(count, dim).astype(np.int16) * np.int16(STEP)
+    return Codebook(centroids, np.frombuffer(content[HEADER:start], "<i2"))
 
 
 def integers(vectors: FloatArray, unit: int) -> Integers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,16 +97,6 @@ class Colbert:
         background = {lang: prepared.samples[lang].spread(integers) for lang in held}
         best = Best.merge([self._best(prepared, lang, asked) for lang in held], depth * len(held))
         return Ranking.of(best.passages, best.scores, background)
-
-    def search_many(
-        self,
-        queries: Sequence[Query],
-        depth: int,
-        allowed: Mask | None = None,
-        langs: Collection[str] | None = None,
-    ) -> list[Ranking]:
-        """`search` for each query."""
-        return [self.search(query, depth, allowed, langs) for query in queries]
 
     def support(self, query_lang: str, passage_lang: str) -> float:
         """1: vectors compare across languages; how well is the encoder's to say."""
