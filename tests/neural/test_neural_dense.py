@@ -12,12 +12,15 @@ pytest.importorskip("sentence_transformers", reason="pip install 'xsearch-clir[n
 
 import tiny_models as tiny
 import torch
+from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Dense, Normalize, Transformer
+from sentence_transformers.base.modules import Dense, Normalize, Router, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from transformers import AutoModel, AutoTokenizer
 
+from xsearch.core import UsageError
 from xsearch.encode import Runtime, load_encoder, load_sparse
+from xsearch.encode.neural.fingerprint import content_hash
 
 pytestmark = pytest.mark.neural
 
@@ -172,6 +175,46 @@ def test_what_modules_json_names_must_be_there(tmp_path, pooled):
 
     with pytest.raises(BadInput, match=r"modules\.json"):
         load_encoder(tmp_path)
+
+
+def test_code_among_the_modules_runs_only_for_who_vouches_for_it(models, pooled):
+    folder = shutil.copytree(pooled, models / "coded")
+    listed = json.loads((folder / "modules.json").read_text())
+    listed.append({"idx": len(listed), "name": "turned", "path": "", "type": "turned.Turned"})
+    (folder / "modules.json").write_text(json.dumps(listed))
+    (folder / "turned.py").write_text(
+        "import torch\n\n\n"
+        "class Turned(torch.nn.Module):\n"
+        "    def forward(self, features, **_):\n"
+        "        return {**features, 'sentence_embedding': -features['sentence_embedding']}\n\n"
+        "    @classmethod\n"
+        "    def load(cls, *_, **__):\n"
+        "        return cls()\n"
+    )
+    for trust in (None, "0" * 40):
+        with pytest.raises(UsageError, match=r"turned.Turned is code.*--trust"):
+            load_encoder(folder, Runtime("cpu", trust=trust))
+    found = load_encoder(folder, Runtime("cpu", trust=content_hash(folder)))
+    expected = load_encoder(pooled, Runtime("cpu")).encode_queries(tiny.TEXTS)
+    np.testing.assert_allclose(found.encode_queries(tiny.TEXTS), -expected, **CLOSE)
+
+
+def test_weights_behind_a_router_are_part_of_what_a_checkpoint_is(models, xlmr):
+    torch.manual_seed(2)
+    router = Router.for_query_document([Dense(32, 24)], [Dense(32, 24)])
+    folder = models / "routed"
+    SentenceTransformer(modules=[Transformer(str(xlmr)), Pooling(32, "mean"), router]).save(str(folder))
+    before = load_encoder(folder, Runtime("cpu"))
+    theirs = SentenceTransformer(str(folder), device="cpu").encode_query(tiny.TEXTS, normalize_embeddings=True)
+    np.testing.assert_allclose(before.encode_queries(tiny.TEXTS), theirs, **CLOSE)
+    path = folder / "2_Router" / "query_0_Dense" / "model.safetensors"
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert load_encoder(folder, Runtime("cpu")).card.fingerprint != before.card.fingerprint
+    torch.save(load_file(path), path.with_name("pytorch_model.bin"))
+    path.unlink()
+    with pytest.raises(UsageError, match="pickled weights"):
+        load_encoder(folder, Runtime("cpu"))
 
 
 def test_several_devices_give_what_one_gives(xlmr, models):

@@ -77,13 +77,22 @@ class Checkpoint:
             if ".safetensors" not in names and names & {".bin", ".pt", ".ckpt"}:
                 reasons.append(f"{place.relative_to(self.folder)}: pickled weights, no model.safetensors")
         reasons += [f"{path.name}: a pickled head" for path in own_files(self.folder) if path.suffix == ".pt"]
-        reasons += [f"modules.json: {m['type']} is code" for m in self.modules if not m["type"].startswith(OWN_MODULES)]
-        if self.needs_code:
+        reasons += [f"modules.json: {name} is code" for name in self._foreign_modules]
+        if self._foreign_network:
             reasons.append(f"config.json: model_type '{self.config['model_type']}' is code of the checkpoint's own")
         return list(dict.fromkeys(reasons))
 
-    @cached_property
+    @property
     def needs_code(self) -> bool:
+        """Whether classes of the checkpoint's own are part of it."""
+        return self._foreign_network or bool(self._foreign_modules)
+
+    @property
+    def _foreign_modules(self) -> list[str]:
+        return [module["type"] for module in self.modules if not module["type"].startswith(OWN_MODULES)]
+
+    @cached_property
+    def _foreign_network(self) -> bool:
         """Whether transformers itself does not know the model's class."""
         if "auto_map" not in self.config:
             return False

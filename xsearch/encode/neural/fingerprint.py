@@ -15,6 +15,8 @@ SHAPING = ("*.json", "*.txt", "*.model", "*.metadata", "*.jinja")
 """Files that shape a vector besides the weights: configuration and tokenizer."""
 WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.ckpt")
 CODE = ("*.py",)
+ROUTER = "router_config.json"
+"""What marks the folder of a module of sentence-transformers that holds others."""
 ELSEWHERE = (".", "onnx", "openvino", "checkpoint-", "eval", "runs")
 IGNORED = ("training_args", "trainer_state", "README", "optimizer", "scheduler", "rng_state", "eval")
 
@@ -46,7 +48,7 @@ def content_hash(folder: Path) -> str:
 
 
 def files(folder: Path) -> list[Path]:
-    """The files of a checkpoint that shape its vectors, sorted: its own and those of its modules one level down."""
+    """The files of a checkpoint that shape its vectors, sorted: its own and those of its modules."""
     return sorted(path for place in folders(folder) for path in own_files(place))
 
 
@@ -60,7 +62,12 @@ def folders(folder: Path) -> list[Path]:
     """The checkpoint's folder and those in it that may be modules: not copies for other runtimes, nor what training
     left."""
     inside = (path for path in sorted(folder.iterdir()) if path.is_dir())
-    return [folder, *(path for path in inside if not path.name.startswith(ELSEWHERE))]
+    found = [folder]
+    for place in inside:
+        if not place.name.startswith(ELSEWHERE):
+            # A router keeps the modules it chooses from in folders of its own.
+            found += folders(place) if (place / ROUTER).is_file() else [place]
+    return found
 
 
 def _update(path: Path, digest: Any) -> None:
