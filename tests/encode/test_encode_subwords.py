@@ -12,8 +12,9 @@ from xsearch.core.extras import have
 from xsearch.encode import unigram, viterbi
 from xsearch.encode.stretches import Stretches, StretchTable
 from xsearch.encode.subwords import Subwords
-from xsearch.encode.unigram import START, UNKNOWN_PENALTY, Unigram, Vocabulary
+from xsearch.encode.unigram import START, UNKNOWN_PENALTY, Unigram
 from xsearch.encode.viterbi import KeyTable
+from xsearch.encode.vocabulary import Bytes, Vocabulary
 
 ALPHABET = "abcß語"
 rng = np.random.default_rng(11)
@@ -47,11 +48,37 @@ def test_a_vocabulary_is_its_pairs():
     assert all(len(piece) <= vocabulary.longest()[piece[0]] for piece, _ in PIECES if piece)
 
 
-def test_a_bound_on_pieces_changes_nothing(monkeypatch):
-    words = ["aba", "abba", "aab" * 30, "ccab", "abc" * 14]
-    free = [Unigram(PIECES).segment(word) for word in words]
-    monkeypatch.setattr("xsearch.encode.unigram.SOME_WORDS", -1)
-    assert [Unigram(PIECES).segment(word) for word in words] == free
+@given(st.lists(st.text("aé語𐍈", min_size=1, max_size=12)), st.lists(st.text("aé語𐍈", max_size=30)))
+def test_a_vocabulary_finds_its_pieces_and_no_others(spellings, others):
+    vocabulary = Vocabulary.of([("<unk>", 0.0), *((spelling, -1.0) for spelling in spellings)])
+    last = {spelling: number for number, spelling in enumerate(spellings, start=1)}
+    asked = [*others, *spellings]
+    assert vocabulary.numbers(asked) == [last.get(spelling, -1) for spelling in asked]
+    assert [vocabulary.spelling(number) for number in range(1, len(vocabulary))] == spellings
+
+
+def test_a_vocabulary_of_equal_beginnings_and_ends_is_told_apart(monkeypatch):
+    # All hashes alike: what is left is the comparison, byte by byte.
+    monkeypatch.setattr(Bytes, "keys", lambda self, begins, lengths: np.zeros(len(begins), dtype=np.uint64))
+    spellings = [f"{'a' * 8}{middle}{'z' * 8}" for middle in ("", "b", "c" * 8, "d" * 8, "語" * 9)]
+    vocabulary = Vocabulary.of([(spelling, 0.0) for spelling in spellings])
+    assert vocabulary.numbers([*spellings, "a" * 16]) == [0, 1, 2, 3, 4, -1]
+
+
+@given(st.lists(st.text(ALPHABET + "𐍈\ud800", min_size=1, max_size=12), min_size=1))
+def test_words_looked_up_and_words_in_a_dictionary_have_the_same_pieces(words):
+    with pytest.MonkeyPatch.context() as patch:
+        found = []
+        for some in (10**9, -1):
+            patch.setattr(unigram, "SOME_WORDS", some)
+            # One word of the words looked up together fills a block.
+            patch.setattr("xsearch.encode.lookup.MOST_CHARACTERS", 10)
+            found.append([Unigram(PIECES).segment(word) for word in words])
+        assert found[0] == found[1]
+        patch.setattr(unigram, "SOME_WORDS", 10**9)
+        together = lists(Unigram(PIECES).segment_all(words))
+    silent = (0, [piece for piece, _ in PIECES].index(START))
+    assert together == [[piece for piece in pieces if piece not in silent] for pieces in found[1]]
 
 
 @given(st.text(ALPHABET, min_size=1, max_size=9))

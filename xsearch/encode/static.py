@@ -25,7 +25,8 @@ from xsearch.encode.card import EncoderCard
 from xsearch.encode.codes import CodedRows, DecodedRows
 from xsearch.encode.pooling import sum_bags, unit_rows
 from xsearch.encode.subwords import Place, Subwords
-from xsearch.encode.unigram import START, Pieces, Vocabulary
+from xsearch.encode.unigram import START
+from xsearch.encode.vocabulary import Pieces, Vocabulary
 
 LANGUAGE_FLOOR = 0.05
 UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
@@ -55,10 +56,10 @@ class StaticEncoder:
 
     def __init__(self, card: EncoderCard, pieces: Pieces, table: CodedRows, executor: Executor | None = None) -> None:
         self.card = card
-        self._pieces = pieces
+        self._pieces = Vocabulary.of(pieces)
         self._table = table
         self._executor = executor
-        self._subwords = Subwords(pieces)
+        self._subwords = Subwords(self._pieces)
         self._decoded = DecodedRows(table)
         self._tokens_met = 0
 
@@ -84,7 +85,7 @@ class StaticEncoder:
 
     def spellings(self, tokens: Iterable[int]) -> list[str]:
         """How tokens are spelled in the vocabulary, with the sign `unigram.START` where one begins a word."""
-        return [self._pieces[token][0] for token in tokens]
+        return list(map(self._pieces.spelling, tokens))
 
     def encode_queries(self, texts: Sequence[str], langs: Sequence[str] | None = None) -> FloatArray:
         """A vector of every text: float32 (len(texts), dim), rows of length 1, a zero row for a text without tokens."""
@@ -269,10 +270,6 @@ def _pack(pieces: Pieces) -> bytes:
     return len(names).to_bytes(4, "little") + names + scores
 
 
-def _unpack(packed: bytes) -> Pieces:
-    length = int.from_bytes(packed[:4], "little")
-    names = packed[4 : 4 + length].decode().split("\n")
-    scores = np.frombuffer(packed[4 + length :], dtype="<f2").astype(np.float64)
-    if len(names) != len(scores):
-        raise ValueError(f"{len(names)} pieces but {len(scores)} scores")
-    return Vocabulary(names, scores)
+def _unpack(packed: bytes) -> Vocabulary:
+    end = 4 + int.from_bytes(packed[:4], "little")
+    return Vocabulary(packed, 4, end, np.frombuffer(packed[end:], dtype="<f2").astype(np.float64))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from xsearch.encode.bags import TokenBags
 from xsearch.encode.folding import fold, fold_all
 from xsearch.encode.stretches import Stretches, StretchTable, with_room
-from xsearch.encode.unigram import Pieces, Unigram
+from xsearch.encode.unigram import Unigram
+from xsearch.encode.vocabulary import Pieces
 
 REMEMBERED = 8_000_000
 """Characters of stretches remembered, about a million words."""

@@ -70,12 +70,12 @@ class KeyTable:
 class Lattice:
     """All segmentations of words into pieces, and the best of them.
 
-    pieces: spellings; where one stands twice, the last counts. scores: log probability of each. unknown: what a
-    character that no piece is alone costs, and `unknown_piece` the piece it becomes.
+    pieces: spellings; where one stands twice, the last counts. scores: float64 (n,), log probability of each. unknown:
+    what a character that no piece is alone costs, and `unknown_piece` the piece it becomes.
     """
 
-    def __init__(self, pieces: Sequence[str], scores: Sequence[float], unknown: float, unknown_piece: int) -> None:
-        self._scores = np.append(np.array(scores, dtype=np.float64), unknown)
+    def __init__(self, pieces: Sequence[str], scores: NDArray[np.float64], unknown: float, unknown_piece: int) -> None:
+        self._scores = np.append(scores, unknown)
         self._piece_numbers = np.append(np.arange(len(pieces)), unknown_piece)
         self._unknown_edge = len(pieces)
         codes, lengths = _codes(pieces)
@@ -115,9 +115,9 @@ class Lattice:
             starts = np.concatenate(([0], np.cumsum(counts)))
             return TokenBags(pieces[: starts[-1]].copy(), starts)
         first = np.cumsum(lengths) - lengths
-        begins, sizes, pieces = self._edges(codes, np.repeat(first + lengths, lengths))
-        piece_at, size_at = self._best(begins, sizes, pieces, first, lengths)
-        return _traced(self._piece_numbers[piece_at], size_at, first, lengths)
+        edges = self._edges(codes, np.repeat(first + lengths, lengths))
+        bags = best_way(*edges, self._scores, lengths)
+        return TokenBags(self._piece_numbers[bags.tokens], bags.starts)
 
     def _edges(self, codes: NDArray[np.uint32], limits: Integers) -> tuple[Integers, Integers, Integers]:
         """(begin, size, edge piece) of every piece in the text, and of every character that no piece is alone."""
@@ -138,29 +138,6 @@ class Lattice:
         begins, sizes, edges = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return begins, sizes, edges
 
-    def _best(
-        self, begins: Integers, sizes: Integers, pieces: Integers, first: Integers, lengths: Integers
-    ) -> tuple[Integers, Integers]:
-        """For every end of an edge, less one: piece and size of the edge by which the best way arrives there."""
-        total = int(lengths.sum())
-        offset = begins - np.repeat(first, lengths)[begins]
-        order = np.argsort(offset, kind="stable")
-        rounds = np.searchsorted(offset[order], np.arange(int(lengths.max(initial=0)) + 1))
-        # best[p] belongs to the way that ends before place p of the text; a word's first place is its beginning.
-        best = np.full(total, -np.inf)
-        piece_at = np.zeros(total, dtype=np.int64)
-        size_at = np.ones(total, dtype=np.int64)
-        for low, high in zip(rounds[:-1].tolist(), rounds[1:].tolist(), strict=True):
-            edges = order[low:high]
-            begin, size, piece = begins[edges], sizes[edges], pieces[edges]
-            before = best[begin - 1] if low else 0.0
-            last = begin + size - 1
-            score = before + self._scores[piece]
-            better = score > best[last]
-            last = last[better]
-            best[last], piece_at[last], size_at[last] = score[better], piece[better], size[better]
-        return piece_at, size_at
-
 
 @cache
 def compiled() -> ModuleType | None:
@@ -170,6 +147,36 @@ def compiled() -> ModuleType | None:
     from xsearch.encode import viterbi_numba
 
     return viterbi_numba
+
+
+def best_way(
+    begins: Integers, sizes: Integers, pieces: Integers, scores: NDArray[np.float64], lengths: Integers
+) -> TokenBags:
+    """The edges that lead through each word with the greatest sum of scores, in order; of equal sums, the way whose
+    last edge begins first.
+
+    begins, sizes, pieces: int64 (edges,), where each begins in all words laid end to end, how far it leads, and what it
+    is; some way leads through each word. scores: float64, by piece. lengths: of the words.
+    """
+    first = np.cumsum(lengths) - lengths
+    total = int(lengths.sum())
+    offset = begins - np.repeat(first, lengths)[begins]
+    order = np.argsort(offset, kind="stable")
+    rounds = np.searchsorted(offset[order], np.arange(int(lengths.max(initial=0)) + 1))
+    # best[p] belongs to the way that ends before place p of the text; a word's first place is its beginning.
+    best = np.full(total, -np.inf)
+    piece_at = np.zeros(total, dtype=np.int64)
+    size_at = np.ones(total, dtype=np.int64)
+    for low, high in zip(rounds[:-1].tolist(), rounds[1:].tolist(), strict=True):
+        edges = order[low:high]
+        begin, size, piece = begins[edges], sizes[edges], pieces[edges]
+        before = best[begin - 1] if low else 0.0
+        last = begin + size - 1
+        score = before + scores[piece]
+        better = score > best[last]
+        last = last[better]
+        best[last], piece_at[last], size_at[last] = score[better], piece[better], size[better]
+    return _traced(piece_at, size_at, first, lengths)
 
 
 def _traced(piece_at: Integers, size_at: Integers, first: Integers, lengths: Integers) -> TokenBags:

@@ -14,7 +14,8 @@ import numpy as np
 
 from xsearch.core import FloatArray
 from xsearch.encode.folding import fold
-from xsearch.encode.unigram import START, UNKNOWN, Pieces, Unigram
+from xsearch.encode.unigram import START, UNKNOWN, Unigram
+from xsearch.encode.vocabulary import Pieces
 from xsearch.train.recipe import Extension
 from xsearch.train.rows import ParallelText
 from xsearch.train.vocabulary import LONGEST_WORD, RARE_CHARACTER, pieces_of_words

@@ -1,0 +1,181 @@
+"""The pieces of a subword vocabulary as their file has them, found by their bytes.
+
+To make a quarter of a million strings and a dictionary of them takes longer than to answer a question, which asks for a
+few hundred. So spellings stay bytes, end to end; they are hashed together, and grouped by their hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xsearch.encode.viterbi import SPREAD
+
+Pieces = Sequence[tuple[str, float]]
+Integers = NDArray[np.int64]
+Keys = NDArray[np.uint64]
+
+NEWLINE = 10
+BLOCK = 1 << 14
+"""Bytes, or spellings, looked at together: what is computed on the way stays in a core's cache."""
+GROUP_BITS = 16
+"""NumPy sorts numbers of 16 bits by counting, in a third of the time."""
+WORD = 8
+"""Bytes that are compared as one number."""
+TAIL_SPREAD = np.uint64(0xBF58476D1CE4E5B9)
+"""An odd factor beside `SPREAD` (Steele, Lea and Flood 2014)."""
+MASKS = np.array([(1 << 8 * count) - 1 for count in range(WORD + 1)], dtype=np.uint64)
+"""By a number of bytes, what leaves so many of a word, the first ones."""
+
+
+class Bytes:
+    """Bytes of which 8 can be read as one number from any place on. content: with 8 more than any stretch has."""
+
+    def __init__(self, content: bytes) -> None:
+        self._words = np.ndarray(len(content) - WORD + 1, dtype="<u8", buffer=content, strides=(1,))
+
+    def word(self, begins: Integers, lengths: Integers) -> Keys:
+        """Of stretches that begin in these places the first 8 bytes, fewer of one that is shorter."""
+        words: Keys = self._words[begins]
+        words &= MASKS[np.minimum(lengths, WORD)]
+        return words
+
+    def keys(self, begins: Integers, lengths: Integers) -> Keys:
+        """A hash of each stretch: of its first and its last 8 bytes and its length."""
+        keys = self.word(begins, lengths) * SPREAD
+        keys += self.word(begins + np.maximum(lengths - WORD, 0), lengths) * TAIL_SPREAD
+        keys += lengths.astype(np.uint64)
+        keys ^= keys >> np.uint64(32)
+        keys *= SPREAD
+        return keys
+
+
+class Vocabulary(Sequence[tuple[str, float]]):
+    """Pieces in columns; as a sequence, the pairs of spelling and score.
+
+    content: holds the spellings in UTF-8 as lines, from `begin` to `end`. scores: log probabilities, float64 (n,).
+    Where a spelling stands twice, the last is found. Raises ValueError where lines are not as many as scores.
+    """
+
+    def __init__(self, content: bytes, begin: int, end: int, scores: NDArray[np.float64]) -> None:
+        self._content = content if end + WORD <= len(content) else content[:end] + bytes(WORD)
+        self.scores = scores
+        codes = np.frombuffer(content, dtype=np.uint8)[:end]
+        blocks = [at + np.flatnonzero(codes[at : at + BLOCK] == NEWLINE) for at in range(begin, end, BLOCK)]
+        self._ends = np.concatenate([*blocks, [end]])
+        self._starts = np.concatenate([[begin], self._ends[:-1] + 1])
+        if len(self._ends) != len(scores):
+            raise ValueError(f"{len(self._ends)} pieces but {len(scores)} scores")
+        self._met: dict[int, str] = {}
+
+    @staticmethod
+    def of(pieces: Pieces) -> Vocabulary:
+        """Of pairs, or the vocabulary itself."""
+        if isinstance(pieces, Vocabulary):
+            return pieces
+        content = "\n".join([piece for piece, _ in pieces]).encode()
+        return Vocabulary(content, 0, len(content), np.array([score for _, score in pieces], dtype=np.float64))
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @overload
+    def __getitem__(self, number: int) -> tuple[str, float]: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[tuple[str, float]]: ...
+    def __getitem__(self, number: int | slice) -> tuple[str, float] | list[tuple[str, float]]:
+        if isinstance(number, slice):
+            return list(zip(self.spellings[number], self.scores[number].tolist(), strict=True))
+        return self.spelling(number), float(self.scores[number])
+
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        return zip(self.spellings, self.scores.tolist(), strict=True)
+
+    def spelling(self, number: int) -> str:
+        """How a piece is spelled."""
+        spelling = self._met.get(number)
+        if spelling is None:
+            spelling = self._content[self._starts[number] : self._ends[number]].decode()
+            self._met[number] = spelling
+        return spelling
+
+    @cached_property
+    def spellings(self) -> list[str]:
+        """How all are spelled."""
+        return self._content[self._starts[0] : self._ends[-1]].decode().split("\n")
+
+    @property
+    def most_bytes(self) -> int:
+        """Of the longest piece."""
+        return int((self._ends - self._starts).max(initial=0))
+
+    def longest(self) -> dict[str, int]:
+        """By first character, the length of the longest piece that begins with it."""
+        longest: dict[str, int] = {}
+        for spelling in self.spellings:
+            if len(spelling) > longest.get(spelling[:1], 0):
+                longest[spelling[0]] = len(spelling)
+        return longest
+
+    def numbers(self, spellings: Sequence[str]) -> list[int]:
+        """The piece with each spelling, -1 where none has it."""
+        names = [spelling.encode() for spelling in spellings]
+        lengths = np.fromiter(map(len, names), dtype=np.int64, count=len(names))
+        text = Bytes(b"".join(names) + bytes(WORD))
+        found: list[int] = self.find(text, np.cumsum(lengths) - lengths, lengths).tolist()
+        return found
+
+    def find(self, text: Bytes, begins: Integers, lengths: Integers) -> Integers:
+        """The pieces that stretches of a text are, -1 for one that is none: int64 (m,). begins, lengths: in bytes."""
+        keys, numbers, firsts = self._groups
+        wanted = text.keys(begins, lengths)
+        groups = _group(wanted)
+        at, first = firsts[groups + 1] - 1, firsts[groups]
+        found = np.full(len(begins), -1)
+        # From the end of each group on, so that of equal spellings the last is met first.
+        waiting = np.flatnonzero(at >= first)
+        while len(waiting):
+            pieces = numbers[at[waiting]]
+            alike = np.flatnonzero(keys[pieces] == wanted[waiting])
+            same = alike[self._are(pieces[alike], text, begins[waiting[alike]], lengths[waiting[alike]])]
+            found[waiting[same]] = pieces[same]
+            at[waiting] -= 1
+            waiting = waiting[(found[waiting] < 0) & (at[waiting] >= first[waiting])]
+        return found
+
+    def _are(self, pieces: Integers, text: Bytes, begins: Integers, lengths: Integers) -> NDArray[np.bool_]:
+        """Whether pieces are spelled as stretches of a text, byte by byte."""
+        own, left = self._starts[pieces], self._ends[pieces] - self._starts[pieces]
+        same: NDArray[np.bool_] = left == lengths
+        going_on = np.flatnonzero(same)
+        read = 0
+        while len(going_on):
+            rest = left[going_on] - read
+            alike = self._bytes.word(own[going_on] + read, rest) == text.word(begins[going_on] + read, rest)
+            same[going_on] = alike
+            going_on = going_on[alike & (rest > WORD)]
+            read += WORD
+        return same
+
+    @cached_property
+    def _bytes(self) -> Bytes:
+        return Bytes(self._content)
+
+    @cached_property
+    def _groups(self) -> tuple[Keys, Integers, Integers]:
+        """The hash of every piece; the pieces by group, ascending within one; where each group begins, and the end."""
+        keys = np.empty(len(self), dtype=np.uint64)
+        for begin in range(0, len(self), BLOCK):
+            block = slice(begin, begin + BLOCK)
+            keys[block] = self._bytes.keys(self._starts[block], self._ends[block] - self._starts[block])
+        groups = _group(keys)
+        firsts = np.concatenate(([0], np.cumsum(np.bincount(groups, minlength=1 << GROUP_BITS))))
+        return keys, np.argsort(groups, kind="stable"), firsts
+
+
+def _group(keys: Keys) -> NDArray[np.uint16]:
+    return (keys >> np.uint64(64 - GROUP_BITS)).astype(np.uint16)
