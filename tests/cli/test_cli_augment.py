@@ -40,8 +40,11 @@ def test_an_index_of_words_answers_in_other_languages_once_it_is_augmented(home)
     assert xsearch("check", cwd=home).code == 0
     again = xsearch("augment", cwd=home)
     assert "0 questions of 0 passages, 3 done before, nothing new" in again.err
+    more = xsearch("augment", "--langs", "fr,es", "-n", "1", cwd=home)
+    assert all(f"of 3 passages in {lang}" in more.err for lang in ("en", "fr", "es")), more.err
     gone = xsearch("augment", "--remove", cwd=home)
     assert "generated questions removed" in gone.err
+    assert "0 generated questions removed" in xsearch("augment", "--remove", cwd=home).err
     assert xsearch(*asked, cwd=home).code == 1
 
 
@@ -51,7 +54,7 @@ def test_an_index_of_words_answers_in_other_languages_once_it_is_augmented(home)
         (("--langs", "klingon"), 2, "makes no questions in 'tlh'"),
         (("--langs", "en", "--generator", "gpt"), 2, "unknown generator 'gpt'"),
         ((), 2, "in which languages? Name them with --langs"),
-        (("--langs", "en", "--use", "magic"), 2, "magic"),
+        (("--langs", "en", "--use", "magic"), 2, "--use magic is not known: it is words, windows, vectors"),
         (("--langs", "en", "--qrels", "docs.jsonl"), 2, "--held-out TOPICS and --qrels FILE belong together"),
         (("--langs", "en", "-i", "elsewhere"), 3, "no index at elsewhere"),
     ],

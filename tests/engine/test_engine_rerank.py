@@ -4,7 +4,7 @@ import json
 from itertools import pairwise
 
 import pytest
-from doubles.toy_rerankers import Toy
+from doubles.toy_rerankers import Toy, ToyList
 from typer.testing import CliRunner
 
 import xsearch
@@ -110,6 +110,13 @@ def test_a_budget_that_was_too_small_is_said(index):
     assert found.reranked.done == 4
     assert any("4 of 13 documents reranked" in note for note in found.notes)
     assert index.rerankers.counts["reranked in part, the time was over"] >= 1
+    # A reranker that orders the list in one pass is late, but has done all.
+    one_pass = ToyList(number)
+    one_pass.improve = lambda query, passages: iter([one_pass.score(query, passages)])
+    one_pass.passes = lambda count: 1
+    _, found = index.find("river", SearchOptions(13, rerank=one_pass, rerank_budget=1e-9))
+    assert found.reranked.complete
+    assert any(note.startswith("reranked in") and "longer than the 1e-06 ms given" in note for note in found.notes)
 
 
 def test_nothing_found_is_nothing_reranked(index):

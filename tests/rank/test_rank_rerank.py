@@ -120,6 +120,8 @@ def test_a_list_is_given_back_as_good_as_it_is_when_time_is_over():
     assert found.scores[:3].tolist() == [100, 101, 102]
     assert found.scores[3:].tolist() == [-3, -4, -5, -6, -7, -8, -9]
     assert not found.complete
+    # Nothing is left to be done after the last pass, however late it comes.
+    assert score_within(reranker, QUERY, passages(1), 0.01, clock).complete
     whole = score_within(reranker, QUERY, passages(10), None, clock)
     assert whole.complete
     assert whole.scores.tolist() == [100 + n for n in range(10)]

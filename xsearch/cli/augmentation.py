@@ -121,24 +121,28 @@ def chosen(before: AugmentSettings | None, given: dict[str, Any]) -> AugmentSett
     import msgspec
 
     from xsearch.core.errors import UsageError
-    from xsearch.engine.recipe import AugmentSettings
+    from xsearch.engine.recipe import USES, AugmentSettings
 
     before = before or AugmentSettings(generator="lexical")
     said = {name: value for name, value in given.items() if value not in (None, ())}
     if "langs" in said and said.get("generator", before.generator) == before.generator:
         # Questions that are there already stay in use.
         said["langs"] = tuple(dict.fromkeys((*before.langs, *said["langs"])))
-    try:
-        return msgspec.convert(msgspec.to_builtins(before) | said, AugmentSettings)
-    except msgspec.ValidationError as error:
-        raise UsageError(str(error)) from error
+    if unknown := [use for use in said.get("use", ()) if use not in USES]:
+        raise UsageError(f"--use {unknown[0]} is not known: it is {', '.join(USES)}, or several of them, with commas")
+    return msgspec.convert(msgspec.to_builtins(before) | said, AugmentSettings)
 
 
 def summary(report: AugmentReport) -> str:
     """A run in a line."""
     from xsearch.core.wording import counted
 
-    text = f"{counted(report.questions, 'question')} of {counted(report.passages, 'passage')}"
+    made = report.made if len(report.made) > 1 else {"": (report.passages, report.questions)}
+    parts = (
+        f"{counted(questions, 'question')} of {counted(passages, 'passage')}" + (f" in {lang}" if lang else "")
+        for lang, (passages, questions) in made.items()
+    )
+    text = ", ".join(parts)
     if report.dropped:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in report.dropped.most_common())
         text += f", {report.dropped.total():,} dropped ({reasons})"

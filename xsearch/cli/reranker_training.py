@@ -84,8 +84,11 @@ def reranker(
     from xsearch.cli.progress import Progress, say
     from xsearch.cli.training_progress import reporter
     from xsearch.core import UsageError
+    from xsearch.core.extras import need
     from xsearch.encode import Runtime
     from xsearch.lang.codes import normalize_code
+
+    need("torch", "neural", "training a reranker")
     from xsearch.train.neural.modules.compose import train_reranker
     from xsearch.train.neural.modules.judgments import Judgments
     from xsearch.train.neural.modules.plan import RerankerRecipe

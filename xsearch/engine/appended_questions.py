@@ -51,7 +51,7 @@ BATCH = 256
 def is_behind(root: Path, recipe: Recipe) -> bool:
     """Whether an index was made with other settings than `recipe`, or before some of its questions came or went."""
     manifest = read_manifest(root)
-    with _reading(root, manifest) as reader:
+    with reading(root, manifest) as reader:
         changes = reader.questions.after(_made_through(manifest, reader))
     return parse_stored(manifest.recipe) != recipe or bool(changes.new) or changes.lost
 
@@ -60,7 +60,7 @@ def can_append(root: Path, recipe: Recipe) -> bool:
     """Whether the questions that `recipe` wants can become part of the index as it stands: none that it has was taken
     out, and, where words are used, no two generators ask in the language of a new one."""
     manifest = read_manifest(root)
-    with _reading(root, manifest) as reader:
+    with reading(root, manifest) as reader:
         words = reader.questions.after(_words_through(manifest, reader))
         vectors = reader.questions.after(_vectors_through(manifest, reader))
     if words.lost or vectors.lost:
@@ -93,7 +93,7 @@ def append_questions(
         writer = GenerationWriter(root, msgspec.structs.replace(before, recipe=stored_recipe(recipe)), files)
         done = 0
         try:
-            with _reading(root, before) as reader:
+            with reading(root, before) as reader:
                 for append in (
                     _words(before, writer, reader),
                     _vectors(before, writer, reader, recipe, root, runtime),
@@ -205,7 +205,8 @@ def _shares(settings: AugmentSettings | None) -> tuple[Any, ...] | None:
 
 
 @contextlib.contextmanager
-def _reading(root: Path, manifest: Manifest) -> Iterator[StoreReader]:
+def reading(root: Path, manifest: Manifest) -> Iterator[StoreReader]:
+    """The store as the commit of `manifest` has it."""
     reader = StoreReader(generation_folder(root, manifest.generation) / "store.db", manifest.commit)
     try:
         yield reader

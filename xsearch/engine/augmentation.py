@@ -23,7 +23,7 @@ import msgspec
 from xsearch import lang as languages
 from xsearch.core import UsageError
 from xsearch.encode import Runtime
-from xsearch.engine.appended_questions import append_questions, can_append, is_behind
+from xsearch.engine.appended_questions import append_questions, can_append, is_behind, reading
 from xsearch.engine.clock import command, utc_now
 from xsearch.engine.compaction import compact
 from xsearch.engine.generation import GenerationWriter
@@ -56,16 +56,25 @@ more: what they add is little, and more of it would do harm."""
 
 @dataclass(slots=True)
 class AugmentReport:
-    """What a run did. passages: looked at, once for each language. questions: stored. dropped: by reason. resumed:
-    passages that an earlier run had done. appended: whether questions became part of the index as it stood; rebuilt:
-    whether it was built anew."""
+    """What a run did. made: by language, passages looked at and questions stored. dropped: questions by reason.
+    resumed: passages that an earlier run had done. appended: whether questions became part of the index as it stood;
+    rebuilt: whether it was built anew."""
 
-    passages: int = 0
-    questions: int = 0
+    made: dict[str, tuple[int, int]] = field(default_factory=dict)
     dropped: Counter[str] = field(default_factory=Counter)
     resumed: int = 0
     appended: bool = False
     rebuilt: bool = False
+
+    @property
+    def passages(self) -> int:
+        """Looked at, once for each language."""
+        return sum(passages for passages, _ in self.made.values())
+
+    @property
+    def questions(self) -> int:
+        """Stored, in all languages."""
+        return sum(questions for _, questions in self.made.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +144,12 @@ def remove_questions(
     with is built anew. Whatever stops it, searches see the index with all questions or without any.
     """
     root, files = Path(path), files or DiskFiles()
-    plain = augmented(parse_stored(read_manifest(root).recipe), None)
+    manifest = read_manifest(root)
+    recipe = parse_stored(manifest.recipe)
+    plain = augmented(recipe, None)
+    with reading(root, manifest) as reader:
+        if plain == recipe and not reader.questions.counts():
+            return 0
     if can_append(root, plain):
         append_questions(root, plain, on_rebuild, runtime, files, clock)
     else:
@@ -210,8 +224,8 @@ def _generate(
                 reach("augment.stored")
                 _commit(root, writer, files, clock)
                 reach("augment.committed")
-                report.passages += len(passages)
-                report.questions += len(kept)
+                before_this = report.made.get(lang, (0, 0))
+                report.made[lang] = (before_this[0] + len(passages), before_this[1] + len(kept))
                 report.dropped += dropped
                 yield len(passages)
         finally:

@@ -6,7 +6,7 @@ import math
 import tomllib
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -88,6 +88,11 @@ class LuceneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     python: str = ""
 
 
+Use = Literal["words", "windows", "vectors"]
+USES: tuple[str, ...] = get_args(Use)
+"""What may be made of generated questions."""
+
+
 class AugmentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Questions generated from passages, and what retrievers make of them (`engine.augmentation`).
 
@@ -101,7 +106,7 @@ class AugmentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     generator: str = ""
     langs: tuple[str, ...] = ()
     count: int = 5
-    use: tuple[Literal["words", "windows", "vectors"], ...] = ("words",)
+    use: tuple[Use, ...] = ("words",)
     alpha: float = 0.01
     alphas: dict[str, float] = {}
     round_trip: int = 0

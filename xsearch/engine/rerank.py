@@ -125,6 +125,9 @@ def rerank_documents(
     if not scored.complete:
         snapshot.rerankers.note_cut()
         notes.insert(0, f"{done} of {depth} documents reranked in {scored.seconds * 1000:.0f} ms: the time was over")
+    elif options.budget and scored.seconds > options.budget:
+        spent, given = scored.seconds * 1000, options.budget * 1000
+        notes.insert(0, f"reranked in {spent:.0f} ms, longer than the {given:g} ms given")
     new_rows = np.where(place >= 0, chosen[place], rows) if len(chosen) else rows
     return Reranked(
         reranker.card.name,

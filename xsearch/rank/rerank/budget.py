@@ -37,8 +37,8 @@ def score_within(
 
     budget: seconds, None for as long as it takes. Passages are asked for in groups, the first of `FIRST`, later ones
     of as many as the time left suffices for at the pace so far; at least the first group is scored. A `ListReranker`
-    is stopped when a pass like the last would come too late. clock: seconds from any start. Raises `BadInput` for a
-    reranker that does not give a finite number for each passage.
+    is stopped when another pass like the last would come too late. clock: seconds from any start. Raises `BadInput` for
+    a reranker that does not give a finite number for each passage.
     """
     begun = clock()
     if is_listwise(reranker):
@@ -77,10 +77,11 @@ def _improved(
     clock: Callable[[], float],
 ) -> Scored:
     begun = last = clock()
-    scores = np.full(len(passages), np.nan, dtype=np.float32)
+    scores, left = np.full(len(passages), np.nan, dtype=np.float32), reranker.passes(len(passages))
     for improved in reranker.improve(query, passages):
+        left -= 1
         scores, now = _checked(reranker, improved, passages), clock()
-        if budget is not None and now - begun + (now - last) > budget:
+        if left and budget is not None and now - begun + (now - last) > budget:
             return Scored(scores, False, now - begun)
         last = now
     return Scored(scores, True, clock() - begun)

@@ -79,15 +79,22 @@ class ListwiseReranker:
         *_, last = (places([*range(len(passages))]), *self.improve(query, passages))
         return last
 
+    def passes(self, count: int) -> int:
+        """As many as there are windows."""
+        return len(self._windows(count))
+
     def improve(self, query: Query, passages: Sequence[RerankCandidate]) -> Iterator[FloatArray]:
         """The scores after each window."""
         order = [*range(len(passages))]
         texts = [self._words(passage_text(passage)) for passage in passages]
-        for start, end in windows(len(order), self._settings.window, self._settings.stride):
+        for start, end in self._windows(len(order)):
             inside = order[start:end]
             answer = self._ask(query.text, [texts[row] for row in inside])
             order[start:end] = [inside[place] for place in self._read(answer, len(inside))]
             yield places(order)
+
+    def _windows(self, count: int) -> list[tuple[int, int]]:
+        return windows(count, self._settings.window, self._settings.stride)
 
     def _words(self, text: str) -> str:
         words = text.split()

@@ -54,6 +54,9 @@ class ListReranker(Reranker, Protocol):
         """Scores of all passages, float32 (len(passages),), again and again, each time of a better list; the last is
         what `score` returns. Whoever has no more time stops taking them."""
 
+    def passes(self, count: int) -> int:
+        """How many lists `improve` gives of `count` passages."""
+
 
 def is_listwise(reranker: Reranker) -> TypeGuard[ListReranker]:
     """Whether a reranker orders lists instead of scoring passages one by one."""

@@ -85,6 +85,10 @@ class SmallReranker:
         """`score`, which takes one pass."""
         yield self.score(query, passages)
 
+    def passes(self, count: int) -> int:
+        """One."""
+        return 1
+
 
 def small_reranker(card: RerankerCard, folder: Path, runtime: Runtime) -> SmallReranker:
     """The reranker of a card of kind "reranker-small". Raises `UsageError` where the encoder it names has no pieces."""
