@@ -215,10 +215,3 @@ def test_finding_terms_gives_the_tokens_that_have_them(text, lang, data):
     terms = data.draw(st.sets(st.sampled_from([*made.terms(text), "absent"])))
     assert made.find(text, terms) == [token for token in made.tokens(text) if terms & set(token.terms)]
     assert made.joined_terms([text, "", text]) == [" ".join(made.terms(text)), "", " ".join(made.terms(text))]
-
-
-def test_a_full_cache_changes_nothing(monkeypatch):
-    monkeypatch.setattr("xsearch.lang.analyzers._CACHE_SIZE", 3)
-    text = "one two three four five six one two three"
-    assert analyzer("en", "words").terms(text) == text.split()
-    assert len(analyzer("en", "words")._words) <= 3

@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xsearch.lang.wordforms import LONGEST, query_spellings, word_forms
+from xsearch.lang.fold import folding
+from xsearch.lang.romanise import _HEARD_ANYWHERE, is_heard, sound_key
+from xsearch.lang.wordforms import _PLAIN, LONGEST, joined_forms, query_spellings, word_forms
+from xsearch.lang.words import word_pattern
 
 
 def ones(words):
@@ -43,6 +46,34 @@ def test_forms_of_any_text_can_be_joined_by_spaces(text):
     assert len(set(forms)) == len(forms)
     assert all(0 < len(form) <= LONGEST for form in forms)
     assert word_forms(" ".join(forms[:1])) in ([], forms[:1]) or not forms[:1][0].isascii()
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.text("abÉ日本語のニューがک한국7ال ", max_size=30), st.sampled_from(["ja", "zh", "de", "ar"])))
+)
+def test_forms_of_many_texts_are_those_of_each(texts):
+    joined = joined_forms([text for text, _ in texts], [lang for _, lang in texts])
+    assert joined == [" ".join(word_forms(text, lang)) for text, lang in texts]
+
+
+def test_letters_taken_to_be_heard_are_and_plain_words_are_one_form():
+    for char in map(chr, range(0x10000)):
+        if _HEARD_ANYWHERE.match(char):
+            assert sound_key(char), char
+        if _PLAIN.fullmatch(char * 2):
+            assert word_pattern().findall(char * 2) == [char * 2]
+            assert folding("arabic" if "\u0600" <= char < "\u0700" else "general")(char) == char
+            assert sound_key(char * 2), char
+        if _PLAIN.fullmatch("a" + char):
+            assert word_pattern().findall("a" + char) == ["a" + char]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.characters(categories=("L", "M", "N")), max_size=6))
+def test_a_word_is_heard_when_it_has_a_key(text):
+    for word in word_pattern().findall(folding("general")(text)):
+        assert is_heard(word) == bool(sound_key(word))
 
 
 def test_words_of_a_query_are_weighed():

@@ -71,7 +71,7 @@ class Encoders:
         return Encoded(
             windows,
             pieces,
-            [" ".join(languages.word_forms(*one)) for one in zip(texts, langs, strict=True)] if self.forms else None,
+            languages.joined_forms(texts, langs) if self.forms else None,
             self.weights.encode_passages(texts, langs) if self.weights else None,
             self.tokens.encode_passages(texts, langs) if self.tokens else None,
             self.expected.of(pieces, langs) if self.expected and pieces is not None else None,

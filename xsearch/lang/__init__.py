@@ -17,7 +17,7 @@ from xsearch.lang.identify import Identified, identify, identify_query
 from xsearch.lang.passages import count_words, split_passages
 from xsearch.lang.scripts import script_of, scripts_of
 from xsearch.lang.sentences import sentences
-from xsearch.lang.wordforms import query_spellings, word_forms
+from xsearch.lang.wordforms import joined_forms, query_spellings, word_forms
 from xsearch.lang.zawgyi import to_unicode
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "data_runs",
     "identify",
     "identify_query",
+    "joined_forms",
     "language_name",
     "macrolanguage",
     "normalize_code",

@@ -18,16 +18,17 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import chain, islice, pairwise
 from operator import add
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
 from xsearch.core.errors import UnknownLanguage, UsageError
 from xsearch.lang.codes import base_language, normalize_code, usual_script
-from xsearch.lang.fold import Folding, folding
+from xsearch.lang.fold import fold_each, folding
+from xsearch.lang.known import Known
 from xsearch.lang.scripts import COMMON, script_of
 from xsearch.lang.segmenters import SEGMENTERS, Segmenter, segmenter
 from xsearch.lang.tables import DATA, rows
@@ -36,16 +37,12 @@ from xsearch.lang.words import FIRST_UNIT, unit_run_pattern, units, word_pattern
 VERSION = 1
 """Raised whenever the code changes what terms come out; data files and packages are in the fingerprint anyway."""
 
-_CACHE_SIZE = 1 << 16
-_CACHED_LENGTH = 24
 _SCRIPT_STYLES = {"Arab": "arabic", "Hebr": "hebrew", "Deva": "devanagari"}
 # Languages whose analyzer reads several scripts alike, and so has no script in its name.
 _STYLE_SCRIPTS = {"serbian": ("Cyrl", "Latn"), "simplified": ()}
 _DATA_FILES = ("wordchars.tsv", "scripts.tsv", "traditional.tsv")
 _NGRAM = re.compile(r"([2-9])gram")
 _WELL_FORMED = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-
-T = TypeVar("T")
 
 
 class Token(NamedTuple):
@@ -77,40 +74,6 @@ class _Recipe:
         return f"{self.ngram}gram" if self.ngram else "words"
 
 
-class _Known(dict[str, T]):
-    """What was computed for a string before. Bounded: starts afresh when full, and long strings are not kept."""
-
-    def __init__(self, compute: Callable[[Sequence[str]], Iterable[T]]) -> None:
-        super().__init__()
-        self._compute = compute
-
-    def __missing__(self, key: str) -> T:
-        (value,) = self._compute([key])
-        if len(key) <= _CACHED_LENGTH:
-            self._make_room()
-            self[key] = value
-        return value
-
-    def of_all(self, keys: Sequence[str]) -> Iterator[T]:
-        """The values of many strings. What is not known of them is computed together."""
-        # One look-up each, not two: in a large table it is memory that takes the time.
-        values = list(map(self.get, keys))
-        if None in values:
-            missing = [place for place, value in enumerate(values) if value is None]
-            unknown = list(dict.fromkeys([keys[place] for place in missing]))
-            new = dict(zip(unknown, self._compute(unknown), strict=True))
-            for place in missing:
-                values[place] = new[keys[place]]
-            self._make_room()
-            kept = ((key, value) for key, value in new.items() if len(key) <= _CACHED_LENGTH)
-            self.update(islice(kept, max(0, _CACHE_SIZE - len(self))))
-        return iter(cast(list[T], values))
-
-    def _make_room(self) -> None:
-        if len(self) >= _CACHE_SIZE:
-            self.clear()
-
-
 class Analyzer:
     """Text to terms for one language. `name` tells language and method, `version` the code's, `fingerprint` is a hash
     over all that changes terms: an index made with another one has to be analyzed again.
@@ -126,9 +89,9 @@ class Analyzer:
         self._pattern = word_pattern(recipe.joiners)
         self._joiners = dict.fromkeys(map(ord, recipe.joiners))
         self._is_run = unit_run_pattern().match
-        self._words: _Known[tuple[str, ...]] = _Known(self._words_terms)
-        self._joined: _Known[str] = _Known(lambda words: map(" ".join, self._words_terms(words)))
-        self._units: _Known[str] = _Known(self._fold_all)
+        self._words: Known[tuple[str, ...]] = Known(self._words_terms)
+        self._joined: Known[str] = Known(lambda words: map(" ".join, self._words_terms(words)))
+        self._units: Known[str] = Known(self._fold_all)
         self.name = f"{recipe.lang}:{recipe.method}"
         self.version = VERSION
         self.fingerprint = _fingerprint(recipe, self._segmenter)
@@ -196,7 +159,9 @@ class Analyzer:
             own = script in self._recipe.scripts
             fold = self._fold if own or script == COMMON else folding(_SCRIPT_STYLES.get(script, "general"))
             own_words = [words[place] for place in places]
-            folded = _each(fold, [word.translate(self._joiners) for word in own_words] if self._joiners else own_words)
+            folded = fold_each(
+                fold, [word.translate(self._joiners) for word in own_words] if self._joiners else own_words
+            )
             # Compatibility forms may hold spaces (ligatures) and signs (fractions): what comes out is words once more.
             if self._pattern.findall("\n".join(folded)) == folded:
                 terms = self._reduced(folded) if own else zip(folded, strict=True)
@@ -223,7 +188,7 @@ class Analyzer:
         return [word[i : i + n] for i in range(len(word) - n + 1)] if 0 < n < len(word) else (word,)
 
     def _fold_all(self, words: Sequence[str]) -> list[str]:
-        return _each(self._fold, words)
+        return fold_each(self._fold, words)
 
     def _run_terms(self, run: str) -> tuple[str, ...]:
         if self._segmenter:
@@ -327,11 +292,6 @@ def _first_script(word: str) -> str:
     """The script of the first character that has one."""
     first = script_of(word[0])
     return first if first != COMMON else next((s for s in map(script_of, word) if s != COMMON), COMMON)
-
-
-def _each(fold: Folding, words: Sequence[str]) -> list[str]:
-    """Every word folded, as lines of one text: nothing that folding does reaches across a line's end."""
-    return fold("\n".join(words)).split("\n") if words else []
 
 
 def _fingerprint(recipe: _Recipe, segmenting: Segmenter | None) -> str:

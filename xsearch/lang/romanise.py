@@ -84,6 +84,13 @@ _SOUND = re.compile("|".join(_SOUNDS))
 _DOUBLED = re.compile(r"(.)\1+")
 _DROPPED = re.compile("[^a-z0-9]")
 
+HEARD = "a-zа-щыэюяґєіїјљњћђўќѓ-ѕџα-ρσ-ωა-ჰա-ֆ"
+"""Letters of alphabets, as folding leaves them, heard whatever stands beside them: the inside of a character
+class."""
+_HEARD_ANYWHERE = re.compile(
+    f"[{HEARD}가-힣一-龥あいうえおか-ぢつ-もやゆよら-ろわをんアイウエオカ-ヂツ-モヤユヨラ-ロワヲンヴ]"
+)
+
 _CODES = {letter: code for code, letter in enumerate(ALPHABET, start=1)}
 _CONSONANTS = ("bpfv", "td", "kgx", "szScj", "lr", "m", "n")
 _CLASSES = {letter: number for number, letters in enumerate(_CONSONANTS, start=1) for letter in letters}
@@ -140,6 +147,11 @@ def sound_key(word: str) -> str:
     """The key of a word: letters of `ALPHABET`, at most `MAX_KEY`; "" for a word without sound, and for a number
     (digits count where letters stand beside them)."""
     return _folded(romanise(word))
+
+
+def is_heard(word: str) -> bool:
+    """Whether a word has a key."""
+    return _HEARD_ANYWHERE.search(word) is not None or bool(sound_key(word))
 
 
 def pinyin_key(word: str) -> str:

@@ -9,15 +9,18 @@ begins wherever it stands; hiragana and the rest are kept when they are short en
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from itertools import chain, groupby
+from itertools import chain, islice
+from operator import add
 
 from xsearch.core import Spelling
 from xsearch.lang.codes import UNKNOWN, base_language
-from xsearch.lang.fold import folding, traditional_to_simplified
+from xsearch.lang.fold import fold_each, folding, traditional_to_simplified
+from xsearch.lang.known import Known
 from xsearch.lang.pinyin import character_pairs, syllables
 from xsearch.lang.readings import Readings, readings_of
-from xsearch.lang.romanise import FAMILIES, family, pinyin_key, sound_key
+from xsearch.lang.romanise import FAMILIES, HEARD, family, is_heard, pinyin_key, sound_key
 from xsearch.lang.scripts import COMMON, SYLLABIC, script_of
 from xsearch.lang.words import unit_run_pattern, units, word_pattern
 
@@ -28,49 +31,42 @@ WINDOWS = (2, 4)
 """Units of a form of a syllabic script. What follows a name of fewer is taken for an ending: one size finds several."""
 LONGEST_NAME = 20
 """Characters of a run of such a script that is looked up whole."""
-_CACHED = 1 << 16
+_GENERATION = 1 << 17
 _NOT_HAN = FAMILIES.replace("z", "")
 
+# Folded words that are forms as they stand, as most are: of letters that are heard, and what may follow the first.
+# Abjads' articles are not heard; Hangul is no letter among others.
+_PLAIN = re.compile(f"[{HEARD}अ-ह][0-9ьъऀ-ःऺ-़ा-ौ्{HEARD}अ-ह]+|[ابتثجحخدذرزسشصضطظغفقكلمنهوي]{{2,}}|[가-힣]{{2,}}")
+_HAN = re.compile("[一-龥]+")
+
 # Characters that Chinese writes the syllables of foreign names with; three of them in a row are mostly one.
-_SYLLABLES = frozenset(
-    "阿埃艾爱安昂奥巴白拜班邦保鲍贝本比彼别宾波博伯勃布查达戴丹当德登迪蒂丁杜敦多厄恩尔耳法凡范菲费芬丰夫弗福甫盖甘冈戈格根古瓜圭哈海"
+_FOREIGN = re.compile(
+    "[阿埃艾爱安昂奥巴白拜班邦保鲍贝本比彼别宾波博伯勃布查达戴丹当德登迪蒂丁杜敦多厄恩尔耳法凡范菲费芬丰夫弗福甫盖甘冈戈格根古瓜圭哈海"
     "汉豪赫亨洪胡华怀霍基吉加贾杰金卡凯坎康考柯科克肯孔库夸奎昆拉莱赖兰朗劳勒雷黎里利丽莉连廉列林琳隆卢鲁伦罗洛吕马玛迈麦曼芒毛茅梅门蒙"
     "米密敏明莫墨默姆穆内那娜纳乃尼涅宁纽农努诺欧帕派潘庞佩彭皮匹平珀蒲普奇齐契恰乔切琴琼丘热仁荣茹儒瑞若撒萨塞赛桑森沙珊绍舍申圣施什史"
-    "士舒斯丝思苏孙索塔泰坦汤唐陶特腾提廷图托陀妥瓦万汪威韦维伟魏温文翁沃乌武伍西希锡夏肖歇谢欣辛雄休许雅亚扬姚耶叶伊因英尤约泽赞扎詹哲珍芝茨宗佐汗罕诃莎妮娅黛娃蕾茜"
+    "士舒斯丝思苏孙索塔泰坦汤唐陶特腾提廷图托陀妥瓦万汪威韦维伟魏温文翁沃乌武伍西希锡夏肖歇谢欣辛雄休许雅亚扬姚耶叶伊因英尤约泽赞扎詹哲珍芝茨宗佐汗罕诃莎妮娅黛娃蕾茜]{3,}"
 )
-
-
-class _Forms(dict[str, tuple[str, ...]]):
-    """Forms of a match of `word_pattern`, remembered; starts afresh when full. japanese: with the readings of kanji."""
-
-    def __init__(self, japanese: bool) -> None:
-        super().__init__()
-        self._japanese = japanese
-
-    def __missing__(self, word: str) -> tuple[str, ...]:
-        found = _forms(word)
-        if self._japanese:
-            found += [reading for readings in _readings(word) for reading, _ in readings]
-        forms = tuple(form for form in found if len(form) <= LONGEST and sound_key(form))
-        if len(word) <= LONGEST:
-            if len(self) >= _CACHED:
-                self.clear()
-            self[word] = forms
-        return forms
-
-
-_known, _known_japanese = _Forms(japanese=False), _Forms(japanese=True)
 
 
 def word_forms(text: str, lang: str = UNKNOWN) -> list[str]:
     """The forms of a text, each once, in the order in which they come; of Japanese, with readings of its kanji. None is
     empty or holds a space."""
-    known = _known_japanese if base_language(lang) == "ja" else _known
-    found: dict[str, None] = {}
-    for word in dict.fromkeys(word_pattern().findall(text)):
-        for form in known[word]:
-            found[form] = None
-    return list(found)
+    return joined_forms([text], [lang])[0].split()
+
+
+def joined_forms(texts: Sequence[str], langs: Sequence[str]) -> list[str]:
+    """The `word_forms` of every text, space-joined as indexes take them. Those of new words are made together, in a
+    fifth of the time."""
+    found = [""] * len(texts)
+    is_japanese = [base_language(lang) == "ja" for lang in langs]
+    for known, japanese in ((_known, False), (_known_japanese, True)):
+        rows = [row for row, own in enumerate(is_japanese) if own is japanese]
+        split = [word_pattern().findall(texts[row]) for row in rows]
+        forms = known.of_all(list(chain.from_iterable(split)))
+        for row, words in zip(rows, split, strict=True):
+            if joined := " ".join(filter(None, islice(forms, len(words)))):
+                found[row] = " ".join(dict.fromkeys(joined.split(" ")))
+    return found
 
 
 def query_spellings(
@@ -111,14 +107,44 @@ def query_spellings(
 def _asked_forms(word: str) -> tuple[str, ...]:
     """The forms of a query's word: a short run of a syllabic script is looked up as it stands, a longer one is none."""
     if script_of(word[0]) not in SYLLABIC:
-        return _known[word]
+        return tuple(_known[word].split())
     form = folding("general")(word)
     return (form,) if 1 < len(form) <= LONGEST_NAME and sound_key(form) else ()
 
 
-def _forms(word: str) -> list[str]:
+def _forms_of_all(words: Sequence[str]) -> list[str]:
+    """The forms of each match of `word_pattern`, space-joined."""
     # Arabic letters by their Arabic form: a keyboard's yeh and kaf, alef with and without hamza are one spelling.
-    folded = folding("arabic" if script_of(word[0]) == "Arab" else "general")(word)
+    styles = ["arabic" if script_of(word[0]) == "Arab" else "general" for word in words]
+    found = [""] * len(words)
+    for style in ("arabic", "general"):
+        places = [place for place, own in enumerate(styles) if own == style]
+        for place, folded in zip(places, fold_each(folding(style), [words[place] for place in places]), strict=True):
+            if len(folded) <= LONGEST and _PLAIN.fullmatch(folded):
+                found[place] = folded
+            else:
+                found[place] = " ".join(filter(_is_kept, _cut(folded)))
+    return found
+
+
+def _with_readings(words: Sequence[str]) -> list[str]:
+    """The same with the readings of kanji."""
+    found = []
+    for word, forms in zip(words, _forms_of_all(words), strict=True):
+        readings = (reading for readings in _readings(word) for reading, _ in readings)
+        found.append(" ".join(filter(None, [forms, *filter(_is_kept, readings)])))
+    return found
+
+
+_known = Known(_forms_of_all, _GENERATION, LONGEST)
+_known_japanese = Known(_with_readings, _GENERATION, LONGEST)
+
+
+def _is_kept(form: str) -> bool:
+    return len(form) <= LONGEST and is_heard(form)
+
+
+def _cut(folded: str) -> list[str]:
     parts = [part for part in word_pattern().findall(folded) if len(part) > 1]
     return [form for part in parts for form in (_run_forms(part) if unit_run_pattern().match(part) else [part])]
 
@@ -127,15 +153,13 @@ def _readings(word: str, names_only: bool = False) -> list[Readings]:
     """The readings of the words in each run of kanji, or of the names alone."""
     if not unit_run_pattern().match(word):
         return []
-    characters = groupby(_by_script(folding("general")(word)), key=lambda pair: pair[0])
-    runs = ("".join(character for _, character in part) for script, part in characters if script == "Hani")
+    runs = (part for script, part in _by_script(folding("general")(word)) if script == "Hani")
     return [readings for run in runs for readings in readings_of(run, names_only)]
 
 
 def _run_forms(run: str) -> list[str]:
     forms: list[str] = []
-    for script, characters in groupby(_by_script(run), key=lambda pair: pair[0]):
-        part = "".join(character for _, character in characters)
+    for script, part in _by_script(run):
         if script == "Hani":
             forms += _han_forms(part.translate(traditional_to_simplified()))
         elif script in SYLLABIC:
@@ -146,14 +170,16 @@ def _run_forms(run: str) -> list[str]:
 
 
 def _by_script(run: str) -> list[tuple[str, str]]:
-    """Each character with its script; marks and the long vowel have that of the character before."""
-    found: list[tuple[str, str]] = []
-    for character in run:
-        script = script_of(character)
-        if script == COMMON and found:
-            script = found[-1][0]
-        found.append((script, character))
-    return found
+    """The stretches of each script; marks and the long vowel have that of the character before."""
+    if _HAN.fullmatch(run):
+        return [("Hani", run)]
+    found = []
+    begin, script = 0, script_of(run[:1] or " ")
+    for at, own in enumerate(map(script_of, run)):
+        if own not in (script, COMMON):
+            found.append((script, run[begin:at]))
+            begin, script = at, own
+    return [*found, (script, run[begin:])]
 
 
 def _syllabic_forms(run: list[str]) -> list[str]:
@@ -163,9 +189,4 @@ def _syllabic_forms(run: list[str]) -> list[str]:
 
 
 def _han_forms(run: str) -> list[str]:
-    forms = [run[i : i + 2] for i in range(len(run) - 1)]
-    for foreign, characters in groupby(run, key=_SYLLABLES.__contains__):
-        name = "".join(characters)
-        if foreign and len(name) > 2:
-            forms.append(name)
-    return forms
+    return [*map(add, run, run[1:]), *_FOREIGN.findall(run)]
