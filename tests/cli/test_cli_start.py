@@ -55,6 +55,8 @@ def test_a_question_imports_nothing_that_it_does_not_need(tmp_path):
         "socket",
         "torch",
         "importlib.metadata",
+        "numpy.ma",
+        "numpy.random",
         "xsearch.encode.neural.load",
         "xsearch.retrieve.colbert",
         "xsearch.retrieve.static_late",

@@ -145,7 +145,7 @@ class _Kinds:
         kinds = self._kinds[codes]
         if not kinds.all():
             with self._lock:
-                for code in np.unique(codes[kinds == 0]).tolist():
+                for code in set(codes[kinds == 0].tolist()):
                     script = CHARACTERS[chr(code)][0]
                     self._kinds[code] = self._numbers.setdefault(script, len(self._numbers) + 1)
             kinds = self._kinds[codes]

@@ -7,7 +7,6 @@ On disk (see `encoders/FORMAT.md`): `codes.npy`, `scales.npy`, `codebook.npy` ho
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -29,8 +28,15 @@ from xsearch.encode.unigram import START
 from xsearch.encode.vocabulary import Pieces, Vocabulary
 
 LANGUAGE_FLOOR = 0.05
-UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
-"""Characters of Thai, Lao, Burmese, Khmer, kana and Han."""
+UNSPACED = (
+    range(0x0E00, 0x0F00),
+    range(0x1000, 0x10A0),
+    range(0x1780, 0x1800),
+    range(0x3040, 0x3100),
+    range(0x3400, 0xA000),
+    range(0x20000, 0x40000),
+)
+"""Code points of Thai, Lao, Burmese, Khmer, kana and Han."""
 UNSEEN = -1
 MANY_TOKENS = 1_000_000
 """So many, all calls together, pay for keeping rows of the table decoded."""
@@ -130,8 +136,8 @@ class StaticEncoder:
     def begins_word(self, tokens: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Which tokens begin a word, bool (n,); in scripts that do not part words every token is taken for one."""
         found = self._begins[tokens]
-        if len(new := np.unique(tokens[found == UNSEEN])):
-            self._begins[new] = [begins_word(spelling) for spelling in self.spellings(new.tolist())]
+        if new := list(set(tokens[found == UNSEEN].tolist())):
+            self._begins[new] = [begins_word(spelling) for spelling in self.spellings(new)]
             found = self._begins[tokens]
         begins: NDArray[np.bool_] = found == 1
         return begins
@@ -194,7 +200,7 @@ def begins_word(piece: str) -> bool:
     """Whether a piece is the beginning of a word, or stands in a script without spaces between words, where a run of
     pieces may be a sentence."""
     first = piece[:1]
-    return first == START or bool(first and UNSPACED.match(first))
+    return first == START or bool(first and any(ord(first) in block for block in UNSPACED))
 
 
 def cut_windows(starts: NDArray[np.int64], window: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

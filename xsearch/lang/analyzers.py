@@ -20,7 +20,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain, islice, pairwise
 from operator import add
 from typing import NamedTuple
@@ -86,9 +86,7 @@ class Analyzer:
         self._segmenter = segmenter(recipe.segmenter) if recipe.segmenter else None
         self._stem_all = _stemmer(recipe.stemmer) if recipe.stemmer else None
         self._fold = folding(recipe.style)
-        self._pattern = word_pattern(recipe.joiners)
         self._joiners = dict.fromkeys(map(ord, recipe.joiners))
-        self._is_run = unit_run_pattern().match
         self._words: Known[tuple[str, ...]] = Known(self._words_terms)
         self._joined: Known[str] = Known(lambda words: map(" ".join, self._words_terms(words)))
         self._units: Known[str] = Known(self._fold_all)
@@ -96,14 +94,28 @@ class Analyzer:
         self.version = VERSION
         self.fingerprint = _fingerprint(recipe, self._segmenter)
 
+    @cached_property
+    def _is_run(self) -> Callable[[str], re.Match[str] | None]:
+        return unit_run_pattern().match
+
+    def _pattern(self, text: str) -> re.Pattern[str]:
+        """What finds the words of a text: where no sign joins two parts, the expression that all languages share, since
+        to compile one takes as long as to search a small index."""
+        joiners = self._recipe.joiners
+        return word_pattern(joiners if any(joiner in text for joiner in joiners) else "")
+
+    def _split(self, text: str) -> list[str]:
+        found: list[str] = self._pattern(text).findall(text)
+        return found
+
     def terms(self, text: str) -> list[str]:
         """The terms of a text in order. No term is empty or holds whitespace."""
-        return list(chain.from_iterable(self._words.of_all(self._pattern.findall(text))))
+        return list(chain.from_iterable(self._words.of_all(self._split(text))))
 
     def joined_terms(self, texts: Sequence[str]) -> list[str]:
         """The `terms` of every text, space-joined as indexes take them. What is new in them is analyzed together, in a
         third of the time."""
-        split = list(map(self._pattern.findall, texts))
+        split = list(map(self._split, texts))
         found = self._joined.of_all(list(chain.from_iterable(split)))
         return [" ".join(filter(None, islice(found, len(words)))) for words in split]
 
@@ -113,7 +125,7 @@ class Analyzer:
         A token is a word, or in a run without spaces a bigram, and then neighbours overlap. The terms of a token may be
         none: a word of nothing but marks.
         """
-        matches = list(self._pattern.finditer(text))
+        matches = list(self._pattern(text).finditer(text))
         words = [match[0] for match in matches]
         runs = [word[0] >= FIRST_UNIT and self._is_run(word) is not None for word in words]
         if not any(runs):
@@ -129,13 +141,13 @@ class Analyzer:
 
     def find(self, text: str, terms: Collection[str]) -> list[Token]:
         """Those `tokens` of a text that have one of `terms`; where it has none, in a tenth of the time."""
-        words = self._pattern.findall(text)
+        words = self._split(text)
         known = self._words.of_all(words)
         lacks = frozenset(terms).isdisjoint
         if lacks(chain.from_iterable(known)):
             return []
         found: list[Token] = []
-        for match in self._pattern.finditer(text):
+        for match in self._pattern(text).finditer(text):
             word, start = match[0], match.start()
             if lacks(own := self._words[word]):
                 continue
@@ -163,10 +175,10 @@ class Analyzer:
                 fold, [word.translate(self._joiners) for word in own_words] if self._joiners else own_words
             )
             # Compatibility forms may hold spaces (ligatures) and signs (fractions): what comes out is words once more.
-            if self._pattern.findall("\n".join(folded)) == folded:
+            if self._split("\n".join(folded)) == folded:
                 terms = self._reduced(folded) if own else zip(folded, strict=True)
             else:
-                parts = list(map(self._pattern.findall, folded))
+                parts = list(map(self._split, folded))
                 reduced = iter(
                     self._reduced(list(chain.from_iterable(parts))) if own else zip(chain(*parts), strict=True)
                 )
@@ -200,7 +212,7 @@ class Analyzer:
         """Terms of a run of a script without spaces, with their places in it."""
         if self._segmenter and script_of(run[0]) in self._segmenter.scripts:
             cut = self._segmenter.cut(run)
-            return [(term, a, b) for word, a, b in cut for term in self._pattern.findall(self._fold(word))]
+            return [(term, a, b) for word, a, b in cut for term in self._split(self._fold(word))]
         found = []
         at = 0
         for unit in units(run):

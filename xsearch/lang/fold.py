@@ -43,22 +43,31 @@ _NON_JOINER = 0x200C
 _DIGIT_BLOCKS = (range(0x660, 0x1C60), range(0xA620, 0xAC00), range(0x104A0, 0x1FC00))
 
 
-@cache
-def _common() -> _Table:
-    table: _Table = {ord(letter): plain for letter, plain in _PLAIN.items()}
-    for first, last in _DECOMPOSED:
-        for point in range(first, last + 1):
-            base = unicodedata.normalize("NFD", chr(point))[0]
-            if ord(base) != point and chr(point) not in _OWN_LETTERS:
-                table.setdefault(point, _PLAIN.get(base, base))
-    for first, last in _DROPPED:
-        table.update(dict.fromkeys(range(first, last + 1)))
-    for block in _DIGIT_BLOCKS:
-        for point in block:
-            if (value := unicodedata.decimal(chr(point), None)) is not None:
-                table[point] = str(value)
-    table[_NON_JOINER] = None
-    return table
+class _Common(dict[int, str | None]):
+    """What all styles fold, by code point: filled as characters are met, of which a question has few."""
+
+    def __missing__(self, point: int) -> str | None:
+        self[point] = folded = self._folded(point)
+        return folded
+
+    def _folded(self, point: int) -> str | None:
+        character = chr(point)
+        if point == _NON_JOINER or any(first <= point <= last for first, last in _DROPPED):
+            return None
+        if (
+            any(point in block for block in _DIGIT_BLOCKS)
+            and (value := unicodedata.decimal(character, None)) is not None
+        ):
+            return str(value)
+        if character in _PLAIN:
+            return _PLAIN[character]
+        if any(first <= point <= last for first, last in _DECOMPOSED) and character not in _OWN_LETTERS:
+            base = unicodedata.normalize("NFD", character)[0]
+            return _PLAIN.get(base, base) if base != character else character
+        return character
+
+
+_common = _Common()
 
 
 def _letters(before: str, after: str, drop: str = "") -> _Table:
@@ -116,11 +125,11 @@ def folding(style: str) -> Folding:
     The result is in NFC, may be empty (a word of nothing but marks), and folding it again changes nothing.
     """
     letters = _STYLES[style]()
-    common = dict(_common())
+    common: _Table = _common
     turkish = style == "turkish"
     if style == "persian":
         # The stemmer strips suffixes behind the non-joiner and so has to see it.
-        del common[_NON_JOINER]
+        common = _Common({_NON_JOINER: chr(_NON_JOINER)})
 
     def fold(word: str) -> str:
         if word.isascii() and not turkish:

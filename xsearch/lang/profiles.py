@@ -143,7 +143,7 @@ def _sums(
     stretches."""
     starts = np.cumsum(counts) - counts
     found = np.zeros((len(counts), table.shape[1]), dtype=kind)
-    for count in np.unique(counts).tolist():
+    for count in sorted(set(counts.tolist())):
         own = np.flatnonzero(counts == count)
         found[own] = table.take(rows[starts[own][:, None] + np.arange(count)], axis=0).sum(axis=1, dtype=kind)
     return found

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IndexDamaged
+from xsearch.core.mapped import mapped
 
 MAGIC = b"xstables"
 VERSION = 1
@@ -152,12 +153,9 @@ def read_tables(path: Path) -> TableFile:
     padded = [length + -length % ALIGNMENT for length in lengths]
     if path.stat().st_size != begin + sum(padded):
         raise _damaged(path, f"{path.stat().st_size} bytes where {begin + sum(padded)} are expected")
-    # A plain view: slicing a memmap costs microseconds each time.
-    mapped = (np.memmap(path, dtype=np.uint8, mode="r") if lengths[0] else np.zeros(begin, dtype=np.uint8)).view(
-        np.ndarray
-    )
+    content = mapped(path)
     ends = begin + np.cumsum([0, *padded])
-    bitmaps, counts, places, codes = (mapped[at : at + size] for at, size in zip(ends, lengths, strict=False))
+    bitmaps, counts, places, codes = (content[at : at + size] for at, size in zip(ends, lengths, strict=False))
     bitmaps = bitmaps.reshape(len(sizes), width)
     held = np.bitwise_count(bitmaps).sum(axis=1, dtype=np.int64)
     if held.tolist() != list(sizes.values()):

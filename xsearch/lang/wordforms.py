@@ -22,7 +22,7 @@ from xsearch.lang.pinyin import character_pairs, syllables
 from xsearch.lang.readings import Readings, readings_of
 from xsearch.lang.romanise import FAMILIES, HEARD, family, is_heard, pinyin_key, sound_key
 from xsearch.lang.scripts import COMMON, SYLLABIC, script_of
-from xsearch.lang.words import unit_run_pattern, units, word_pattern
+from xsearch.lang.words import FIRST_UNIT, unit_run_pattern, units, word_pattern
 
 LONGEST = 40
 """Characters of a form; what is longer is no word."""
@@ -146,12 +146,17 @@ def _is_kept(form: str) -> bool:
 
 def _cut(folded: str) -> list[str]:
     parts = [part for part in word_pattern().findall(folded) if len(part) > 1]
-    return [form for part in parts for form in (_run_forms(part) if unit_run_pattern().match(part) else [part])]
+    return [form for part in parts for form in (_run_forms(part) if _is_run(part) else [part])]
+
+
+def _is_run(word: str) -> bool:
+    # Most words are told apart by their first character: the expression need not be compiled for them.
+    return word[0] >= FIRST_UNIT and unit_run_pattern().match(word) is not None
 
 
 def _readings(word: str, names_only: bool = False) -> list[Readings]:
     """The readings of the words in each run of kanji, or of the names alone."""
-    if not unit_run_pattern().match(word):
+    if not _is_run(word):
         return []
     runs = (part for script, part in _by_script(folding("general")(word)) if script == "Hani")
     return [readings for run in runs for readings in readings_of(run, names_only)]

@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IndexDamaged, IntArray
+from xsearch.core.mapped import mapped
 
 Codes = NDArray[np.uint8]
 """Rows of codes plus 128, uint8 (n, dim)."""
@@ -97,7 +98,7 @@ def map_codes(path: Path, rows: int, dim: int) -> tuple[NDArray[np.uint8], Codes
     Raises `IndexDamaged` when it is missing or not what `rows` and `dim` say.
     """
     try:
-        whole = np.memmap(path, np.uint8, mode="r")
+        whole = mapped(path)
     except (OSError, ValueError) as error:
         raise IndexDamaged(f"{path}: {error}: run `xsearch check --repair`") from error
     expected = header(rows, dim)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import IndexDamaged, IntArray
+from xsearch.core.mapped import mapped
 from xsearch.lang.romanise import ALPHABET, FAMILIES, family, skeleton, sound_key
 from xsearch.retrieve.gaps import Bytes, decode, encode
 
@@ -165,8 +166,7 @@ def merge(parts: Sequence[tuple[int, Forms]]) -> Forms:
 def read_forms(path: Path, entry: Entry) -> Forms:
     """Map a segment. Raises `IndexDamaged` when the file is missing or does not fit `entry`."""
     try:
-        # As a plain array: numpy's class for mapped files takes long to slice.
-        whole = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
+        whole = mapped(path)
     except (OSError, ValueError) as error:
         raise _damaged(path, str(error)) from error
     if len(whole) < _HEADER or bytes(whole[: len(MAGIC)]) != MAGIC:

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import IndexDamaged, IntArray
+from xsearch.core.mapped import mapped
 
 MAGIC = b"XSPOST\x00\x01"
 ROWS = 1 << 16
@@ -183,7 +184,7 @@ def map_postings(path: Path, first: int, passages: int) -> Postings:
     Raises `IndexDamaged` when the file is missing or its sizes do not fit.
     """
     try:
-        whole = np.asarray(np.memmap(path, np.uint8, mode="r"))
+        whole = mapped(path)
     except (OSError, ValueError) as error:
         raise IndexDamaged(f"{path}: {error}: run `xsearch check --repair`") from error
     damage = IndexDamaged(f"{path} does not hold the postings of {passages} passages: run `xsearch check --repair`")

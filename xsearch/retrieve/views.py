@@ -41,8 +41,9 @@ def open_index(view: Path, new: tantivy.Schema | None = None) -> tantivy.Index:
 def make_view(view: Path, folder: Path, state: Mapping[str, Any], lang: str) -> tantivy.Index:
     """Open a language's index as `state` has it: links in the folder `view` to the segment files in `folder`."""
     view.mkdir(parents=True)
+    resolved = folder.resolve()
     for path in language_files(state, lang):
-        link(folder.resolve() / path, view / Path(path).name)
+        link(resolved / path, view / Path(path).name)
     meta = {**state["tantivy"], **state["languages"][lang]}
     (view / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
     return open_index(view)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IndexDamaged, IntArray, Mask
+from xsearch.core.mapped import mapped
 from xsearch.retrieve.best import Scored
 from xsearch.retrieve.fastscan import Scan
 from xsearch.retrieve.gpu import GpuScan
@@ -32,6 +33,7 @@ FETCH_COST = 16
 """Windows that numpy scores in the time in which FAISS fetches one more."""
 SCAN_COST = 30
 """Windows that FAISS scores in the time that one more takes which a scan of quantised vectors is to find."""
+NPY_MAGIC = b"\x93NUMPY\x01\x00"
 MATRIX_CELLS = 1 << 24
 """Most scores (64 MB) computed at once when all windows are scored for several queries."""
 
@@ -42,8 +44,7 @@ class Segment:
     def __init__(self, folder: Path, lang: str, entry: dict[str, int], stored: Stored) -> None:
         self.rows, self._stored = entry["windows"], stored
         self._whole, self.codes = stored.map(folder / codes_name(lang, entry, stored.suffix), self.rows)
-        # As a plain array: numpy's class for mapped files takes longer to index than a few hundred numbers to read.
-        self.owners = np.asarray(map_owners(folder / owners_name(lang, entry), self.rows))
+        self.owners = map_owners(folder / owners_name(lang, entry), self.rows)
         self._faiss: tuple[ModuleType, Any] | None = None
         self._quantised_path = folder / quantised_name(lang, entry)
         self._quantised = map_bytes(self._quantised_path) if entry.get("parts") else None
@@ -202,18 +203,23 @@ def _stem(lang: str, entry: dict[str, int]) -> str:
 
 def map_owners(path: Path, rows: int) -> IntArray:
     """Map a file of owners, int64 (rows,). Raises `IndexDamaged` when it is missing or another shape or type."""
-    try:
-        owners: IntArray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise IndexDamaged(f"{path}: {error}: run `xsearch check --repair`") from error
-    if owners.shape != (rows,) or owners.dtype != np.dtype("<i8"):
+    whole = map_bytes(path)
+    # NumPy reads a header by Python's parser, which takes longer than all else of opening a segment.
+    expected = b"{'descr': '<i8', 'fortran_order': False, 'shape': (%d,), }" % rows
+    begin = 10 + int.from_bytes(whole[8:10].tobytes(), "little")
+    if (
+        whole[:8].tobytes() != NPY_MAGIC
+        or whole[10:begin].tobytes().rstrip() != expected
+        or len(whole) != begin + 8 * rows
+    ):
         raise IndexDamaged(f"{path} does not hold {rows} passage numbers: run `xsearch check --repair`")
+    owners: IntArray = whole[begin:].view("<i8")
     return owners
 
 
 def map_bytes(path: Path) -> NDArray[np.uint8]:
     """Map a file as it is. Raises `IndexDamaged` when it is missing."""
     try:
-        return np.memmap(path, np.uint8, mode="r")
+        return mapped(path)
     except (OSError, ValueError) as error:
         raise IndexDamaged(f"{path}: {error}: run `xsearch check --repair`") from error

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import IndexDamaged
+from xsearch.core.mapped import mapped
 from xsearch.retrieve.forward import Forward, WordLists, inverted
 
 HEADER = struct.Struct("<8sqqqq")
@@ -68,7 +69,7 @@ def map_words(path: Path, entry: Entry) -> Words:
     """Map a segment. Raises `IndexDamaged` when it is missing or not what `entry` says."""
     n, e, w, m = (entry[name] for name in ("passages", "entries", "words", "pieces"))
     try:
-        whole = np.asarray(np.memmap(path, np.uint8, mode="r"))
+        whole = mapped(path)
     except (OSError, ValueError) as error:
         raise IndexDamaged(f"{path}: {error}: run `xsearch check --repair`") from error
     first = whole[: len(MAGIC)].tobytes() == FIRST_MAGIC

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import IndexDamaged, IntArray
+from xsearch.core.mapped import mapped
 from xsearch.storage.files import Files, durable_write
 
 MAGIC = b"XSCOLS\0\1"
@@ -137,7 +138,7 @@ def column_files(state: Mapping[str, Any]) -> list[str]:
 def _open(folder: Path, segment: Mapping[str, Any]) -> _Segment:
     path = folder / segment["file"]
     try:
-        content = np.memmap(path, np.uint8, "r")
+        content = mapped(path)
     except (OSError, ValueError) as error:
         raise IndexDamaged(f"{path} is missing or empty: run `xsearch check`") from error
     first, count = int(segment["first"]), int(segment["count"])

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import IndexDamaged, IntArray, Mask
+from xsearch.core.mapped import mapped
 from xsearch.retrieve.colbert.codebook import Bytes, Cells, Codebook
 from xsearch.retrieve.forward import slices
 
@@ -147,7 +148,7 @@ def serialised(made: Tokens, book: Codebook) -> Iterator[bytes]:
 def map_segment(path: Path, entry: Entry, book: Codebook) -> Segment:
     """Map a segment's file. Raises `IndexDamaged` when it is missing or not of this entry and codebook."""
     try:
-        content = np.asarray(np.memmap(path, np.uint8, mode="r"))
+        content = mapped(path)
     except (OSError, ValueError) as error:
         raise IndexDamaged(f"{path}: {error}: run `xsearch check --repair`") from error
     damage = IndexDamaged(
