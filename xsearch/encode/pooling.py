@@ -45,7 +45,7 @@ def _blocks(sizes: NDArray[np.integer]) -> list[tuple[NDArray[np.intp], int]]:
     order = np.argsort(sizes, kind="stable")
     ordered = sizes[order]
     blocks = []
-    for size in np.unique(ordered[ordered > 0]).tolist():
+    for size in sorted(set(ordered[ordered > 0].tolist())):
         first, last = np.searchsorted(ordered, [size, size + 1]).tolist()
         step = max(1, BLOCK_ROWS // size)
         blocks += [(order[begin : min(begin + step, last)], size) for begin in range(first, last, step)]
