@@ -404,7 +404,7 @@ def sample(segments: Sequence[Segment], stored: Stored) -> FloatArray:
     Which rows are taken depends on the windows alone, not on how they are divided into segments.
     """
     total = sum(segment.rows for segment in segments)
-    wanted = np.unique(np.arange(min(SAMPLE, total)) * total // min(SAMPLE, total))
+    wanted = np.arange(min(SAMPLE, total)) * total // min(SAMPLE, total)
     parts, before = [], 0
     for segment in segments:
         inside = wanted[(wanted >= before) & (wanted < before + segment.rows)] - before
