@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xsearch.core.batch import FloatArray, IntArray
+from xsearch.core.batch import FloatArray, IntArray, Mask
 
 
 def best_first(scores: FloatArray, depth: int) -> IntArray:
@@ -32,9 +32,23 @@ def ranked(numbers: IntArray, scores: FloatArray, depth: int) -> IntArray:
     return by_number[best_first(scores[by_number], depth)]
 
 
+def first_mentions(given: IntArray) -> tuple[IntArray, IntArray]:
+    """Distinct numbers (0 or more) ascending, and the place of each one's first mention in `given`."""
+    numbers, order, new = _by_number(given)
+    return numbers[new], order[new]
+
+
 def distinct(given: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     """Distinct numbers (0 or more) ascending, the place of each one's first mention in `given`, and for every element
     of `given` its place among the distinct: what `np.unique` gives."""
+    numbers, order, new = _by_number(given)
+    column = np.empty(len(given), dtype=np.int64)
+    column[order] = np.cumsum(new) - 1
+    return numbers[new], order[new], column
+
+
+def _by_number(given: IntArray) -> tuple[IntArray, IntArray, Mask]:
+    """The numbers in ascending order, the place of each in `given`, and which are the first of their kind."""
     bits = max(1, len(given).bit_length())
     packed = (given << bits) | np.arange(len(given))
     packed.sort()
@@ -42,6 +56,4 @@ def distinct(given: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     numbers = packed >> bits
     new = np.ones(len(given), dtype=np.bool_)
     np.not_equal(numbers[1:], numbers[:-1], out=new[1:])
-    column = np.empty(len(given), dtype=np.int64)
-    column[order] = np.cumsum(new) - 1
-    return numbers[new], order[new], column
+    return numbers, order, new

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import Bags, EncoderMismatch, FloatArray, IndexDamaged, QueryPieces, Windows
+from xsearch.core.order import distinct
 from xsearch.encode.bags import TokenBags
 from xsearch.encode.card import EncoderCard
 from xsearch.encode.codes import CodedRows, DecodedRows
@@ -191,7 +192,7 @@ class StaticEncoder:
         self._tokens_met += len(tokens)
         if self._tokens_met < MANY_TOKENS:
             # Only the rows that occur are decoded: the whole table would take a hundred megabytes.
-            numbers, places = np.unique(tokens, return_inverse=True)
+            numbers, _, places = distinct(tokens)
             return unit_rows(sum_bags(self._table.rows(numbers), places, starts, self._executor))
         return unit_rows(sum_bags(self._decoded.covering(tokens), tokens, starts, self._executor))
 

@@ -17,6 +17,11 @@ from xsearch.encode.vocabulary import Pieces
 
 REMEMBERED = 8_000_000
 """Characters of stretches remembered, about a million words."""
+FEW_CHARACTERS = 100
+"""Texts of so many together, as a question is, are looked up word by word: numpy's calls for all of them at once would
+take ten times as long."""
+FEW_REMEMBERED = 1 << 14
+"""Stretches of such texts that are remembered."""
 
 Place = tuple[int, int, int]
 """A token, where it begins in a text, and where it ends, in code points."""
@@ -33,10 +38,13 @@ class Subwords:
         self._most_remembered = remembered
         self._unigram = Unigram(pieces)
         self._forget()
+        self._few: dict[str, tuple[int, ...]] = {}
         self._lock = Lock()
 
     def bags(self, texts: Sequence[str]) -> TokenBags:
         """Tokens of every text, in order; what the vocabulary cannot spell is left out."""
+        if sum(map(len, texts)) <= FEW_CHARACTERS:
+            return self._few_bags(texts)
         stretches = Stretches.of(texts)
         return self._of_each(stretches).joined(stretches.counts)
 
@@ -74,6 +82,21 @@ class Subwords:
             found.append(list(chain.from_iterable(spelled)))
         return found
 
+    def _few_bags(self, texts: Sequence[str]) -> TokenBags:
+        """`bags` of some words."""
+        found = [list(chain.from_iterable(map(self._tokens_of, text.split()))) for text in texts]
+        sizes = _column(map(len, found), len(found))
+        tokens = _column(chain.from_iterable(found), int(sizes.sum()))
+        return TokenBags(tokens, np.concatenate(([0], np.cumsum(sizes))))
+
+    def _tokens_of(self, stretch: str) -> tuple[int, ...]:
+        known = self._few.get(stretch)
+        if known is None:
+            if len(self._few) >= FEW_REMEMBERED:
+                self._few.clear()
+            known = self._few[stretch] = tuple(token for token, _, _ in self._spelled(stretch, 0))
+        return known
+
     def _of_each(self, stretches: Stretches) -> TokenBags:
         """The tokens of every stretch."""
         with self._lock:
@@ -100,7 +123,8 @@ class Subwords:
         """The numbers of stretches that are not known yet, now that they are; equal ones get one."""
         places: dict[str, int] = {}
         distinct = _column((places.setdefault(text, len(places)) for text in stretches.texts()), len(stretches.begins))
-        first = np.unique(distinct, return_index=True)[1]
+        # Numbers were given in order: where a new one stands, the highest so far grows.
+        first = np.flatnonzero(np.diff(np.maximum.accumulate(distinct), prepend=-1))
         self._bags.add(self._segmented(list(places)))
         return self._known.add(stretches.take(first))[distinct]
 

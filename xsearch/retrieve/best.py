@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IntArray
-from xsearch.core.order import best_first, distinct, ranked
+from xsearch.core.order import best_first, distinct, first_mentions, ranked
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,34 @@ class Best:
         return Best(passages[kept], scores[kept])
 
 
+def best_above(parts: Sequence[Scored], groups: Sequence[int], depth: int) -> tuple[Best, list[int]]:
+    """The best `depth` passages of each group of parts, of what lies above the parts' floors, all in one order; and the
+    parts in which fewer than `depth` passages do, so that what lies below may count.
+
+    groups: of each part its group's number, from 0. A passage is in one part alone, and what its best window scores.
+    """
+    sizes = [len(part.scores) for part in parts]
+    owners = np.concatenate([part.owners for part in parts])
+    scores = np.concatenate([part.scores for part in parts])
+    part_of = np.repeat(np.arange(len(parts), dtype=np.uint16), sizes)
+    floors = np.array([part.floor for part in parts], dtype=np.float32)
+    above = np.flatnonzero(scores > floors[part_of])
+    passages, first = first_mentions(owners[above])
+    chosen = above[first]
+    scores, part_of = scores[chosen], part_of[chosen]
+    short = np.flatnonzero((np.bincount(part_of, minlength=len(parts)) < depth) & (floors > -np.inf))
+    kept = best_of_groups(np.array(groups, dtype=np.uint16)[part_of], scores, depth)
+    return Best(passages[kept], scores[kept]), short.tolist()
+
+
 @dataclass(frozen=True, slots=True)
 class Scored:
     """Windows with the passages they are of and their scores, int64 (n,) and float32 (n,): of a passage's windows, the
-    best comes first."""
+    best comes first. floor: all windows that score above it are among these, and only those count."""
 
     owners: IntArray
     scores: FloatArray
+    floor: float = -np.inf
 
     def above(self, depth: int) -> Scored:
         """Those that score no less than the window at `depth`."""

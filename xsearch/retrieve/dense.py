@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from xsearch.core import EncoderMismatch, FloatArray, IntArray, Mask, PassageBatch, Query, Ranking, Windows
 from xsearch.core.extras import have, need_faiss
-from xsearch.retrieve.best import Best, Scored
+from xsearch.retrieve.best import best_above
 from xsearch.retrieve.codes import usual_clip
 from xsearch.retrieve.fastscan import FROM_WINDOWS, parts_of, quantise
 from xsearch.retrieve.gpu import FROM_WINDOWS as FROM_WINDOWS_GPU
@@ -341,16 +341,17 @@ class Dense:
         spread = dict(zip(held, self._spread(integers[asked]), strict=True))
         wanted = [lang for lang in held if langs is None or lang in langs]
         exact = np.array([query.exact for query in queries])[asked]
-        found = [
-            Scored.joined(parts)
-            for lang in wanted
-            for parts in zip(
-                *(segment.best(integers[asked], depth, allowed, exact) for segment in held[lang]), strict=True
-            )
-        ]
+        segments = [segment for lang in wanted for segment in held[lang]]
+        groups = [number for number, lang in enumerate(wanted) for _ in held[lang]]
+        found = [segment.best(integers[asked], depth, allowed, exact) for segment in segments]
         rankings = [Ranking.of([], []) for _ in queries]
-        for i, query in enumerate(asked):
-            best = Best.of_each(found[i :: len(asked)], depth)
+        for i, query in enumerate(asked if segments else ()):
+            parts = [scored[i] for scored in found]
+            best, short = best_above(parts, groups, depth)
+            if short:
+                for number in short:
+                    parts[number] = segments[number].best(integers[[query]], depth, allowed, np.ones(1, np.bool_))[0]
+                best, _ = best_above(parts, groups, depth)
             factor = factors[query]
             background = {
                 lang: (float(mean[i] * factor), float(deviation[i] * factor))

@@ -70,7 +70,8 @@ class Segment:
     def best(self, queries: FloatArray, depth: int, allowed: Mask | None, exact: Mask) -> list[Scored]:
         """For each query as `Stored.encode_queries` made it, float32 (m, dim), windows among which the best `depth`
         allowed passages are, each with its best window. exact: bool (m,), the queries that all windows are scored for;
-        for the others a scan may say which are worth it."""
+        for the others a scan may say which are worth it, and then there may be fewer passages above the floor: such a
+        query is to be asked again, as exact."""
         inside = None if allowed is None else allowed[self.owners]
         count = self.rows if inside is None else int(np.count_nonzero(inside))
         if count == 0:
@@ -79,38 +80,32 @@ class Segment:
             inside = None
         if count < SPARSE * self.rows:
             return self._score_all(queries, depth, inside)
-        if self._scan is None or exact.all():
+        fetch = int(self._likely(depth) * self.rows / count)
+        # Where so much is asked for that a scan saves nothing, it does not scan.
+        if self._scan is None or exact.all() or fetch * SCAN_COST > self.rows or fetch > self._scan.most:
             return self._exact(queries, depth, inside)
-        found: list[Scored | None] = [None] * len(queries)
-        scanned = np.flatnonzero(~exact)
-        likely = self._scanned(self._scan, queries[scanned], depth, inside, count / self.rows)
-        for query, best in zip(scanned, likely, strict=True):
-            found[query] = best
-        missing = [i for i, best in enumerate(found) if best is None]
-        scored = iter(self._exact(queries[missing], depth, inside) if missing else ())
-        return [next(scored) if best is None else best for best in found]
+        if not exact.any():
+            return self._scanned(self._scan, queries, fetch, inside)
+        scored = iter(self._exact(queries[exact], depth, inside))
+        found = iter(self._scanned(self._scan, queries[~exact], fetch, inside))
+        return [next(scored) if one else next(found) for one in exact]
 
     def _exact(self, queries: FloatArray, depth: int, inside: Mask | None) -> list[Scored]:
         if self._faiss is None:
             return self._score_all(queries, depth, inside)
         return self._search(*self._faiss, queries, depth, inside)
 
-    def _scanned(
-        self, scan: Scan | GpuScan, queries: FloatArray, depth: int, inside: Mask | None, share: float
-    ) -> list[Scored | None]:
-        """By scoring what a scan puts first; None for a query that it does not settle: where so much is asked for
-        that it saves nothing, or what it finds is of too few passages. share: of the windows, those allowed."""
-        fetch = int(self._likely(depth) / share)
-        if fetch * SCAN_COST > self.rows or fetch > scan.most:
-            return [None] * len(queries)
-        found: list[Scored | None] = []
+    def _scanned(self, scan: Scan | GpuScan, queries: FloatArray, fetch: int, inside: Mask | None) -> list[Scored]:
+        """By scoring what a scan puts first, of all windows so many."""
+        found = []
         for scores, windows in zip(*scan.search(queries, fetch), strict=True):
             if windows[-1] < 0:
                 scores, windows = scores[windows >= 0], windows[windows >= 0]
+            floor = float(scores[-1]) if len(scores) else np.inf
             if inside is not None:
                 allowed = inside[windows]
                 scores, windows = scores[allowed], windows[allowed]
-            found.append(settled(self.owners[windows], scores, depth) if len(windows) else None)
+            found.append(Scored(self.owners[windows], scores, floor))
         return found
 
     def _likely(self, depth: int) -> int:
