@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +16,7 @@ from xsearch.core import Bags, IndexDamaged, PassageBatch
 from xsearch.core.extras import have
 from xsearch.retrieve import impact as module
 from xsearch.retrieve.accumulate import NUMPY, SAME, accumulate, compiled
+from xsearch.retrieve.best import Best
 from xsearch.retrieve.impact import Impact, ImpactWriter
 from xsearch.retrieve.postings import BLOCK, count_tokens, map_postings, merge_postings, serialised
 from xsearch.retrieve.scorers import BM25Scorer, Dot, Groups, HMMScorer, idf
@@ -97,8 +99,9 @@ def build(folder, batches, state=None, high_water=0, files=None):
     return state
 
 
-def random_index(rng, folder, passages=300, commits=5, files=None):
-    bags = random_bags(rng, passages)
+def random_index(rng, folder, passages=300, commits=5, files=None, bags=None):
+    bags = random_bags(rng, passages) if bags is None else bags
+    passages = len(bags)
     langs = rng.choice(LANGS, passages).tolist()
     batches = [
         piece_batch(part, [langs[n] for n in part], [bags[n] for n in part])
@@ -143,12 +146,12 @@ def test_statistics_and_counts_are_those_of_the_language(tmp_path):
     terms = np.arange(VOCABULARY + 5)
     for lang in LANGS:
         counts = matrix([bag for bag, own in zip(bags, langs, strict=True) if own == lang])
-        held, times = index.counts(lang, terms)
+        held, times = index.counts([lang], [terms])
         assert held.tolist() == (counts > 0).sum(axis=0).tolist()
         assert times.tolist() == counts.sum(axis=0).tolist()
         assert index.statistics(lang).tokens == counts.sum()
     assert index.statistics("xx").passages == 0
-    assert index.counts("xx", terms)[0].sum() == 0
+    assert index.counts(["xx"], [terms]).sum() == 0
 
 
 @settings(max_examples=40, deadline=None)
@@ -291,6 +294,45 @@ def test_a_large_index_is_searched_by_compiled_loops(tmp_path, monkeypatch):
         assert np.array_equal(one.scores, other.scores)
 
 
+@needs_numba
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), commits=st.integers(1, 12), depth=st.integers(1, 40), masked=st.booleans())
+def test_languages_together_are_languages_apart(tmp_path_factory, seed, commits, depth, masked):
+    """One compiled call over all languages' segments, whose weights take one byte or two, gives what NumPy gives
+    of each, those asked for alone, in any order, one that is not there among them."""
+    rng = np.random.default_rng(seed)
+    folder = tmp_path_factory.mktemp("p")
+    bags = random_bags(rng, 80)
+    bags[7] = [1] * 300 + [2]
+    _, _, state = random_index(rng, folder, commits=commits, bags=bags)
+    langs = [*rng.permutation(LANGS).tolist(), "xx"][: rng.integers(1, 5)]
+    groups = [random_groups(rng) for _ in langs]
+    allowed = rng.random(80) < 0.7 if masked else None
+    together, apart = Impact(folder, state), Impact(folder, state)
+    together._kernel = compiled()
+    terms = [own.terms for own in groups]
+    assert together.counts(langs, terms).tolist() == apart.counts(langs, terms).tolist()
+    for kind in range(3):
+        own = [scorers(rng, len(group))[kind][0] for group in groups]
+        quick, slow = (index.likely(langs, groups, own, depth, allowed) for index in (together, apart))
+        for one, other in zip(quick, slow, strict=True):
+            ones, others = Best.of_each([one], depth), Best.of_each([other], depth)
+            assert ones.passages.tolist() == others.passages.tolist()
+            assert ones.scores.tolist() == others.scores.tolist()
+
+
+@needs_numba
+def test_compiled_loops_name_the_language_that_is_damaged(tmp_path):
+    _, _, state = random_index(np.random.default_rng(3), tmp_path / "p")
+    groups = random_groups(np.random.default_rng(1))
+    index = Impact(tmp_path / "p", state)
+    index._kernel = compiled()
+    (segment, *_) = index._segments["en"]
+    index._segments["en"][0] = replace(segment, rows=np.full_like(segment.rows, len(segment.numbers)))
+    with pytest.raises(IndexDamaged, match="'en'"):
+        index.likely(["de", "en"], [groups] * 2, [Dot(np.ones(len(groups)))] * 2, 5)
+
+
 def test_small_segments_are_merged_and_large_ones_left(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "LARGE", 64)
     monkeypatch.setattr(module, "ROWS", 128)
@@ -324,7 +366,7 @@ def test_a_full_buffer_is_written_ahead_of_the_flush(tmp_path, monkeypatch):
     assert list(tmp_path.rglob("*.postings"))
     state = writer.flush()
     counts = matrix(bags)
-    held, _ = Impact(tmp_path, state).counts("de", np.arange(VOCABULARY + 5))
+    held, _ = Impact(tmp_path, state).counts(["de"], [np.arange(VOCABULARY + 5)])
     assert held.tolist() == (counts > 0).sum(axis=0).tolist()
 
 

@@ -25,7 +25,7 @@ from xsearch.retrieve.accumulate import SAME
 from xsearch.retrieve.postings import BLOCK, Postings
 from xsearch.retrieve.scorers import Float64Array, Groups, Scorer
 
-_CURVES = {"line": 0, "saturation": 1, "logarithm": 2}
+CURVES = {"line": 0, "saturation": 1, "logarithm": 2}
 _MARGIN = 1.0 - 1e-6
 """Bounds are sums in another order, and scores are kept as float32: passages so near below the limit stay in."""
 _MANY_LEFT = 16
@@ -50,7 +50,9 @@ def accumulate(
     postings = segment.starts, segment.rows, segment.weights, segment.lengths, segment.maxima, segment.block_starts
     asked = groups.starts, segment.places(groups.terms), groups.coefficients, scorer.weights, scorer.rates
     inside = np.ones(len(scores), dtype=np.bool_) if allowed is None else allowed
-    if not _search(postings, asked, scorer.order, (_CURVES[scorer.curve], *scorer.norm), depth, limit, inside, scores):
+    if not search_segment(
+        postings, asked, scorer.order, (CURVES[scorer.curve], *scorer.norm), depth, limit, inside, scores
+    ):
         raise IndexError("a posting is of a row beyond the segment's passages")
     return scores
 
@@ -58,12 +60,13 @@ def accumulate(
 def above(scores: Float64Array, depth: int, limit: float, allowed: Mask | None) -> tuple[IntArray, FloatArray, float]:
     """As `accumulate.above`; of what is not among the best `depth` some more is left out where many are equal."""
     inside = _NONE if allowed is None else allowed
-    rows, found, least = _above(scores, depth, limit, inside, allowed is not None)
+    rows, found, least = best_above(scores, depth, limit, inside, allowed is not None)
     return rows, found, least
 
 
 @_compiled
-def _above(scores: Any, depth: int, limit: float, inside: Any, restricted: bool) -> Any:
+def best_above(scores: Any, depth: int, limit: float, inside: Any, restricted: bool) -> Any:
+    """`above` of the rows that are `inside`, if it is restricted to them."""
     rows, found, count = np.empty(len(scores), dtype=np.int64), np.empty(len(scores)), 0
     floor = limit * SAME
     size = len(scores) // depth if depth > 0 else 0
@@ -99,9 +102,10 @@ def _phi(kind: int, found: float, norm: float, weight: float, rate: float) -> fl
 
 
 @_compiled
-def _search(
+def search_segment(
     postings: Any, asked: Any, order: Any, curve: Any, depth: int, limit: float, allowed: Any, scores: Any
 ) -> bool:
+    """Fill `scores`, zeros, as `accumulate` does; False for a row that the segment does not have."""
     work, lists = _costs(postings, asked, order)
     most = np.zeros(len(order))
     if work.sum() > _MANY_LEFT * len(scores):

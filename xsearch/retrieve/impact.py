@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,9 @@ from xsearch.retrieve.postings import (
 from xsearch.retrieve.scorers import Float64Array, Groups, Scorer
 from xsearch.storage.failpoints import reach
 from xsearch.storage.files import Files, durable_write
+
+if TYPE_CHECKING:
+    from xsearch.retrieve.segments_numba import Together
 
 MAX_SEGMENTS = 4
 """Segments of a language that are not yet large before a flush merges some."""
@@ -190,6 +193,7 @@ class Impact:
             for lang, entries in languages.items()
         }
         self._kernel: Kernel | None = None
+        self._joint: Together | None = None
         self._lock = threading.Lock()
 
     def languages(self) -> list[str]:
@@ -200,19 +204,37 @@ class Impact:
         """Passages and tokens of a language, zeros where there are none."""
         return self._statistics.get(lang, Statistics(0, 0))
 
-    def counts(self, lang: str, terms: NDArray[np.integer]) -> tuple[IntArray, IntArray]:
-        """In how many passages of a language each term stands, and how often; int64 both."""
-        passages = np.zeros(len(terms), dtype=np.int64)
-        times = np.zeros(len(terms), dtype=np.int64)
-        for segment in self._segments.get(lang, ()):
-            held, weights = segment.counts(terms)
-            passages += held
-            times += weights
-        return passages, times
+    def counts(self, langs: Sequence[str], terms: Sequence[IntArray]) -> IntArray:
+        """In how many passages of its language each term stands, and how often: int64 (2, terms of all languages),
+        those of one after the other's."""
+        if (together := self._together()) is not None:
+            return together.counts(langs, terms)
+        found = [np.zeros((2, len(own)), dtype=np.int64) for own in terms]
+        for lang, own, sums in zip(langs, terms, found, strict=True):
+            for segment in self._segments.get(lang, ()):
+                sums += segment.counts(own)
+        return np.concatenate(found, axis=1)
 
-    def likely(self, lang: str, groups: Groups, scorer: Scorer, depth: int, allowed: Mask | None = None) -> Scored:
-        """Passages of a language that score above 0, in ascending number, among which the best `depth` are. allowed:
-        those that may be returned."""
+    def likely(
+        self,
+        langs: Sequence[str],
+        groups: Sequence[Groups],
+        scorers: Sequence[Scorer],
+        depth: int,
+        allowed: Mask | None = None,
+    ) -> list[Scored]:
+        """Of each language the passages that score above 0 among which its best `depth` are, each once.
+
+        groups, scorers: of each language, as many groups of each, and one curve. allowed: those that may be returned.
+        """
+        if (together := self._together()) is not None:
+            try:
+                return together.likely(langs, groups, scorers, depth, allowed)
+            except IndexError as error:
+                raise _damaged(str(error)) from error
+        return [self._likely(*asked, depth, allowed) for asked in zip(langs, groups, scorers, strict=True)]
+
+    def _likely(self, lang: str, groups: Groups, scorer: Scorer, depth: int, allowed: Mask | None) -> Scored:
         run, limit, parts = self._loops(), 0.0, []
         for segment in self._segments.get(lang, ()):
             inside = None if allowed is None else allowed[segment.numbers]
@@ -224,7 +246,7 @@ class Impact:
     def best(self, lang: str, groups: Groups, scorer: Scorer, depth: int, allowed: Mask | None = None) -> Best:
         """The best `depth` passages of a language that score above 0, by score, then passage number. allowed: those
         that may be returned; they come whenever they match."""
-        return Best.of_each([self.likely(lang, groups, scorer, depth, allowed)], depth)
+        return Best.of_each(self.likely([lang], [groups], [scorer], depth, allowed), depth)
 
     def best_of_all(
         self, lang: str, groups: Groups, scorer: Scorer, depth: int, allowed: Mask | None = None
@@ -246,7 +268,7 @@ class Impact:
 
     def close(self) -> None:
         """Let go of the files. Searches under way end undisturbed."""
-        self._segments = {}
+        self._segments, self._joint = {}, None
 
     def _loops(self) -> Kernel:
         with self._lock:
@@ -254,6 +276,17 @@ class Impact:
                 total = sum(statistics.tokens for statistics in self._statistics.values())
                 self._kernel = (compiled() if total >= COMPILED_TOKENS else None) or NUMPY
             return self._kernel
+
+    def _together(self) -> Together | None:
+        """All segments as compiled loops take them, None where NumPy searches."""
+        if self._loops() is NUMPY:
+            return None
+        from xsearch.retrieve.segments_numba import Together
+
+        with self._lock:
+            if self._joint is None:
+                self._joint = Together(self._segments)
+            return self._joint
 
 
 def _scores(
@@ -269,7 +302,11 @@ def _scores(
     try:
         return run.accumulate(segment, groups, scorer, depth, limit, inside)
     except IndexError as error:
-        raise IndexDamaged(f"the postings of '{lang}' are damaged: run `xsearch check --repair`") from error
+        raise _damaged(lang) from error
+
+
+def _damaged(lang: str) -> IndexDamaged:
+    return IndexDamaged(f"the postings of '{lang}' are damaged: run `xsearch check --repair`")
 
 
 def segment_name(lang: str, entry: Entry) -> str:

@@ -23,7 +23,7 @@ step of its counts; df is the same.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import Mask, Query, QueryPieces, Ranking, Translations
-from xsearch.retrieve.best import Best, Scored
+from xsearch.retrieve.best import Best
 from xsearch.retrieve.expected import PLACE, SCALE, unchanged
 from xsearch.retrieve.impact import Impact
 from xsearch.retrieve.scorers import BM25Scorer, Float64Array, Groups, HMMScorer, Scorer, idf
@@ -74,12 +74,12 @@ class PSQ:
         ]
         if query.pieces is None or not asked:
             return Ranking.of([], [])
-        found: list[Scored] = []
-        background: dict[str, tuple[float, float]] = {}
-        for lang, (groups, scorer, known) in zip(asked, self._asked(asked, query, query.pieces), strict=True):
-            background[lang] = known
-            looked_up = self._looked_up(lang, query, groups, query.translations[lang])
-            found.append(self._postings.likely(lang, looked_up, scorer, depth, allowed))
+        groups = [_groups(query.translations[lang]) for lang in asked]
+        scorers, background = self._scorers(asked, groups, query.pieces)
+        terms = [
+            self._looked_up(lang, query, own, query.translations[lang]) for lang, own in zip(asked, groups, strict=True)
+        ]
+        found = self._postings.likely(asked, terms, scorers, depth, allowed)
         best = Best.of_each(found, depth)
         return Ranking(best.passages, best.scores, background)
 
@@ -108,17 +108,15 @@ class PSQ:
             return Groups(groups.starts, groups.terms, groups.coefficients / self._unit)
         return groups
 
-    def _asked(
-        self, langs: Sequence[str], query: Query, pieces: QueryPieces
-    ) -> Iterator[tuple[Groups, Scorer, tuple[float, float]]]:
-        """Of each language the terms, how they are scored, and the background: what its average passage scores, and
-        what one with everything once does (`search`). Sums over terms are made for all languages together."""
-        asked = [_groups(query.translations[lang]) for lang in langs]
+    def _scorers(
+        self, langs: Sequence[str], asked: Sequence[Groups], pieces: QueryPieces
+    ) -> tuple[list[Scorer], dict[str, tuple[float, float]]]:
+        """Of each language how its terms are scored, and the background: what its average passage scores, and what one
+        with everything once does (`search`). Sums over terms are made for all languages together."""
         sizes = np.array([np.diff(groups.starts) for groups in asked])
         owners = np.repeat(np.arange(sizes.size), sizes.ravel())
         coefficients = np.concatenate([groups.coefficients for groups in asked])
-        counts = [self._postings.counts(lang, groups.terms) for lang, groups in zip(langs, asked, strict=True)]
-        passages, times = np.concatenate(counts, axis=1)
+        passages, times = self._postings.counts(langs, [groups.terms for groups in asked])
 
         def expected(values: NDArray[np.number]) -> Float64Array:
             """Σ_t c_it · value(t) of every group i of every language, float64 (languages, groups)."""
@@ -132,17 +130,16 @@ class PSQ:
         weights = np.where(sizes > 0, np.sqrt(pieces.weights.astype(np.float64)), 0.0)
         chance = often / np.maximum(tokens, 1)
         worth = weights * idf(held, expected(passages))
-        usual, once = often / (held + EMPTY), np.sqrt(expected(coefficients))
-        for row, groups in enumerate(asked):
-            average = float(tokens[row, 0] / max(1.0, held[row, 0]))
-            scorer: Scorer
+        averages = (tokens / np.maximum(held, 1.0))[:, 0]
+        scorers: list[Scorer] = []
+        for row, average in enumerate(averages.tolist()):
             if self._model == "hmm":
                 known = chance[row] > 0
-                scorer = HMMScorer(np.where(known, weights[row], 0.0), np.where(known, chance[row], 1.0))
+                scorers.append(HMMScorer(np.where(known, weights[row], 0.0), np.where(known, chance[row], 1.0)))
             else:
-                scorer = BM25Scorer(worth[row], average)
-            mean, spread = scores_of(scorer, np.stack((usual[row], once[row])), average).tolist()
-            yield groups, scorer, (mean, spread)
+                scorers.append(BM25Scorer(worth[row], average))
+        counts = np.stack((often / (held + EMPTY), np.sqrt(expected(coefficients))), axis=1)
+        return scorers, dict(zip(langs, _scores_of(scorers, counts, averages), strict=True))
 
 
 def _groups(translations: Translations) -> Groups:
@@ -151,13 +148,13 @@ def _groups(translations: Translations) -> Groups:
     )
 
 
-def scores_of(scorer: Scorer, counts: Float64Array, average: float) -> Float64Array:
-    """What passages of average length score with `counts` of the groups, float64 (n, g): float64 (n,)."""
-    base, slope = scorer.norm
-    norm = base + slope * average
-    if scorer.curve == "saturation":
-        each = scorer.weights * counts / (counts + norm)
+def _scores_of(scorers: Sequence[Scorer], counts: Float64Array, averages: Float64Array) -> list[tuple[float, float]]:
+    """What passages of average length score with `counts` of the groups, float64 (languages, 2, groups)."""
+    weights, rates = (np.stack([getattr(scorer, name) for scorer in scorers])[:, None] for name in ("weights", "rates"))
+    base, slope = np.array([scorer.norm for scorer in scorers]).T
+    norms = (base + slope * averages)[:, None, None]
+    if scorers[0].curve == "saturation":
+        each = weights * counts / (counts + norms)
     else:
-        each = scorer.weights * np.log1p(scorer.rates * counts / max(norm, 1.0))
-    scores: Float64Array = each.sum(axis=1)
-    return scores
+        each = weights * np.log1p(rates * counts / np.maximum(norms, 1.0))
+    return [(mean, once) for mean, once in each.sum(axis=2).tolist()]

@@ -11,7 +11,6 @@ where φ_i, the scorer's, is 0 at x = 0, grows with x and does not grow with the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal, Protocol
 
 import numpy as np
@@ -72,7 +71,7 @@ class Dot:
     weights: Float64Array
     curve: Curve = "line"
 
-    @cached_property
+    @property
     def rates(self) -> Float64Array:
         """Ones."""
         return np.ones(len(self.weights))
@@ -82,7 +81,7 @@ class Dot:
         """Length plays no part."""
         return 1.0, 0.0
 
-    @cached_property
+    @property
     def order(self) -> IntArray:
         """By weight, descending."""
         return np.argsort(-self.weights, kind="stable")
@@ -99,12 +98,12 @@ class BM25Scorer:
     b: float = 0.75
     curve: Curve = "saturation"
 
-    @cached_property
+    @property
     def weights(self) -> Float64Array:
         """What φ tends to as x grows."""
         return self.importance * (self.k1 + 1.0)
 
-    @cached_property
+    @property
     def rates(self) -> Float64Array:
         """Ones."""
         return np.ones(len(self.importance))
@@ -114,7 +113,7 @@ class BM25Scorer:
         """k1 (1 − b) and k1 b / average."""
         return self.k1 * (1.0 - self.b), self.k1 * self.b / max(self.average, 1e-9)
 
-    @cached_property
+    @property
     def order(self) -> IntArray:
         """By importance, descending."""
         return np.argsort(-self.importance, kind="stable")
@@ -130,7 +129,7 @@ class HMMScorer:
     alpha: float = 0.1
     curve: Curve = "logarithm"
 
-    @cached_property
+    @property
     def rates(self) -> Float64Array:
         """(1 − α) / (α P_i)."""
         return (1.0 - self.alpha) / (self.alpha * self.background)
@@ -140,7 +139,7 @@ class HMMScorer:
         """n is |d| itself; a passage that holds a term has a length of at least its weight."""
         return 0.0, 1.0
 
-    @cached_property
+    @property
     def order(self) -> IntArray:
         """By what a passage scores that is nothing but the group, descending."""
         return np.argsort(-self.weights * np.log1p(self.rates), kind="stable")
