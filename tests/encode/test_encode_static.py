@@ -178,7 +178,7 @@ def test_unknown_names_and_kinds(tmp_path):
         load_encoder("trained/mine.toml")
     with pytest.raises(UsageError, match="did you mean 'xsearch-static-v2'"):
         load_encoder("xsearch-statik-v2")
-    with pytest.raises(UsageError, match="0 cards"):
+    with pytest.raises(UsageError, match="neither a model"):
         load_encoder(tmp_path)
     path = written(tmp_path) / "tiny.toml"
     path.write_text(path.read_text().replace('kind = "static"', 'kind = "magic"'))

@@ -12,13 +12,13 @@ pytest.importorskip("sentence_transformers", reason="pip install 'xsearch-clir[n
 
 import tiny_models as tiny
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Normalize, Router, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from transformers import AutoModel, AutoTokenizer
 
-from xsearch.core import UsageError
+from xsearch.core import BadInput, UsageError
 from xsearch.encode import Runtime, load_encoder, load_sparse
 from xsearch.encode.neural.fingerprint import content_hash
 
@@ -171,8 +171,6 @@ def test_batches_that_do_not_fit_are_halved(xlmr, monkeypatch, caplog):
 
 def test_what_modules_json_names_must_be_there(tmp_path, pooled):
     (tmp_path / "modules.json").write_text(json.dumps({"type": 1}))
-    from xsearch.core import BadInput
-
     with pytest.raises(BadInput, match=r"modules\.json"):
         load_encoder(tmp_path)
 
@@ -215,6 +213,37 @@ def test_weights_behind_a_router_are_part_of_what_a_checkpoint_is(models, xlmr):
     path.unlink()
     with pytest.raises(UsageError, match="pickled weights"):
         load_encoder(folder, Runtime("cpu"))
+
+
+@pytest.mark.parametrize("make", [tiny.xlmr, tiny.bert, tiny.decoder])
+def test_a_checkpoint_without_its_vocabulary_is_no_encoder(models, make):
+    folder = make(models / f"mute-{make.__name__}")
+    for path in folder.glob("tokenizer*"):
+        path.unlink()
+    with pytest.raises(BadInput, match=r"no vocabulary.*tokenizer\.json"):
+        load_encoder(folder, Runtime("cpu"))
+
+
+def test_weights_that_are_missing_are_not_made_up(models, xlmr):
+    folder = shutil.copytree(xlmr, models / "lacking")
+    weights = load_file(folder / "model.safetensors")
+    name = "encoder.layer.1.output.dense.weight"
+    save_file({key: value for key, value in weights.items() if key != name}, folder / "model.safetensors")
+    with pytest.raises(BadInput, match=rf"lacks weights of its network \({name}\)"):
+        load_encoder(folder, Runtime("cpu"))
+    save_file(weights | {name: weights[name][:, :40].contiguous()}, folder / "model.safetensors")
+    with pytest.raises(BadInput, match=rf"{name} has another shape than config\.json says"):
+        load_encoder(folder, Runtime("cpu"))
+
+
+def test_folders_that_hold_no_transformer(tmp_path, pooled):
+    with pytest.raises(UsageError, match="neither a model"):
+        load_encoder(tmp_path)
+    (tmp_path / "modules.json").write_text(
+        json.dumps([{"idx": 0, "path": "", "type": "sentence_transformers.models.StaticEmbedding"}])
+    )
+    with pytest.raises(BadInput, match="begins with a StaticEmbedding"):
+        load_encoder(tmp_path)
 
 
 def test_several_devices_give_what_one_gives(xlmr, models):

@@ -18,7 +18,7 @@ from training_data import recipe, write_data
 
 from xsearch.core import BadInput
 from xsearch.encode import Runtime, load_encoder, load_multivector, load_sparse
-from xsearch.train.neural.fresh import fresh_model, started_vectors
+from xsearch.train.neural.fresh import fresh_model, start_words, started_vectors
 from xsearch.train.neural.reading import read_corpus
 from xsearch.train.neural.recipe import Fresh, adjusted, load_neural_recipe
 from xsearch.train.neural.training import begin, train_neural
@@ -154,6 +154,18 @@ def test_a_fresh_network_begins_with_the_static_vectors(data):
     np.testing.assert_allclose(wide @ wide.T, wanted @ wanted.T, atol=1e-4)
     assert tokenizer.tokenize("Bada, BADA!") == tokenizer.tokenize("bada bada")
     assert Model().fresh.static == "xsearch-static-v2"
+
+
+def test_a_fresh_sparse_network_begins_with_the_words_that_stand_there(data):
+    settings = Fresh(layers=1, hidden=48, heads=2, inner=32, vocabulary=300, texts=200, positions=64)
+    network, tokenizer = fresh_model(settings, read_corpus(data, (Source("parallel/*.jsonl"),), (), 1), 1)
+    start_words(network)
+    pieces = torch.tensor([[number] for number in range(5, len(tokenizer))])
+    with torch.no_grad():
+        logits = network(input_ids=pieces).logits[:, 0]
+    own = logits.gather(1, pieces)[:, 0]
+    assert (logits > own[:, None]).sum(1).float().median() < 0.05 * len(tokenizer)
+    assert (logits > 0).float().mean() < 0.2
 
 
 def test_weights_of_eight_bits_load_as_whole_ones(tmp_path, data, base):

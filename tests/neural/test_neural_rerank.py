@@ -223,7 +223,7 @@ def test_missing_and_damaged_files(models, tmp_path):
     (folder / "model.safetensors").unlink()
     with pytest.raises(BadInput, match="damaged"):
         load_reranker(folder, CPU)
-    with pytest.raises(UsageError, match="holds 0 cards"):
+    with pytest.raises(UsageError, match="neither a model"):
         load_reranker(tmp_path, CPU)
 
 

@@ -16,12 +16,14 @@ from xsearch.encode.static import StaticEncoder, load_static
 DEFAULT = "xsearch-static-v2"
 NEURAL = ("dense", "multivector", "sparse")
 """Kinds of cards whose encoders torch runs."""
+ENCODERS = ("static", *NEURAL)
+"""Kinds of cards that are encoders'; others lie beside them."""
 
 
 def known_encoders() -> list[EncoderCard]:
     """The cards of all encoders that ship or are described, by name. Cards of other things (translation tables) lie
     beside them."""
-    return [read_card(path) for path in card_files().values() if kind_of(path) in ("static", *NEURAL)]
+    return [read_card(path) for path in card_files().values() if kind_of(path) in ENCODERS]
 
 
 def card(name: str) -> EncoderCard:
@@ -133,7 +135,8 @@ def is_copy(given: str | Path, model: str) -> bool:
 
 
 def _registered(name: str) -> AnyEncoder:
-    encoder: AnyEncoder = resolve("encoder", name, dict.fromkeys(card_files(), ""))()
+    described = (stem for stem, path in card_files().items() if kind_of(path) in ENCODERS)
+    encoder: AnyEncoder = resolve("encoder", name, dict.fromkeys(described, ""))()
     return encoder
 
 
@@ -155,7 +158,9 @@ def _card_file(name: str | Path) -> Path | None:
         cards = sorted(path.glob("*.toml"))
         if not cards and ((path / "config.json").is_file() or (path / "modules.json").is_file()):
             return None
-        if len(cards) != 1:
+        if not cards:
+            raise UsageError(f"{path} is no encoder: it holds neither a model (config.json) nor a card (*.toml)")
+        if len(cards) > 1:
             raise UsageError(f"{path}: holds {len(cards)} cards (*.toml) where one is expected: name the card itself")
         return cards[0]
     return card_files().get(str(name))

@@ -24,6 +24,7 @@ from xsearch.encode.neural.batches import Budget
 from xsearch.encode.neural.build import quiet
 from xsearch.encode.neural.checkpoint import Checkpoint, brief, locate
 from xsearch.encode.neural.fingerprint import fingerprint
+from xsearch.encode.neural.tokens import check_vocabulary
 from xsearch.generate.protocol import Made, SourcePassage
 
 PURPOSE = "a generator of questions"
@@ -161,6 +162,7 @@ def load_model_generator(name: str | Path, runtime: Runtime | None = None) -> Mo
     except Exception as error:
         # Whatever a damaged or foreign checkpoint makes the library raise, the folder is what the user can change.
         raise BadInput(f"{place} cannot be loaded as a generator: {brief(error)}") from error
+    check_vocabulary(tokenizer, checkpoint.folder)
     return ModelGenerator(checkpoint, settings, model.to(device).eval(), tokenizer, runtime)
 
 

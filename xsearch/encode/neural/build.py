@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import string
 import warnings
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from xsearch.encode.neural.describe import Settings, bge_head
 from xsearch.encode.neural.packed import unpacked
 from xsearch.encode.neural.runtime import Runtime
 
+REPORTED = re.compile(r"^(\S+) *\| (?:\x1b\[\d+m)*(MISSING|MISMATCH)", re.MULTILINE)
+"""A row of the report that transformers makes of the weights it could not load as they are."""
 CLASSES = {"dense": "SentenceTransformer", "multivector": "MultiVectorEncoder", "sparse": "SparseEncoder"}
 
 
@@ -26,7 +29,7 @@ def build(checkpoint: Checkpoint, found: Settings, torch: Any, device: str, runt
     inside = {"trust_remote_code": trusted and checkpoint.needs_code, "local_files_only": True}
     weights = {"dtype": runtime.dtype(torch, device), **({} if trusted else {"use_safetensors": True})}
     try:
-        with quiet(transformers), unpacked(checkpoint.folder) as whole:
+        with quiet(transformers) as told, unpacked(checkpoint.folder) as whole:
             folder = str(whole)
             if found.kind != "dense" and bge_head(checkpoint, found.kind):
                 # The head reads the transformer's states: what pools them stays away.
@@ -44,7 +47,11 @@ def build(checkpoint: Checkpoint, found: Settings, torch: Any, device: str, runt
         raise MissingExtra(f"{checkpoint.folder} needs another package: {brief(error)}") from error
     except Exception as error:
         # Whatever a damaged or foreign checkpoint makes the library raise, the folder is what the user can change.
-        raise BadInput(f"{checkpoint.folder} cannot be loaded as an encoder: {brief(error)}") from error
+        shape = f"{told.mismatched[0]} has another shape than config.json says" if told.mismatched else brief(error)
+        raise BadInput(f"{checkpoint.folder} cannot be loaded as an encoder: {shape}") from error
+    if missing := [name for name in told.missing if "pooler" not in name]:
+        # transformers has filled them with random numbers. What pools BERT's first state is not read.
+        raise BadInput(f"{checkpoint.folder} lacks weights of its network ({missing[0]}): copy or fetch it again")
     if found.kind == "multivector" and not bge_head(checkpoint, "multivector"):
         _complete_masks(model, checkpoint)
     model = model.to(runtime.dtype(torch, device))
@@ -86,20 +93,37 @@ def quantised(model: Any, torch: Any) -> Any:
         return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
 
 
+class Told(logging.Handler):
+    """What transformers reports of weights as it loads them. missing: names of those it filled with random numbers.
+    mismatched: of those whose shape is not the network's."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.missing: list[str] = []
+        self.mismatched: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note what a report says, a table with a row a name."""
+        for name, status in REPORTED.findall(record.getMessage()):
+            (self.missing if status == "MISSING" else self.mismatched).append(name)
+
+
 @contextlib.contextmanager
-def quiet(transformers: Any) -> Iterator[None]:
-    """Without progress bars and reports of unused weights, which the libraries write to the terminal."""
-    logging_module = transformers.utils.logging
-    level, bars = logging_module.get_verbosity(), logging_module.is_progress_bar_enabled()
-    logging_module.set_verbosity_error()
-    logging_module.disable_progress_bar()
-    library = logging.getLogger("sentence_transformers")
-    before = library.level
+def quiet(transformers: Any) -> Iterator[Told]:
+    """Without the progress bars and reports that the libraries write to the terminal; what they report of weights."""
+    bars = transformers.utils.logging.is_progress_bar_enabled()
+    transformers.utils.logging.disable_progress_bar()
+    reporting, library = logging.getLogger("transformers"), logging.getLogger("sentence_transformers")
+    before = reporting.level, reporting.handlers, library.level
+    told = Told()
+    reporting.handlers = [told]
+    reporting.setLevel(logging.WARNING)
     library.setLevel(logging.ERROR)
     try:
-        yield
+        yield told
     finally:
-        logging_module.set_verbosity(level)
+        reporting.handlers = before[1]
+        reporting.setLevel(before[0])
+        library.setLevel(before[2])
         if bars:
-            logging_module.enable_progress_bar()
-        library.setLevel(before)
+            transformers.utils.logging.enable_progress_bar()

@@ -23,6 +23,7 @@ OWN_MODULES = ("sentence_transformers.", "pylate.models.Dense.")
 """Modules of `modules.json` that need no code of the checkpoint's own."""
 FETCHED = ("*.json", "*.safetensors", "*.txt", "*.model", "artifact.metadata", "*.jinja")
 TRUSTED_TOO = ("*.py", "*.bin", "*.pt")
+WEIGHTS = (".safetensors", ".bin", ".pt", ".ckpt")
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,10 @@ class Checkpoint:
         safetensors, Python code."""
         reasons = []
         for place in folders(self.folder):
-            names = {path.suffix for path in own_files(place)}
-            if ".safetensors" not in names and names & {".bin", ".pt", ".ckpt"}:
-                reasons.append(f"{place.relative_to(self.folder)}: pickled weights, no model.safetensors")
+            weights = {path.suffix: path for path in own_files(place) if path.suffix in WEIGHTS}
+            if weights and ".safetensors" not in weights:
+                pickled = next(iter(weights.values())).relative_to(self.folder)
+                reasons.append(f"{pickled}: pickled weights without a copy as safetensors")
         reasons += [f"{path.name}: a pickled head" for path in own_files(self.folder) if path.suffix == ".pt"]
         reasons += [f"modules.json: {name} is code" for name in self._foreign_modules]
         if self._foreign_network:

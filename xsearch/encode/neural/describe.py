@@ -19,6 +19,8 @@ from xsearch.encode.neural.checkpoint import Checkpoint
 KINDS = ("dense", "multivector", "sparse")
 NO_ENCODERS = ("ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "ForMultipleChoice")
 SPARSE_MODULES = ("SpladePooling", "MLMTransformer", "SparseStaticEmbedding", "SparseAutoEncoder")
+TABLES = ("StaticEmbedding", "WordEmbeddings", "BoW", "CLIPModel")
+"""First modules of sentence-transformers that take something else than a transformer's tokens."""
 BGE_HEADS = {"multivector": "colbert_linear", "sparse": "sparse_linear"}
 """Files, without suffix, that hold BGE-M3's two other heads (Chen et al. 2024)."""
 
@@ -42,6 +44,8 @@ class Settings:
 def offers(checkpoint: Checkpoint) -> tuple[str, ...]:
     """The kinds of vectors a checkpoint can make, its own first. Raises `BadInput` for a model that is no encoder."""
     types = [module["type"].rpartition(".")[2] for module in checkpoint.modules]
+    if types and types[0] in TABLES:
+        raise BadInput(f"{checkpoint.folder} begins with a {types[0]}, which xsearch cannot run: take a transformer")
     declared = checkpoint.settings.get("model_type", "")
     if declared in ("ColBERT", "MultiVectorEncoder") or "MultiVectorMask" in types:
         return ("multivector",)

@@ -21,6 +21,7 @@ from xsearch.encode.neural.fingerprint import content_hash, fingerprint
 from xsearch.encode.neural.network import Network
 from xsearch.encode.neural.runtime import Runtime
 from xsearch.encode.neural.spread import SpreadEncoder
+from xsearch.encode.neural.tokens import check_vocabulary
 from xsearch.encode.protocol import AnyEncoder
 
 UNLIMITED = 100_000
@@ -55,6 +56,8 @@ def load_neural(
     mark = fingerprint(checkpoint.folder, describe.plain(found))
     model = build(checkpoint, found, torch, devices[0], runtime, trusted)
     network = Network(model, torch, devices[0], runtime)
+    for task in ("query", "document"):
+        check_vocabulary(network.first(task).tokenizer, checkpoint.folder)
     return assemble(checkpoint, _card(checkpoint, found, own or known, mark, trusted, network), network)
 
 

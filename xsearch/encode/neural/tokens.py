@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from xsearch.core import IntArray
+from xsearch.core import BadInput, IntArray
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,13 @@ def cut(text: str, count: int) -> list[str]:
             parts.append(text[start:place].strip())
         start = place
     return parts
+
+
+def check_vocabulary(tokenizer: Any, folder: Path) -> None:
+    """Raise `BadInput` for a tokenizer that knows special tokens alone: transformers makes such a one where the files
+    are missing, and to it all texts are alike."""
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise BadInput(f"{folder} has no vocabulary: put its tokenizer.json, or what it is made of, beside the weights")
 
 
 def pad_number(tokenizer: Any) -> int:

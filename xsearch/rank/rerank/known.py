@@ -60,8 +60,10 @@ def _described(given: str | Path, runtime: Runtime) -> tuple[RerankerCard, Path]
         cards = sorted(path.glob("*.toml"))
         if len(cards) == 1:
             return read_reranker_card(cards[0]), path
-        if cards or (not (path / "config.json").is_file() and not (path / "modules.json").is_file()):
+        if cards:
             raise UsageError(f"{path}: holds {len(cards)} cards (*.toml) where one is expected: name the card itself")
+        if not (path / "config.json").is_file() and not (path / "modules.json").is_file():
+            raise UsageError(f"{path} is no reranker: it holds neither a model (config.json) nor a card (*.toml)")
         return _of_model(path, runtime), Path()
     if path.exists():
         raise UsageError(f"{path} is neither a card (.toml) nor a folder")

@@ -15,6 +15,7 @@ from xsearch.encode.neural.build import quantised, quiet
 from xsearch.encode.neural.checkpoint import Checkpoint, brief, locate
 from xsearch.encode.neural.fingerprint import fingerprint
 from xsearch.encode.neural.load import UNLIMITED, positions_of
+from xsearch.encode.neural.tokens import check_vocabulary
 from xsearch.rank.rerank.card import RerankerCard
 
 PURPOSE = "a neural reranker"
@@ -89,6 +90,7 @@ def open_model(card: RerankerCard, folder: Path, runtime: Runtime, task: Task) -
     if missing := sorted(report["missing_keys"]):
         # transformers fills what is missing with random numbers, which would score at random.
         raise BadInput(f"{place} lacks weights of a {task.description} ({missing[0]}): was it trained as one?")
+    check_vocabulary(tokenizer, checkpoint.folder)
     model = model.to(device)
     if runtime.precision == "int8":
         model = quantised(model, torch)

@@ -43,6 +43,9 @@ BUFFER_BYTES = 256 << 20
 """Codes a writer holds before it makes segments of them ahead of the flush."""
 AT_ONCE = 1 << 16
 """Tokens encoded at once."""
+WEIGHED = 1 << 16
+"""Tokens of the sample whose residuals settle what the bits stand for: of eight million components each bucket has
+plenty, and finding the nearest centroids of the whole sample again would take a fifth of the time of a build."""
 
 
 class ColbertWriter:
@@ -159,7 +162,8 @@ class ColbertWriter:
                 parts.append((lang, joined(self._buffers[lang])))
         sample = self._sample(held, [part for _, part in parts])
         centroids = kmeans(sample, centroid_count(held))
-        self._book = learn_codebook(centroids, sample, Nearest(centroids).find(sample), self._bits)
+        weighed = sample[:: -(-len(sample) // WEIGHED)]
+        self._book = learn_codebook(centroids, weighed, Nearest(centroids).find(weighed), self._bits)
         self._trained = held
         self._files.make_folder(self._folder)
         durable_write(self._files, self._folder / codebook_name(held), packed_codebook(self._book))

@@ -24,6 +24,9 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 KEPT_MARKS = "\u0309\u031b\u0323"
 """Hook, horn and dot below tell Vietnamese words apart."""
 
+SILENT = 2.5
+"""Standard deviations of a chance similarity below which an entry of a fresh sparse network counts for nothing."""
+
 
 def fresh_model(settings: Fresh, corpus: Corpus, seed: int) -> tuple[Any, Any]:
     """(network with a masked-LM head, tokenizer) made from the texts of `corpus`. Draws from torch's generator."""
@@ -49,6 +52,19 @@ def fresh_model(settings: Fresh, corpus: Corpus, seed: int) -> tuple[Any, Any]:
             known = np.flatnonzero(np.linalg.norm(vectors, axis=1))
             table[torch.from_numpy(known)] = torch.from_numpy(vectors[known] * np.float32(length))
     return model, tokenizer
+
+
+def start_words(model: Any) -> None:
+    """Begin the masked-LM head of a fresh network with what stands in a text and what means the same: states, which
+    begin near the token vectors, are compared with these as they are, and only what is nearer than by chance counts.
+    With a head of random numbers all entries are as likely, and learning gives up all of them together."""
+    import torch
+
+    predictions, config = model.cls.predictions, model.config
+    torch.nn.init.eye_(predictions.transform.dense.weight)
+    # A state has the length √hidden, a token vector the standard deviation of its numbers times that.
+    chance = config.initializer_range * np.sqrt(config.hidden_size)
+    torch.nn.init.constant_(predictions.decoder.bias, -SILENT * chance)
 
 
 def learn_tokenizer(settings: Fresh, corpus: Corpus, seed: int) -> Any:

@@ -21,8 +21,9 @@ from xsearch.encode import EncoderCard, Runtime, checkpoint_named
 from xsearch.encode.neural.build import quiet
 from xsearch.encode.neural.checkpoint import locate
 from xsearch.encode.neural.packed import unpacked
+from xsearch.encode.neural.tokens import check_vocabulary
 from xsearch.train.neural.corpus import Corpus
-from xsearch.train.neural.fresh import fresh_model
+from xsearch.train.neural.fresh import fresh_model, start_words
 from xsearch.train.neural.mining import mine
 from xsearch.train.neural.reading import read_corpus
 from xsearch.train.neural.recipe import NeuralRecipe, Stage
@@ -99,6 +100,8 @@ def begin(recipe: NeuralRecipe, corpus: Corpus, base: str = "") -> Any:
         torch.manual_seed(recipe.seed)
         made = _checkpoint(name, words) if name else fresh_model(recipe.model.fresh, corpus, recipe.seed)
         transformer, tokenizer = made
+        if recipe.model.kind == "sparse" and not name:
+            start_words(transformer)
         teacher = copy.deepcopy(transformer) if any(task.needs_teacher() for task in tasks) else None
         if recipe.model.layers:
             keep_layers(transformer, recipe.model.layers)
@@ -128,6 +131,7 @@ def _checkpoint(name: str, words: bool) -> tuple[Any, Any]:
     except Exception as error:
         # Whatever a damaged or foreign checkpoint makes the library raise, the folder is what the user can change.
         raise BadInput(f"{folder} cannot be loaded to be trained: {error}") from error
+    check_vocabulary(tokenizer, folder)
     return model.float(), tokenizer
 
 

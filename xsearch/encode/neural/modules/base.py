@@ -14,6 +14,7 @@ from xsearch.encode.neural.build import quiet
 from xsearch.encode.neural.checkpoint import brief, locate
 from xsearch.encode.neural.fingerprint import fingerprint
 from xsearch.encode.neural.runtime import Runtime
+from xsearch.encode.neural.tokens import check_vocabulary
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +73,7 @@ def load_base(name: str | Path, runtime: Runtime, predicts: bool = False) -> Bas
     except Exception as error:
         # Whatever a damaged or foreign checkpoint makes the library raise, the folder is what the user can change.
         raise BadInput(f"{checkpoint.folder} cannot be loaded as a base: {brief(error)}") from error
+    check_vocabulary(tokenizer, checkpoint.folder)
     if not tokenizer.is_fast:
         raise BadInput(f"{checkpoint.folder} has no tokenizer.json: modules need one")
     return Base(
