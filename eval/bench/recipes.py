@@ -2,10 +2,11 @@
 
     python eval/bench/recipes.py --data ../shared/data [--steps 12] [--only dap,c3] [--ask dap] [--files udhr,un_sdg]
 
-It shows that each recipe runs on real data from end to end; a dozen steps of two thin layers show nothing of how good
-it is. Each recipe appends a row to `eval/results/recipes.jsonl`: what was measured on held-out texts before and after,
-the seconds of the processor, and a question's first documents on the collection that ships. Ends with 1 where one
-failed.
+It shows that each recipe runs on real data from end to end; some steps of two thin layers show nothing of how good it
+is. Each recipe appends a row to `eval/results/recipes.jsonl`: what was measured before the first step and after the
+last, of held-out texts and of the collection that ships; that collection's nDCG@10 as an index made with the result
+answers its topics (`xsearch index`, then `evaluate`), and a question's first documents; the seconds of the processor.
+Ends with 1 where one failed.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from xsearch.train.neural.recipe import load_neural_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = {"dense": "encoder", "multivector": "colbert", "sparse": "sparse"}
-QUESTION = "presidential elections in Iran"
+QUESTION, MEASURE = "presidential elections in Iran", "nDCG@10"
 
 
 def recipes() -> list[str]:
@@ -65,7 +66,8 @@ def tried(name: str, data: Path, steps: int, folder: Path, asks: bool) -> dict[s
     kind = load_neural_recipe(Path(name)).model.kind
     train = ("train", COMMANDS[kind], "--recipe", name, "--toy", "--steps", str(steps), "--data", str(data))
     row: dict[str, Any] = {"bench": "recipes", "size": "toy", "recipe": name, "kind": kind, "steps_a_stage": steps}
-    demo = str(ROOT / "eval" / "collections" / "demo" / "docs.jsonl")
+    demo = ROOT / "eval" / "collections" / "demo"
+    train += ("--evaluate", str(demo))
     retriever = {"dense": "dense", "multivector": "colbert", "sparse": "sparse"}[kind]
     index = str(folder / "index")
     _, wrong, row["train_cpu_seconds"] = xsearch(*train, "--out", str(folder / "trained"))
@@ -75,13 +77,21 @@ def tried(name: str, data: Path, steps: int, folder: Path, asks: bool) -> dict[s
     row["before"], row["after"] = ({k: round(v, 4) for k, v in log[n].items() if isinstance(v, float)} for n in (0, -1))
     if not asks:
         return row
-    indexing = ("index", demo, "-i", index, "--recipe", retriever, "--encoder", str(folder / "trained"))
+    made_with = ("--recipe", retriever, "--encoder", str(folder / "trained"))
+    indexing = ("index", str(demo / "docs.jsonl"), "-i", index, *made_with)
     _, wrong, row["index_cpu_seconds"] = xsearch(*indexing)
     if wrong:
         return row | {"failed": wrong}
     asked = ("query", QUESTION, "-i", index, "--retrievers", retriever, "--format", "json", "-k", "3")
     found, wrong, _ = xsearch(*asked)
-    return row | ({"failed": wrong} if wrong else {"found": [hit["id"] for hit in json.loads(found)["hits"]]})
+    if wrong:
+        return row | {"failed": wrong}
+    judged = ("--topics", str(demo / "topics.jsonl"), "--qrels", str(demo / "qrels.txt"), "-m", MEASURE)
+    scored, wrong, _ = xsearch("evaluate", "-i", index, *judged, "--format", "json")
+    if wrong:
+        return row | {"failed": wrong}
+    figure = json.loads(scored)["all"][MEASURE]
+    return row | {"found": [hit["id"] for hit in json.loads(found)["hits"]], "demo": {MEASURE: round(figure, 4)}}
 
 
 def main() -> None:

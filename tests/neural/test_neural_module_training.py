@@ -26,11 +26,11 @@ from xsearch.rank.rerank import RerankCandidate, load_reranker, read_reranker_ca
 from xsearch.train.neural.modules import fitting, ticket
 from xsearch.train.neural.modules.compose import train_reranker
 from xsearch.train.neural.modules.judgments import Judgments, judged_pairs
-from xsearch.train.neural.modules.language import words_loss
+from xsearch.train.neural.modules.language import train_language, words_loss
 from xsearch.train.neural.modules.pairs import Candidates, found_pairs, pair_data
 from xsearch.train.neural.modules.plan import Plan, RerankerRecipe
 from xsearch.train.neural.modules.ranking import candidates_loss, reciprocal_rank
-from xsearch.train.neural.modules.texts import masked, read_language, tokens
+from xsearch.train.neural.modules.texts import in_another, masked, read_language, tokens
 from xsearch.train.neural.modules.weights import fresh_adapter
 from xsearch.train.recipe_file import read_recipe
 
@@ -298,6 +298,19 @@ def test_texts_of_a_language_are_found_in_every_form(tmp_path):
             read_language([tmp_path / name], "de", 1)
 
 
+def test_texts_in_another_language_are_remarked_on(tmp_path, base):
+    german = [f"Im Jahr {n} überschwemmte der Fluss die Altstadt; die Brücke war gesperrt." for n in range(6)]
+    assert in_another(german, "sw") == "de"
+    assert in_another(german, "de") is None
+    assert in_another([*german[:2], "42", "17", "eins", "OK"], "sw") is None
+    assert in_another([], "sw") is None
+    (tmp_path / "sw.txt").write_text("\n".join(german))
+    steps = []
+    made = plan("adapter", "sw", steps=1)
+    train_language(str(base), [tmp_path / "sw.txt"], tmp_path, made, runtime=CPU, on_progress=steps.append)
+    assert [step.note for step in steps if step.note] == ["most texts seem to be in 'de', not in 'sw'"]
+
+
 def test_what_cannot_be_trained_is_said(tmp_path, base, files):
     def fails(match, error=BadInput, kind="adapter", lang="de", **given):
         with pytest.raises(error, match=match):
@@ -332,6 +345,8 @@ def test_commands_train_and_rerank(tmp_path, base, files):
     for lang in ("de", "en"):
         done = run(app, [*start, "--lang", lang, "--text", str(files / "de.txt")])
         assert done.exit_code == 0, done.output
+    with pytest.raises(UsageError, match="holds modules of languages and none for ranking"):
+        load_reranker(tmp_path / "ours", CPU)
     done = run(app, [*start, "--lang", "en", "--pairs", str(files / "pairs.jsonl"), "--setting", "split"])
     assert done.exit_code == 0, done.output
     assert "--rerank" in done.output

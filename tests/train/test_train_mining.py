@@ -329,4 +329,7 @@ def test_the_command_reads_files(tmp_path):
     assert again.code == 0, again.err
     assert elsewhere.read_bytes() == output.read_bytes()
     assert run("train", "pairs", source, "--origin", "nothing", cwd=tmp_path).code == 2
-    assert run("train", "pairs", tmp_path / "absent", cwd=tmp_path).code == 3
+    before = sorted(tmp_path.iterdir())
+    for wrong in ((tmp_path / "absent",), (f"{output}.index", "--exclude", "absent.jsonl")):
+        assert run("train", "pairs", *wrong, "--output", tmp_path / "none.jsonl", cwd=tmp_path).code == 3
+    assert sorted(tmp_path.iterdir()) == before

@@ -84,10 +84,13 @@ def _say(output: Path, report: MiningReport) -> None:
 
 def _indexed(source: Path, output: Path, progress: Progress) -> Path:
     """The index of files beside the output, brought up to date where it is there already."""
+    from xsearch.corpora import scan
     from xsearch.engine import create_index, index_paths, open_index
     from xsearch.engine.ingest import Listener
     from xsearch.storage import has_index
 
+    # A path that does not exist must not leave an empty index behind.
+    scan([source], lambda path, reason: None)
     folder = output.with_name(f"{output.name}.index")
     with open_index(folder) if has_index(folder) else create_index(folder) as index:
         listener = Listener(lambda text: say(text, progress), lambda done, files: progress.update(done, " (indexed)"))

@@ -11,6 +11,8 @@ from xsearch.core import BadInput, UsageError
 from xsearch.encode.card import SourceNote, card_files, kind_of
 
 PREFIX = "reranker-"
+LANGUAGES = "languages"
+"""The folder of language modules beside the card of a reranker that is composed of modules."""
 S = TypeVar("S")
 
 

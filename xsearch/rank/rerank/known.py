@@ -11,7 +11,7 @@ from xsearch.core.data import data_path
 from xsearch.core.registry import resolve
 from xsearch.encode import Runtime
 from xsearch.encode.card import card_files, kind_of
-from xsearch.rank.rerank.card import RerankerCard, read_reranker_card, reranker_card
+from xsearch.rank.rerank.card import LANGUAGES, RerankerCard, read_reranker_card, reranker_card
 from xsearch.rank.rerank.protocol import Reranker
 
 KINDS: Mapping[str, str] = {
@@ -62,6 +62,11 @@ def _described(given: str | Path, runtime: Runtime) -> tuple[RerankerCard, Path]
             return read_reranker_card(cards[0]), path
         if cards:
             raise UsageError(f"{path}: holds {len(cards)} cards (*.toml) where one is expected: name the card itself")
+        if (path / LANGUAGES).is_dir():
+            raise UsageError(
+                f"{path}: holds modules of languages and none for ranking: `xsearch train reranker --pairs FILE --out "
+                f"{path}` with the same --base and --module makes it"
+            )
         if not (path / "config.json").is_file() and not (path / "modules.json").is_file():
             raise UsageError(f"{path} is no reranker: it holds neither a model (config.json) nor a card (*.toml)")
         return _of_model(path, runtime), Path()

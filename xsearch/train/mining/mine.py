@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,7 @@ class _Mining:
     def __init__(self, index: Index, options: MiningOptions, on_progress: Progress) -> None:
         self.snapshot = index.snapshot
         self.options, self.on_progress = options, on_progress
+        self._excluded = read_excluded(options.exclude)
         self.origins = frozenset(options.origins or ORIGINS)
         self.report = MiningReport()
         self.langs: dict[int, str] = {}
@@ -241,10 +242,6 @@ class _Mining:
                 continue
             seen.add(key)
             yield pair
-
-    @cached_property
-    def _excluded(self) -> frozenset[int]:
-        return read_excluded(self.options.exclude)
 
     def _is_excluded(self, document: StoredDocument) -> bool:
         return bool(self._excluded) and not self._excluded.isdisjoint(_hashes(document.title or "", document.text))

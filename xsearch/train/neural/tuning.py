@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from xsearch.core.extras import need
+from xsearch.encode.neural.build import quiet
 from xsearch.train.neural.recipe import Model, Tuning
 
 PROMPT = "[PROMPT{}]"
@@ -46,7 +47,8 @@ def _with_prompt(transformer: Any, tokenizer: Any, settings: Model) -> Model:
 
     names = [PROMPT.format(n) for n in range(settings.tuning.length)]
     tokenizer.add_tokens(names, special_tokens=True)
-    transformer.resize_token_embeddings(len(tokenizer), mean_resizing=True)
+    with quiet(need("transformers", "neural", "prompt tuning")):
+        transformer.resize_token_embeddings(len(tokenizer), mean_resizing=True)
     for parameter in transformer.parameters():
         parameter.requires_grad_(False)
     table = transformer.get_input_embeddings().weight

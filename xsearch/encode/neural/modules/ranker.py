@@ -25,6 +25,7 @@ from xsearch.encode.neural.tokens import pad_number
 SETTINGS = ("query", "document", "split", "both", "none")
 """Whose language module reads a pair: the query's reads all of it; the document's does (Litschko et al. 2022 find that
 better); each reads its own segment; for changes of weights, both are added and read all; or no module."""
+ALONE = "texts read by the ranking module alone, as neither their language nor a relative has a module"
 Key = tuple[str, ...]
 """Languages whose modules stand below the ranking module."""
 
@@ -131,7 +132,7 @@ class ModularRanker:
     def _known(self, lang: str) -> Key:
         found = self.languages.language(lang)
         if found is None:
-            self._counts[f"texts in '{lang}' read without a language's module, as no relative has one either"] += 1
+            self._counts[ALONE] += 1
             return ()
         if found not in (lang, lang.partition("-")[0]):
             self._counts[f"texts in '{lang}' read by the module of '{found}', the nearest"] += 1

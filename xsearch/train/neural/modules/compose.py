@@ -12,9 +12,10 @@ from xsearch.encode.card import write_toml
 from xsearch.encode.neural.modules import SETTINGS
 from xsearch.encode.neural.modules.card import ModuleCard, read_module_card
 from xsearch.rank.rerank import RerankerCard, read_reranker_card
+from xsearch.rank.rerank.card import LANGUAGES
 from xsearch.train.neural.modules.crossencoder import train_crossencoder
 from xsearch.train.neural.modules.judgments import Judgments, judged_pairs
-from xsearch.train.neural.modules.language import LANGUAGES, train_language
+from xsearch.train.neural.modules.language import train_language
 from xsearch.train.neural.modules.pairs import Found, found_pairs
 from xsearch.train.neural.modules.plan import Plan
 from xsearch.train.neural.modules.ranking import train_ranking

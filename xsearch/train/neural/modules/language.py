@@ -14,14 +14,12 @@ from xsearch.encode import Runtime
 from xsearch.encode.card import SourceNote
 from xsearch.encode.neural.modules.base import Base, load_base
 from xsearch.encode.neural.modules.card import ModuleCard
+from xsearch.rank.rerank.card import LANGUAGES
 from xsearch.train.neural.modules.fitting import Task, fit_module
 from xsearch.train.neural.modules.plan import Plan
 from xsearch.train.neural.modules.sources import key_of
-from xsearch.train.neural.modules.texts import Words, masked, read_language, tokens
-from xsearch.train.progress import OnProgress
-
-LANGUAGES = "languages"
-"""The folder of language modules in the folder of a reranker."""
+from xsearch.train.neural.modules.texts import Words, in_another, masked, read_language, tokens
+from xsearch.train.progress import OnProgress, Progress
 
 
 def train_language(
@@ -40,6 +38,8 @@ def train_language(
     """
     plan = plan.published("language")
     data = read_language(files, plan.lang, plan.seed, exclude)
+    if other := in_another(data.train, plan.lang):
+        on_progress(Progress("read", note=f"most texts seem to be in '{other}', not in '{plan.lang}'"))
     loaded = load_base(base, runtime or Runtime(precision="fp32"), predicts=True)
     card = ModuleCard(
         name=plan.name or plan.lang,

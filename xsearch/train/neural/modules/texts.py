@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from xsearch import lang as languages
 from xsearch.core import BadInput, IntArray
 from xsearch.train.neural.pairs import shipped_evaluation
 from xsearch.train.rows import normalised, read_excluded, read_lines, read_records
@@ -17,6 +19,8 @@ from xsearch.train.rows import normalised, read_excluded, read_lines, read_recor
 HELD_SHARE, HELD_MOST = 0.02, 200
 MASKED, TO_MASK, TO_OTHER = 0.15, 0.8, 0.1
 """Of the tokens; of these, shares that become the mask and some other token; the rest stay (Devlin et al. 2019)."""
+LOOKED_AT, SURE = 200, 0.9
+"""Texts whose language is told before they are learnt from; confidence from which on it is believed."""
 JSON = (".jsonl", ".json", ".ndjson")
 
 
@@ -60,6 +64,14 @@ def read_language(files: Sequence[Path], lang: str, seed: int, exclude: Sequence
     order = np.random.default_rng([seed, 3]).permutation(len(kept)).tolist()
     held = max(1, min(HELD_MOST, int(len(kept) * HELD_SHARE)))
     return LanguageText([kept[n] for n in order[held:]], [kept[n] for n in order[:held]], len(found) - len(kept))
+
+
+def in_another(texts: Sequence[str], lang: str) -> str | None:
+    """The language that most of the first `LOOKED_AT` texts are surely in, where it is another than `lang`."""
+    head = texts[:LOOKED_AT]
+    sure = Counter(found.lang for found in languages.identify(head) if found.confidence >= SURE)
+    ((other, count),) = sure.most_common(1) or [(lang, 0)]
+    return other if 2 * count > len(head) and not languages.same_language(other, lang) else None
 
 
 def _texts(path: Path, lang: str) -> list[str]:
