@@ -24,6 +24,8 @@ BLOCK = 1 << 14
 """Bytes, or spellings, looked at together: what is computed on the way stays in a core's cache."""
 GROUP_BITS = 16
 """NumPy sorts numbers of 16 bits by counting, in a third of the time."""
+LIKELY_BITS = 20
+LIKELY_SHIFT = np.uint64(64 - LIKELY_BITS)
 WORD = 8
 """Bytes that are compared as one number."""
 TAIL_SPREAD = np.uint64(0xBF58476D1CE4E5B9)
@@ -132,19 +134,22 @@ class Vocabulary(Sequence[tuple[str, float]]):
     def find(self, text: Bytes, begins: Integers, lengths: Integers) -> Integers:
         """The pieces that stretches of a text are, -1 for one that is none: int64 (m,). begins, lengths: in bytes."""
         keys, numbers, firsts = self._groups
-        wanted = text.keys(begins, lengths)
-        groups = _group(wanted)
-        at, first = firsts[groups + 1] - 1, firsts[groups]
+        asked = text.keys(begins, lengths)
         found = np.full(len(begins), -1)
+        waiting = np.flatnonzero(self._likely[asked >> LIKELY_SHIFT])
+        asked = asked[waiting]
+        groups = _group(asked).astype(np.int64)
+        at, first = firsts[groups + 1] - 1, firsts[groups]
         # From the end of each group on, so that of equal spellings the last is met first.
-        waiting = np.flatnonzero(at >= first)
         while len(waiting):
-            pieces = numbers[at[waiting]]
-            alike = np.flatnonzero(keys[pieces] == wanted[waiting])
-            same = alike[self._are(pieces[alike], text, begins[waiting[alike]], lengths[waiting[alike]])]
-            found[waiting[same]] = pieces[same]
-            at[waiting] -= 1
-            waiting = waiting[(found[waiting] < 0) & (at[waiting] >= first[waiting])]
+            alike = np.flatnonzero(keys[at] == asked)
+            pieces, stretches = numbers[at[alike]], waiting[alike]
+            same = self._are(pieces, text, begins[stretches], lengths[stretches])
+            found[stretches[same]] = pieces[same]
+            at -= 1
+            left = at >= first
+            left[alike[same]] = False
+            waiting, asked, at, first = waiting[left], asked[left], at[left], first[left]
         return found
 
     def _are(self, pieces: Integers, text: Bytes, begins: Integers, lengths: Integers) -> NDArray[np.bool_]:
@@ -167,14 +172,29 @@ class Vocabulary(Sequence[tuple[str, float]]):
 
     @cached_property
     def _groups(self) -> tuple[Keys, Integers, Integers]:
-        """The hash of every piece; the pieces by group, ascending within one; where each group begins, and the end."""
+        """The hashes of the pieces, group after group; the piece that each is of, ascending within a group; where each
+        group begins, and the end."""
+        groups = _group(self._keys)
+        order = np.argsort(groups, kind="stable")
+        firsts = np.concatenate(([0], np.cumsum(np.bincount(groups, minlength=1 << GROUP_BITS))))
+        return self._keys[order], order, firsts
+
+    @cached_property
+    def _likely(self) -> NDArray[np.bool_]:
+        """By the first bits of a hash, whether a piece has it: four of five stretches are no pieces and end here (Bloom
+        1970, with one hash)."""
+        likely = np.zeros(1 << LIKELY_BITS, dtype=np.bool_)
+        likely[self._keys >> LIKELY_SHIFT] = True
+        return likely
+
+    @cached_property
+    def _keys(self) -> Keys:
+        """The hash of every piece."""
         keys = np.empty(len(self), dtype=np.uint64)
         for begin in range(0, len(self), BLOCK):
             block = slice(begin, begin + BLOCK)
             keys[block] = self._bytes.keys(self._starts[block], self._ends[block] - self._starts[block])
-        groups = _group(keys)
-        firsts = np.concatenate(([0], np.cumsum(np.bincount(groups, minlength=1 << GROUP_BITS))))
-        return keys, np.argsort(groups, kind="stable"), firsts
+        return keys
 
 
 def _group(keys: Keys) -> NDArray[np.uint16]:

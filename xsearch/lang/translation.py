@@ -250,8 +250,10 @@ def _summed(owners: IntArray, places: IntArray, values: FloatArray) -> _Entries:
 def _mean(some: _Entries, others: _Entries) -> _Entries:
     """Both, half each; of an owner that only one of them has, that one."""
     owners = np.concatenate((some.owners, others.owners))
-    shared = np.isin(owners, np.intersect1d(some.owners, others.owners))
-    values = np.concatenate((some.values, others.values)) * np.where(shared, np.float32(0.5), np.float32(1))
+    shared = np.logical_and(
+        *(np.bincount(part.owners, minlength=owners.max(initial=-1) + 1) > 0 for part in (some, others))
+    )
+    values = np.concatenate((some.values, others.values)) * np.where(shared[owners], np.float32(0.5), np.float32(1))
     return _summed(owners, np.concatenate((some.places, others.places)), values)
 
 
