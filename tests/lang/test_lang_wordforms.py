@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xsearch.lang.fold import folding
-from xsearch.lang.romanise import _HEARD_ANYWHERE, is_heard, sound_key
+from xsearch.lang.romanise import heard_anywhere, is_heard, sound_key
 from xsearch.lang.wordforms import _PLAIN, LONGEST, joined_forms, query_spellings, word_forms
 from xsearch.lang.words import word_pattern
 
@@ -59,7 +59,7 @@ def test_forms_of_many_texts_are_those_of_each(texts):
 
 def test_letters_taken_to_be_heard_are_and_plain_words_are_one_form():
     for char in map(chr, range(0x10000)):
-        if _HEARD_ANYWHERE.match(char):
+        if heard_anywhere().match(char):
             assert sound_key(char), char
         if _PLAIN.fullmatch(char * 2):
             assert word_pattern().findall(char * 2) == [char * 2]

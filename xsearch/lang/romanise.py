@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,9 +88,6 @@ _DROPPED = re.compile("[^a-z0-9]")
 HEARD = "a-zа-щыэюяґєіїјљњћђўќѓ-ѕџα-ρσ-ωა-ჰա-ֆ"
 """Letters of alphabets, as folding leaves them, heard whatever stands beside them: the inside of a character
 class."""
-_HEARD_ANYWHERE = re.compile(
-    f"[{HEARD}가-힣一-龥あいうえおか-ぢつ-もやゆよら-ろわをんアイウエオカ-ヂツ-モヤユヨラ-ロワヲンヴ]"
-)
 
 _CODES = {letter: code for code, letter in enumerate(ALPHABET, start=1)}
 _CONSONANTS = ("bpfv", "td", "kgx", "szScj", "lr", "m", "n")
@@ -149,9 +147,15 @@ def sound_key(word: str) -> str:
     return _folded(romanise(word))
 
 
+@cache
+def heard_anywhere() -> re.Pattern[str]:
+    """A character that gives a word a key, whatever stands beside it."""
+    return re.compile(f"[{HEARD}가-힣一-龥あいうえおか-ぢつ-もやゆよら-ろわをんアイウエオカ-ヂツ-モヤユヨラ-ロワヲンヴ]")
+
+
 def is_heard(word: str) -> bool:
     """Whether a word has a key."""
-    return _HEARD_ANYWHERE.search(word) is not None or bool(sound_key(word))
+    return heard_anywhere().search(word) is not None or bool(sound_key(word))
 
 
 def pinyin_key(word: str) -> str:
