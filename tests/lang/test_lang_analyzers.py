@@ -1,4 +1,5 @@
 import unicodedata
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from xsearch.core.extras import have
 from xsearch.lang import Token, analyzer, coverage
 from xsearch.lang.fold import folding
 from xsearch.lang.tables import rows
-from xsearch.lang.words import units
+from xsearch.lang.words import units, whole_units_pattern
 
 # Pairs of spellings that a reader takes for the same word.
 SAME = [
@@ -215,3 +216,31 @@ def test_finding_terms_gives_the_tokens_that_have_them(text, lang, data):
     terms = data.draw(st.sets(st.sampled_from([*made.terms(text), "absent"])))
     assert made.find(text, terms) == [token for token in made.tokens(text) if terms & set(token.terms)]
     assert made.joined_terms([text, "", text]) == [" ".join(made.terms(text)), "", " ".join(made.terms(text))]
+
+
+@pytest.mark.parametrize("style", ["general", "simplified", "arabic", "serbian"])
+def test_whole_units_are_cut_and_folded_character_by_character(style):
+    fold, matches = folding(style), whole_units_pattern().fullmatch
+    whole = "".join(char for char in map(chr, range(0x10000)) if matches(char))
+    assert units(whole) == list(whole)
+    assert list(fold(whole)) == [fold(char) for char in whole]
+
+
+@given(st.text(st.sampled_from("東京都體后ガか゛\u3099ー々서울한\u11a8龘"), min_size=1, max_size=12))
+def test_runs_become_bigrams_of_folded_units(run):
+    made = analyzer("zh")
+    folded = [term for unit in units(run) if (term := folding("simplified")(unit))]
+    expected = [a + b for a, b in pairwise(folded)] or folded
+    assert made._runs_terms([run]) == [tuple(expected)]
+
+
+@given(
+    st.lists(st.text("abeinsäößçışЁелкамиًكتابها", min_size=1, max_size=9)),
+    st.sampled_from(["de", "tr", "ru", "fa", "sr"]),
+)
+def test_stems_are_folded(words, lang):
+    made = analyzer(lang)
+    fold = folding(made._recipe.style)
+    folded = [form for form in map(fold, words) if form]
+    stems = [fold(stem).replace("\u200c", "") for stem in made._stem_all(folded)]
+    assert list(made._reduced(folded)) == [(stem or word,) for stem, word in zip(stems, folded, strict=True)]

@@ -32,7 +32,7 @@ from xsearch.lang.known import Known
 from xsearch.lang.scripts import COMMON, script_of
 from xsearch.lang.segmenters import SEGMENTERS, Segmenter, segmenter
 from xsearch.lang.tables import DATA, rows
-from xsearch.lang.words import FIRST_UNIT, unit_run_pattern, units, word_pattern
+from xsearch.lang.words import FIRST_UNIT, unit_run_pattern, units, whole_units_pattern, word_pattern
 
 VERSION = 1
 """Raised whenever the code changes what terms come out; data files and packages are in the fingerprint anyway."""
@@ -161,11 +161,14 @@ class Analyzer:
         """The terms of each word. Words of one script are folded as one text and stemmed by one call."""
         found: list[tuple[str, ...]] = [()] * len(words)
         spaced: dict[str, list[int]] = {}
+        runs = []
         for place, word in enumerate(words):
             if word[0] >= FIRST_UNIT and self._is_run(word):
-                found[place] = self._run_terms(word)
+                runs.append(place)
             else:
                 spaced.setdefault(_first_script(word), []).append(place)
+        for place, its in zip(runs, self._runs_terms([words[place] for place in runs]), strict=True):
+            found[place] = its
         terms: Iterable[tuple[str, ...]]
         for script, places in spaced.items():
             own = script in self._recipe.scripts
@@ -191,8 +194,14 @@ class Analyzer:
         """Folded words, stemmed or cut into n-grams."""
         if self._stem_all:
             # Stemmers put letters back (Serbian dj is đ), and the Persian one sees the joiner, which terms lack.
-            stems = [stem.replace("\u200c", "") for stem in self._fold_all(self._stem_all(words))]
-            return zip([stem or word for stem, word in zip(stems, words, strict=True)], strict=True)
+            stems = self._stem_all(words)
+            # What begins a folded word is folded, as most stems are.
+            if changed := [
+                i for i, (stem, word) in enumerate(zip(stems, words, strict=True)) if not word.startswith(stem)
+            ]:
+                for i, stem in zip(changed, self._fold_all([stems[i] for i in changed]), strict=True):
+                    stems[i] = stem
+            return [(stem.replace("\u200c", "") or word,) for stem, word in zip(stems, words, strict=True)]
         return [tuple(self._grams(word)) for word in words]
 
     def _grams(self, word: str) -> Iterable[str]:
@@ -202,11 +211,14 @@ class Analyzer:
     def _fold_all(self, words: Sequence[str]) -> list[str]:
         return fold_each(self._fold, words)
 
-    def _run_terms(self, run: str) -> tuple[str, ...]:
+    def _runs_terms(self, runs: Sequence[str]) -> Iterable[tuple[str, ...]]:
+        """The terms of runs of scripts without spaces; those of whole characters are folded together."""
         if self._segmenter:
-            return tuple(term for term, _, _ in self._run(run))
-        folded = list(filter(None, self._units.of_all(units(run))))
-        return tuple(map(add, folded, folded[1:])) if len(folded) > 1 else tuple(folded)
+            return [tuple(term for term, _, _ in self._run(run)) for run in runs]
+        is_whole = whole_units_pattern().fullmatch
+        whole = iter(fold_each(self._fold, [run for run in runs if is_whole(run)]))
+        folded = [next(whole) if is_whole(run) else list(filter(None, self._units.of_all(units(run)))) for run in runs]
+        return [tuple(map(add, units, units[1:])) if len(units) > 1 else tuple(units) for units in folded]
 
     def _run(self, run: str) -> list[tuple[str, int, int]]:
         """Terms of a run of a script without spaces, with their places in it."""

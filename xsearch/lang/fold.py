@@ -118,28 +118,40 @@ _STYLES: dict[str, Callable[[], _Table]] = {
 }
 
 
+class _Letters(dict[int, int | str]):
+    """What a style puts for a code point, filled as characters are met: one table for all that it folds. common, own:
+    the tables, of which the style's own comes between two of the common."""
+
+    def __init__(self, common: _Table, own: _Table) -> None:
+        super().__init__()
+        self._common, self._own = common, own
+
+    def __missing__(self, point: int) -> int | str:
+        text = chr(point).translate(self._common).translate(self._own).translate(self._common)
+        self[point] = found = point if text == chr(point) else text
+        return found
+
+
 @cache
 def folding(style: str) -> Folding:
     """The function that folds a word in a style: one of ``general`` and the names in ``analyzers.tsv``.
 
     The result is in NFC, may be empty (a word of nothing but marks), and folding it again changes nothing.
     """
-    letters = _STYLES[style]()
     common: _Table = _common
     turkish = style == "turkish"
     if style == "persian":
         # The stemmer strips suffixes behind the non-joiner and so has to see it.
         common = _Common({_NON_JOINER: chr(_NON_JOINER)})
+    letters = _Letters(common, _STYLES[style]())
 
     def fold(word: str) -> str:
         if word.isascii() and not turkish:
             return word.lower()
         if turkish:
             word = word.replace("İ", "i").replace("I", "ı")
-        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", word).casefold()).translate(common)
-        if letters:
-            text = text.translate(letters).translate(common)
-        return unicodedata.normalize("NFKC", text)
+        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", word).casefold())
+        return unicodedata.normalize("NFKC", text.translate(letters))
 
     return fold
 

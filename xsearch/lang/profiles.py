@@ -33,7 +33,8 @@ _WORD = re.compile(r"[^\W\d_][^\s!-&(-/:-@\[-`{-~«»„“”،。、؟।,]*")
 
 def words_of(text: str) -> list[str]:
     """The words of a text as profiles know them: lower case, starting with a letter, without punctuation."""
-    return [word[:_LONGEST] for word in _WORD.findall(text.lower())]
+    words = _WORD.findall(text.lower())
+    return words if max(map(len, words), default=0) <= _LONGEST else [word[:_LONGEST] for word in words]
 
 
 def features(word: str, buckets: int) -> list[int]:
@@ -100,6 +101,7 @@ class Profiles:
         self._scale = scale
         self._rows: dict[str, int] = {}
         self._sums = np.zeros((1024, len(self.langs) + 1), dtype=np.float32)
+        self._again = np.zeros(len(self._sums), dtype=np.bool_)
         self._lock = Lock()
 
     def logits(self, texts: Sequence[Sequence[str]]) -> FloatArray:
@@ -117,10 +119,23 @@ class Profiles:
     def _known(self, words: Sequence[str]) -> NDArray[np.int64]:
         """Where each word's row is in `_sums`: sums of its weights, in the last column the number of its features."""
         if len(self._rows) > _CACHED_WORDS:
-            self._rows.clear()
-        if unseen := [word for word in dict.fromkeys(words) if word not in self._rows]:
-            self._add(unseen)
-        return np.fromiter(map(self._rows.__getitem__, words), dtype=np.int64, count=len(words))
+            self._forget()
+        rows = self._rows
+        found = np.array([rows.get(word, -1) for word in words], dtype=np.int64)
+        unseen = np.flatnonzero(found < 0).tolist()
+        self._again[found[found >= 0]] = True
+        if unseen:
+            self._add(list(dict.fromkeys([words[place] for place in unseen])))
+            found[unseen] = [rows[words[place]] for place in unseen]
+        return found
+
+    def _forget(self) -> None:
+        """Forget words that were asked for once only: those of running text that come again are few and frequent."""
+        kept = np.flatnonzero(self._again[: len(self._rows)])[-_CACHED_WORDS // 2 :]
+        words = list(self._rows)
+        self._rows = {words[row]: place for place, row in enumerate(kept.tolist())}
+        self._sums[: len(kept)] = self._sums[kept]
+        self._again[:] = False
 
     def _add(self, words: Sequence[str]) -> None:
         first = len(self._rows)
@@ -128,6 +143,7 @@ class Profiles:
             grown = np.zeros((max(needed, 2 * len(self._sums)), self._sums.shape[1]), dtype=np.float32)
             grown[:first] = self._sums[:first]
             self._sums = grown
+            self._again = np.append(self._again, np.zeros(len(grown) - len(self._again), dtype=np.bool_))
         buckets, lengths = features_of_all(words, len(self._weights))
         kind = np.int32 if self._weights.dtype == np.int8 else np.float32
         self._sums[first:needed, :-1] = _sums(self._weights, buckets, lengths, kind).astype(np.float32) * self._scale

@@ -150,7 +150,9 @@ def sound_key(word: str) -> str:
 @cache
 def heard_anywhere() -> re.Pattern[str]:
     """A character that gives a word a key, whatever stands beside it."""
-    return re.compile(f"[{HEARD}가-힣一-龥あいうえおか-ぢつ-もやゆよら-ろわをんアイウエオカ-ヂツ-モヤユヨラ-ロワヲンヴ]")
+    return re.compile(
+        f"[{HEARD}가-힣一-龥あいうえおか-ぢつ-もやゆよら-ろわをんアイウエオカ-ヂツ-モヤユヨラ-ロワヲンヴ]"
+    )
 
 
 def is_heard(word: str) -> bool:

@@ -106,3 +106,10 @@ def word_pattern(joiners: str = "") -> re.Pattern[str]:
 def unit_run_pattern() -> re.Pattern[str]:
     """Matches one character of a unit script: whether a match of `word_pattern` is a run is told by its first."""
     return re.compile(f"[{''.join(_unit_classes())}]")
+
+
+@cache
+def whole_units_pattern() -> re.Pattern[str]:
+    """Matches runs in which every character is a unit, which folds to one character whatever stands beside it: of
+    ideographs, kana and syllables of Hangul."""
+    return re.compile("[一-龥ぁ-ゖァ-ヺー々가-힣]+")
