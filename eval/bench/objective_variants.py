@@ -67,7 +67,7 @@ def variants(steps: int) -> dict[str, Variant]:
     first = _stage("retrieval", steps, retrieval)
     found["mined negatives"] = Variant((first, _stage("mined", steps, negatives, mining=mining)))
     found["fused scores"] = Variant((first, _stage("mined", steps, taught, mining=mining)), "mined negatives")
-    switched = Transforms(switch=0.3, lexicons=("lexicons/gatitos.jsonl*",))
+    switched = Transforms(switch=0.3, lexicons=("lexicons/*.jsonl",))
     found["code switching"] = Variant((first, _stage("switched", steps, retrieval, transforms=switched)))
     found["random token vectors"] = Variant(alone, random=True)
     replace = msgspec.structs.replace

@@ -50,6 +50,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LANGS = ("en", "de", "fa", "hi", "ru", "sw", "zh")
 HELD_EVERY = {"rows": 25, "sections": 8}
 """Of the rows and sections in training files every so-manieth is kept to measure with, at most `HELD_MOST`."""
+LEXICONS = ("enwiktionary_words", "wikdict_senses", "panlex_bli")
+"""Whose words are switched."""
 HELD_MOST, TATOEBA = 300, 100
 """Texts of a held-out set; sentences of each language of Tatoeba."""
 TEXTS_SEED = 1
@@ -104,6 +106,18 @@ def divided(data: Path, lines: int, folder: Path) -> dict[str, list[tuple[Item, 
     }
 
 
+def lexicons(data: Path, folder: Path) -> None:
+    """Write the lexicons' words in the languages of this benchmark to `folder`: of others nothing here would be
+    learnt."""
+    (folder / "lexicons").mkdir()
+    with (folder / "lexicons" / "words.jsonl").open("w", encoding="utf-8") as file:
+        for name in LEXICONS:
+            for _, record in read_records(next(data.glob(f"lexicons/{name}.jsonl*"))):
+                kept = {lang: words for lang, words in record.items() if lang in LANGS}
+                if len(kept) > 1:
+                    file.write(json.dumps(kept, ensure_ascii=False) + "\n")
+
+
 def tatoeba(data: Path) -> list[tuple[Item, Item]]:
     """(sentence, its English translation) of some of each language."""
     counts = dict.fromkeys(LANGS, 0)
@@ -120,7 +134,7 @@ class Trainings:
     """Trains variants from data in `folder`. mined, networks: what was made on the way."""
 
     def __init__(self, data: Path, folder: Path, seed: int) -> None:
-        self.data, self.folder, self.seed = data, folder, seed
+        self.folder, self.seed = folder, seed
         exclude = tuple(str(path.resolve()) for path in data.glob("eval/*/*.jsonl*"))
         self.corpus = read_corpus(folder, (Source("parallel/*.jsonl"),), exclude, TEXTS_SEED)
         self._mined: Corpus | None = None
@@ -143,7 +157,7 @@ class Trainings:
         student = begin(recipe, self.corpus, str(self.base(variant)))
         with tempfile.TemporaryDirectory() as work:
             held = Held(self.corpus, self.seed)
-            run = Run(student, recipe, self.data, Path(work), "", held, lambda _: None, 1e9)
+            run = Run(student, recipe, self.folder, Path(work), "", held, lambda _: None, 1e9)
             for number, stage in enumerate(variant.stages):
                 if stage.mining and not self._mined:
                     pairs = mine(self.corpus, stage.mining, self.seed, Path(work), lambda _: None)
@@ -217,6 +231,7 @@ def collect(given: argparse.Namespace, kept: dict[str, Any]) -> None:
         pools = {**divided(given.data, given.lines, folder), "tatoeba": tatoeba(given.data)}
         foreign = [pair for pair in pools["translations"] if romanised(pair[0][0]).casefold() != pair[0][0].casefold()]
         pools["romanised"] = [((romanised(text), lang), answer) for (text, lang), answer in foreign]
+        lexicons(given.data, folder)
         trainings = Trainings(given.data, folder, given.seed)
         kept["data"] = trainings.corpus.described()
         kept["texts"] = {name: len(pool) for name, pool in pools.items()} | {"cut": len(pools["translations"])}
@@ -237,7 +252,9 @@ def collect(given: argparse.Namespace, kept: dict[str, Any]) -> None:
 def row_of(given: argparse.Namespace, kept: dict[str, Any]) -> dict[str, Any]:
     """What was found, as a row of the results."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    found = kept["found"]
+    found, known = kept["found"], variants(1)
+    # A run that goes on has what its parts were asked for.
+    only = ",".join(name for name in found if name not in (START, ALONE)) if found.keys() != known.keys() else ""
     return {
         "bench": "objectives",
         "size": "toy",
@@ -250,13 +267,13 @@ def row_of(given: argparse.Namespace, kept: dict[str, Any]) -> dict[str, Any]:
         "texts": kept["texts"],
         "measure": "mean reciprocal rank",
         "found": {name: means(values) | {"cpu_seconds": kept["seconds"][name]} for name, values in found.items()},
-        "tests": against(found, variants(1)),
-        "not run": [name for name in variants(1) if name not in found],
+        "tests": against(found, known),
+        "not run": [name for name in known if name not in found],
         "commit": commit.stdout.strip(),
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"x86_64, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
         "command": f"python eval/bench/objectives.py --data ../shared/data --steps {given.steps} --seed {given.seed}"
-        + (f" --only '{given.only}'" if given.only else ""),
+        + (f" --only '{only}'" if only else ""),
     }
 
 

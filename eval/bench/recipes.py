@@ -90,7 +90,7 @@ def tried(name: str, data: Path, steps: int, folder: Path, asks: bool) -> dict[s
     scored, wrong, _ = xsearch("evaluate", "-i", index, *judged, "--format", "json")
     if wrong:
         return row | {"failed": wrong}
-    figure = json.loads(scored)["all"][MEASURE]
+    figure = json.loads(scored)["measures"][MEASURE]
     return row | {"found": [hit["id"] for hit in json.loads(found)["hits"]], "demo": {MEASURE: round(figure, 4)}}
 
 

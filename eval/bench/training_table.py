@@ -8,16 +8,89 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 RESULTS = Path(__file__).resolve().parents[2] / "eval" / "results"
 HEAD = """# What trainings bring
 
 Made by `python eval/bench/training_table.py` from the JSON lines in this folder; do not edit. All of it is at toy size:
-networks of two thin layers, some minutes of a CPU, one seed. It shows which way something pulls, not how far it goes;
-the papers' own figures stand in [published.md](published.md). Differences are tested text by text or topic by topic
-(paired randomisation, Holm's correction over the tests of a table): **bold** where p < .05.
+networks of two thin layers, some minutes of a CPU. It shows which way something pulls, not how far it goes; the papers'
+own figures, of large networks on other collections, stand beside it and in [published.md](published.md). Differences
+are tested text by text or topic by topic (paired randomisation, Holm's correction over the tests of a run): **bold**
+where p < .05 in every seed that was run. The reranker that ships and augmentation have rows of their own
+(`rerank-small.jsonl`, `augmentation.jsonl`), static vectors a page ([static.md](static.md)).
 """
+LEGEND = """
+## Every objective and recipe
+
+*With / without*: mean reciprocal ranks (`objectives.py`; seven languages, 75 steps of an objective and as many of
+retrieval training, or 150 of the one way to train, means over seeds) beside those of the same training without it: of
+held-out translations, of sections asked for by titles in another language, of Tatoeba, of translations asked for in
+Latin letters (*romanised*), and of translations by a quarter of the vectors' numbers (*cut*). *Demo*: nDCG@10 of the
+collection that ships, all languages in one list: of the network before its first step, and of an index made with what
+the recipe's command trained, asked its topics; *runs* where the result was indexed with and asked without being scored.
+A dash: not compared, or no figure could be read.
+
+"""
+ALONE = "retrieval alone"
+POOLS = ("translations", "sections", "tatoeba", "romanised", "cut")
+
+
+class Idea(NamedTuple):
+    """Something that is trained: the variant of `objectives.py`, the recipe that ships ("" for none of the two), and
+    what its paper reports, as far as it could be read ("" for nothing)."""
+
+    variant: str
+    recipe: str
+    paper: str = ""
+
+
+IDEAS = (
+    Idea(ALONE, "contrastive"),
+    Idea("mined negatives", "hard-negatives"),
+    Idea(
+        "fused scores",
+        "translate-distill",
+        "NeuCLIR 2022 zh/fa/ru, nDCG@20: .441/.438/.470 by translate-train, .492/.484/.522 by Translate-Distill "
+        "(arXiv 2401.04810, as quoted by a survey)",
+    ),
+    Idea("dual-alignment", "dap"),
+    Idea("translation-ranking", ""),
+    Idea("one-to-k", "one-to-k"),
+    Idea("continuous", "cwcl"),
+    Idea("comparable", "c3"),
+    Idea("infoxlm", "infoxlm"),
+    Idea("xlm-align", "xlm-align"),
+    Idea("masked-words", ""),
+    Idea("code switching", "entitycs", "fact retrieval +10 % (abstract)"),
+    Idea("transliteration", "translico"),
+    Idea("new words by neighbours", "wechsel", "a 64th of the training effort (WECHSEL, abstract)"),
+    Idea("new words at random", ""),
+    Idea("random token vectors", ""),
+    Idea("hidden-states", "bistil"),
+    Idea("half the layers", ""),
+    Idea("matryoshka", "matryoshka"),
+    Idea("low-rank", "lora"),
+    Idea("prompt", "prompt", "0.1 to 0.3 % of the parameters, above full fine-tuning (abstract)"),
+    Idea("averaged checkpoints", ""),
+    Idea("", "large-batches"),
+    Idea("", "lexical"),
+    Idea(
+        "",
+        "translate-train",
+        "ColBERT-X, AP: HC4 zh .450 zero-shot, .408 translate-train; fa .297, .310; CLEF de .328, .397 "
+        "(arXiv 2201.08471, as quoted by a survey)",
+    ),
+    Idea("", "colbert-x"),
+    Idea(
+        "",
+        "blade",
+        "CLEF 2003 de/fr/it/es, AP: .300/.383/.318/.310 by translate-train, .317/.393/.314/.331 bilingual "
+        "(SPLADE-X, CEUR Vol-3480, as quoted by a survey)",
+    ),
+    Idea("", "splade"),
+    Idea("", "xsearch-mini-v1"),
+)
 
 
 def rows(name: str) -> list[dict[str, Any]]:
@@ -32,35 +105,82 @@ def marked(test: dict[str, Any]) -> str:
     return f"**{text}**" if test["p_holm"] < 0.05 else text
 
 
-def objectives() -> Iterator[str]:
-    """Each objective against retrieval training alone, of the same run: a table for every row with an objective that
-    later ones lack."""
-    shown: set[str] = set()
-    tables = []
-    for row in reversed([row for row in rows("objectives") if "against retrieval alone" in row]):
-        if row["against retrieval alone"].keys() - shown:
-            tables.append(row)
-        shown |= row["found"].keys()
-    if not tables:
+def compared() -> dict[str, dict[int, dict[str, Any]]]:
+    """Of every variant of `objectives.py` by seed: its figures, its absence's, what it is and the tests by pool. Rows
+    of before there were several absences compared all with retrieval training alone."""
+    made: dict[str, dict[int, dict[str, Any]]] = {}
+    for row in rows("objectives"):
+        tests = row.get("tests") or {
+            name: {"absence": ALONE, **pools} for name, pools in row.get("against retrieval alone", {}).items()
+        }
+        for name, test in tests.items():
+            # Retrieval training alone is what the start lacks.
+            one, other = (ALONE, name) if name == "start" else (name, test["absence"])
+            pools = {
+                pool: _turned(found) if name == "start" else found for pool, found in test.items() if pool in POOLS
+            }
+            made.setdefault(one, {})[row.get("seed", 1)] = {
+                "absence": other,
+                "with": row["found"][one],
+                "without": row["found"][other],
+                "tests": {pool: _turned(found) for pool, found in pools.items()} if name == "start" else pools,
+            }
+    return made
+
+
+def _turned(test: dict[str, Any]) -> dict[str, Any]:
+    return {**test, "difference": -test["difference"]}
+
+
+def everything() -> Iterator[str]:
+    """One table of all objectives and recipes."""
+    found, ran = compared(), {row["recipe"]: row for row in rows("recipes")}
+    yield LEGEND
+    yield f"| objective | absence | {' | '.join(POOLS)} | seeds | recipe | demo | in its paper |\n"
+    yield f"| --- | --- |{' ---: |' * (len(POOLS) + 1)} --- | ---: | --- |\n"
+    for idea in IDEAS:
+        cells = [idea.variant or "–", *_against(found.get(idea.variant, {})), idea.recipe or "–"]
+        yield f"| {' | '.join([*cells, _asked(ran.get(idea.recipe)), idea.paper or '–'])} |\n"
+    yield from _apart(found.get(ALONE, {}))
+
+
+def _against(seeds: dict[int, dict[str, Any]]) -> list[str]:
+    """The cells from the absence to the seeds."""
+    if not seeds:
+        return ["–"] * (len(POOLS) + 2)
+    cells = []
+    for pool in POOLS:
+        tested = [seed for seed in seeds.values() if pool in seed["tests"]]
+        if not tested:
+            cells.append("–")
+            continue
+        sides = (sum(seed[side][pool] for seed in tested) / len(tested) for side in ("with", "without"))
+        text = " / ".join(f"{mean:.3f}" for mean in sides)
+        signs = {seed["tests"][pool]["difference"] > 0 for seed in tested}
+        is_one = len(signs) == 1 and all(seed["tests"][pool]["p_holm"] < 0.05 for seed in tested)
+        cells.append(f"**{text}**" if is_one else text)
+    absences = dict.fromkeys(seed["absence"] for seed in seeds.values())
+    return [", ".join(absences), *cells, str(len(seeds))]
+
+
+def _asked(row: dict[str, Any] | None) -> str:
+    """What became of a recipe."""
+    if row is None:
+        return "–"
+    if "demo" not in row:
+        return "failed" if "failed" in row else "runs" if "found" in row else "trained"
+    return f"{row['before']['demo nDCG@10']:.3f} → {row['demo']['nDCG@10']:.3f}, {row['steps_a_stage']} steps a stage"
+
+
+def _apart(seeds: dict[int, dict[str, Any]]) -> Iterator[str]:
+    """How far the seeds lie apart."""
+    if len(seeds) < 2:
         return
-    yield "\n## Objectives before retrieval training\n\nSteps of an objective, then as many of retrieval training, "
-    yield "against retrieval training alone for as many in all. Mean reciprocal ranks, with the difference from "
-    yield "retrieval alone of the same run.\n"
-    for row in tables:
-        yield from objective_table(row)
-    if left := [name for name in tables[0]["not run"] if name not in shown]:
-        yield f"\nNot run: {', '.join(left)}.\n"
-
-
-def objective_table(row: dict[str, Any]) -> Iterator[str]:
-    """The figures of one run."""
-    pools, tests = list(row["texts"]), row["against retrieval alone"]
-    sizes = ", ".join(f"{count} {name}" for name, count in row["texts"].items())
-    yield f"\n{row['data']}; {row['steps']} and {row['steps']} steps; {sizes}.\n\n"
-    yield f"| | {' | '.join(pools)} | CPU s |\n| --- |{' ---: |' * (len(pools) + 1)}\n"
-    for name, means in row["found"].items():
-        cells = [f"{means[pool]:.3f}" + (f" ({marked(tests[name][pool])})" if name in tests else "") for pool in pools]
-        yield f"| {name} | {' | '.join(cells)} | {means['cpu_seconds']:.0f} |\n"
+    ranges = []
+    for pool in POOLS:
+        values = [seed["with"][pool] for seed in seeds.values() if pool in seed["with"]]
+        ranges.append(f"{pool} {max(values) - min(values):.3f}")
+    yield f"\nRetrieval training alone, seed against seed: {', '.join(ranges)} apart. A difference as small is noise.\n"
 
 
 def modules() -> Iterator[str]:
@@ -88,20 +208,21 @@ def modules() -> Iterator[str]:
 
 
 def recipes() -> Iterator[str]:
-    """Recipes that ran from end to end."""
+    """What the commands of recipes took."""
     found = {row["recipe"]: row for row in rows("recipes")}
     if not found:
         return
     yield "\n## Recipes run by their commands\n\nOn a slice of the shared data with `--toy`: that they run, not how "
     yield "good they are. `tests/neural/test_neural_recipes.py` trains and loads all of them at the size of seconds."
-    yield "\n\n| recipe | kind | steps a stage | CPU s | indexed with and asked |\n| --- | --- | ---: | ---: | --- |\n"
+    yield '\n\n| recipe | kind | steps a stage | CPU s | first documents for "presidential elections in Iran" |\n'
+    yield "| --- | --- | ---: | ---: | --- |\n"
     for name, row in sorted(found.items()):
-        asked = "failed" if "failed" in row else "yes" if "found" in row else "not tried"
+        asked = "failed" if "failed" in row else ", ".join(row.get("found", ["not asked"]))
         yield f"| {name} | {row['kind']} | {row['steps_a_stage']} | {row['train_cpu_seconds']:.0f} | {asked} |\n"
 
 
 def main() -> None:
-    text = "".join([HEAD, *objectives(), *modules(), *recipes()])
+    text = "".join([HEAD, *everything(), *modules(), *recipes()])
     (RESULTS / "training.md").write_text(text, encoding="utf-8")
 
 

@@ -115,7 +115,7 @@ def test_the_collection_that_ships_is_evaluation_text_without_being_named(tmp_pa
 def test_empty_and_one_language_data_are_said(tmp_path):
     with pytest.raises(BadInput, match="no file matches"):
         read_corpus(tmp_path, (Source("*.jsonl"),), (), 1)
-    with pytest.raises(BadInput, match="nothing to train on in 1 file "):
+    with pytest.raises(BadInput, match="nothing to train on in 1 file"):
         corpus(tmp_path, a=[])
     with pytest.raises(BadInput, match="nothing to train on"):
         corpus(tmp_path, a=[{"en": "alone"}])

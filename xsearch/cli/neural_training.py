@@ -78,8 +78,8 @@ def _training(kind: str) -> Callable[..., None]:
         out.mkdir(parents=True, exist_ok=True)
         card = train_neural(chosen, data, out, base, device, reporter(progress), evaluate or ())
         progress.clear()
-        measured = counted(len(card.languages), "language")
-        say(f"{out / card.name}.toml: {card.kind}, {card.dim:,} dimensions, {measured} measured")
+        langs = f"{counted(len(card.languages), 'language')} measured" if card.languages else "too few texts to measure"
+        say(f"{out / card.name}.toml: {card.kind}, {card.dim:,} dimensions, {langs}")
         for name, value in card.scores.items():
             say(f"  {name}: {value:.3f}")
 

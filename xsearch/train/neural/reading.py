@@ -66,8 +66,8 @@ def read_corpus(
         excluded=parallel.excluded,
     )
     if not (len(parallel.rows) or len(parallel.titles) or pairs):
-        read, left = counted(len(corpus.files), "file"), counted(corpus.excluded, "text")
-        raise BadInput(f"nothing to train on in {read} ({left} left out: evaluation has them)", str(data))
+        left = f" ({counted(corpus.excluded, 'text')} left out: evaluation has them)" if corpus.excluded else ""
+        raise BadInput(f"nothing to train on in {counted(len(corpus.files), 'file')}{left}", str(data))
     return corpus
 
 
