@@ -85,13 +85,36 @@ def test_a_file_that_cannot_be_read_does_not_end_the_run(home, monkeypatch):
 
     def refuse(source):
         if source.path.name == "a.txt":
-            raise xsearch.BadInput("cannot be read: Permission denied")
+            raise xsearch.BadInput("cannot be read: Permission denied", where=source.name)
         return "hash"
 
     monkeypatch.setattr(ingest, "file_hash", refuse)
     index = xsearch.create(home / "i")
-    assert index_paths(index, [home / "f"]).bad == 1
+    messages = []
+    listener = Listener(on_message=messages.append)
+    assert index_paths(index, [home / "f"], listener=listener).bad == 1
+    assert messages == ["a.txt: cannot be read: Permission denied; skipped"]
     assert set(texts(index)) == {"b.txt"}
+
+
+def test_what_nobody_may_look_for_has_not_vanished(home, monkeypatch):
+    (home / "f" / "sub").mkdir()
+    (home / "f" / "sub" / "a.txt").write_text("a river")
+    (home / "f" / "b.txt").write_text("a bridge")
+    index = xsearch.create(home / "i")
+    index_paths(index, [home / "f"])
+    is_file = ingest.Path.is_file
+
+    def refuse(path, *rest):
+        if path.parent.name == "sub":
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path, *rest)
+
+    monkeypatch.setattr(ingest.Path, "is_file", refuse)
+    monkeypatch.setattr(ingest, "scan", lambda paths, skip: iter(()))
+    (home / "f" / "b.txt").unlink()
+    report = index_paths(index, [home / "f"], IngestOptions(prune=True))
+    assert (report.removed, set(texts(index))) == (1, {"sub/a.txt"})
 
 
 def test_an_index_in_the_folder_is_no_document(home):

@@ -40,13 +40,13 @@ class FilterError(UsageError):
 
 
 class BadInput(XSearchError):
-    """A file or record that cannot be used. `where` is `file:line` when known."""
+    """A file or record that cannot be used. `where` is `file:line` when known, `reason` the message without it."""
 
     exit_code = 3
 
     def __init__(self, message: str, where: str | None = None) -> None:
         super().__init__(f"{where}: {message}" if where else message)
-        self.where = where
+        self.reason, self.where = message, where
 
 
 class IndexLocked(XSearchError):

@@ -119,7 +119,7 @@ class _Run:
         except BadInput as error:
             if self.options.strict:
                 raise
-            self._bad(BadRecord(source.name, str(error)))
+            self._bad(BadRecord(source.name, error.reason))
             return True
         if known and known.hash == state.hash:
             writer.set_source(source_key(source), state)
@@ -198,8 +198,7 @@ class _Run:
         folders = [root.resolve() for root in roots]
         for path in sorted((set(self.known) | self.documented) - seen):
             inside = any(Path(path).is_relative_to(folder) for folder in folders)
-            # A file that was skipped (a package to read it is missing) is still there.
-            if inside and not Path(path).is_file():
+            if inside and has_vanished(path):
                 self.report.vanished.append(path)
                 if self.options.prune:
                     ids = writer.remove_source(path)
@@ -221,3 +220,11 @@ class _Run:
 def source_key(source: Source) -> str:
     """How a file is known in the index: its absolute path."""
     return str(source.path.resolve())
+
+
+def has_vanished(path: str) -> bool:
+    """Whether there is no such file any more: one that was skipped, or lies where nobody is let in, may be there."""
+    try:
+        return not Path(path).is_file()
+    except PermissionError:
+        return False

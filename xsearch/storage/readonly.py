@@ -69,6 +69,8 @@ class ReadOnlyDatabase:
         self._writer_seen = False
         try:
             self._hold = GenerationHold(path.parent)
+        except PermissionError as error:
+            raise IndexDamaged(f"{path.parent}: {error.strerror}: ask its owner to let you read it") from error
         except OSError as error:
             raise IndexDamaged(f"{path.parent}: {error.strerror}: restore the index from a backup") from error
         try:
