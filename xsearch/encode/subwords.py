@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from threading import Lock
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,13 +39,18 @@ class Subwords:
         self._most_remembered = remembered
         self._unigram = Unigram(pieces)
         self._forget()
-        self._few: dict[str, tuple[int, ...]] = {}
+        self._few: dict[str, list[int]] = {}
         self._lock = Lock()
 
     def bags(self, texts: Sequence[str]) -> TokenBags:
         """Tokens of every text, in order; what the vocabulary cannot spell is left out."""
         if sum(map(len, texts)) <= FEW_CHARACTERS:
-            return self._few_bags(texts)
+            split = [text.split() for text in texts]
+            known = self._tokens_of(chain.from_iterable(split))
+            found = [list(chain.from_iterable(map(known.__getitem__, own))) for own in split]
+            sizes = _column(map(len, found), len(found))
+            tokens = _column(chain.from_iterable(found), int(sizes.sum()))
+            return TokenBags(tokens, np.concatenate(([0], np.cumsum(sizes))))
         stretches = Stretches.of(texts)
         return self._of_each(stretches).joined(stretches.counts)
 
@@ -52,9 +58,11 @@ class Subwords:
         """The tokens of `text`, in order, and where they stand."""
         found = []
         position = 0
-        for stretch in text.split():
+        split = text.split()
+        known = self._tokens_of(split)
+        for stretch in split:
             position = text.index(stretch, position)
-            found += self._spelled(stretch, position)
+            found += self._spelled(stretch, position, known[stretch])
             position += len(stretch)
         return found
 
@@ -82,20 +90,16 @@ class Subwords:
             found.append(list(chain.from_iterable(spelled)))
         return found
 
-    def _few_bags(self, texts: Sequence[str]) -> TokenBags:
-        """`bags` of some words."""
-        found = [list(chain.from_iterable(map(self._tokens_of, text.split()))) for text in texts]
-        sizes = _column(map(len, found), len(found))
-        tokens = _column(chain.from_iterable(found), int(sizes.sum()))
-        return TokenBags(tokens, np.concatenate(([0], np.cumsum(sizes))))
-
-    def _tokens_of(self, stretch: str) -> tuple[int, ...]:
-        known = self._few.get(stretch)
-        if known is None:
+    def _tokens_of(self, stretches: Iterable[str]) -> dict[str, list[int]]:
+        """The tokens of each of a few stretches without white space."""
+        known = {stretch: self._few.get(stretch) for stretch in stretches}
+        if new := [stretch for stretch, tokens in known.items() if tokens is None]:
+            found = dict(zip(new, self._of_each(Stretches.of(new)).lists(), strict=True))
             if len(self._few) >= FEW_REMEMBERED:
                 self._few.clear()
-            known = self._few[stretch] = tuple(token for token, _, _ in self._spelled(stretch, 0))
-        return known
+            self._few.update(found)
+            known |= found
+        return cast(dict[str, list[int]], known)
 
     def _of_each(self, stretches: Stretches) -> TokenBags:
         """The tokens of every stretch."""

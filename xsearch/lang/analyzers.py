@@ -141,16 +141,15 @@ class Analyzer:
 
     def find(self, text: str, terms: Collection[str]) -> list[Token]:
         """Those `tokens` of a text that have one of `terms`; where it has none, in a tenth of the time."""
-        words = self._split(text)
-        known = self._words.of_all(words)
+        known = list(self._words.of_all(self._split(text)))
         lacks = frozenset(terms).isdisjoint
         if lacks(chain.from_iterable(known)):
             return []
         found: list[Token] = []
-        for match in self._pattern(text).finditer(text):
-            word, start = match[0], match.start()
-            if lacks(own := self._words[word]):
+        for match, own in zip(self._pattern(text).finditer(text), known, strict=True):
+            if lacks(own):
                 continue
+            word, start = match[0], match.start()
             if word[0] >= FIRST_UNIT and self._is_run(word):
                 found += [Token((term,), start + a, start + b) for term, a, b in self._run(word) if not lacks((term,))]
             else:
