@@ -223,5 +223,7 @@ def test_a_trusted_checkpoint_is_trusted_still_when_the_index_is_rebuilt(tmp_pat
 def test_devices_and_precisions_nobody_has():
     with pytest.raises(UsageError, match="no device"):
         Runtime("cuda:99" if torch.cuda.is_available() else "cuda").devices(torch)
+    with pytest.raises(UsageError, match="no device 'cpu:first'"):
+        Runtime("cpu:first").devices(torch)
     with pytest.raises(UsageError, match="precision"):
         Runtime(precision="fp7")

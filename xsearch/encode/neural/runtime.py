@@ -44,11 +44,11 @@ class Runtime:
             return ["cuda"] if torch.cuda.is_available() else ["cpu"]
         names = [name.strip() for name in self.device.split(",") if name.strip()]
         for name in names:
-            kind = name.partition(":")[0]
+            kind, _, number = name.partition(":")
             has = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-            if not has.get(kind, False):
+            if not has.get(kind, False) or not (number or "0").isdecimal():
                 raise UsageError(f"no device '{name}' here: {', '.join(k for k, there in has.items() if there)}")
-            if kind == "cuda" and ":" in name and int(name.partition(":")[2]) >= torch.cuda.device_count():
+            if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
                 raise UsageError(f"no device '{name}' here: there are {torch.cuda.device_count()} GPUs")
         if not names:
             raise UsageError(f"no device in '{self.device}'")
