@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from xsearch.core import Document, EncoderMismatch, MissingExtra, UsageError
 from xsearch.encode import Runtime, load_encoder, load_sparse
 from xsearch.encode.neural.dense import DenseEncoder
 from xsearch.encode.neural.fingerprint import content_hash
-from xsearch.engine import workers, writer
+from xsearch.engine import snapshot, workers, writer
 from xsearch.engine.recipe import DenseSettings, Recipe
 
 pytestmark = pytest.mark.neural
@@ -83,7 +84,21 @@ def test_hybrid_keeps_the_pieces_and_words_of_the_encoder_that_ships(tmp_path, d
     # Words alone need no torch: the network stays where it is.
     again = xsearch.open(tmp_path / "i", CPU)
     assert again.search("Brücke", k=1, retrievers=["bm25"])[0].id == "1"
-    assert not again.snapshot._load.cache_info().currsize
+    assert not again.snapshot._load.are_loaded
+
+
+def test_threads_that_ask_at_once_load_a_network_once(tmp_path, splade, monkeypatch):
+    index, loads = filled(tmp_path / "i", "sparse", splade), []
+    expected = [hit.id for hit in index.search("bread", k=8)]
+    load = snapshot.index_encoders
+    monkeypatch.setattr(snapshot, "index_encoders", lambda *given: loads.append(given) or load(*given))
+    again = xsearch.open(tmp_path / "i", CPU)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: [hit.id for hit in again.search("bread", k=8)], range(4)))
+        # Networks of several indexes: transformers itself is not made for it.
+        encoders = list(pool.map(lambda _: load_sparse(splade, CPU), range(4)))
+    assert (found, len(loads)) == ([expected] * 4, 1)
+    assert {encoder.card.fingerprint for encoder in encoders} == {again.manifest.encoder["fingerprint"]}
 
 
 def test_another_or_no_model_at_the_place(tmp_path, models, dense):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,6 +95,26 @@ class Encoders:
         """Retriever → its encoder, of those that have one."""
         all_of_them = {"dense": self.vectors, "sparse": self.weights, "colbert": self.tokens}
         return {name: encoder for name, encoder in all_of_them.items() if encoder is not None}
+
+
+class LazyEncoders:
+    """Encoders that are loaded when they are first asked for, once, whichever threads ask."""
+
+    def __init__(self, load: Callable[[], Encoders]) -> None:
+        self._load, self._lock = load, threading.Lock()
+        self._found: Encoders | None = None
+
+    def __call__(self) -> Encoders:
+        """The encoders. Raises what loading them raises, every time."""
+        with self._lock:
+            if self._found is None:
+                self._found = self._load()
+            return self._found
+
+    @property
+    def are_loaded(self) -> bool:
+        """Whether they have been asked for."""
+        return self._found is not None
 
 
 def load_encoders(recipe: Recipe, runtime: Runtime | None = None) -> Encoders:

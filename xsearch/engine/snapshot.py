@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from xsearch import lang as languages
 from xsearch.core import EncoderMismatch, IntArray, Mask
 from xsearch.encode import AnyEncoder, Encoder, PieceEncoder, Runtime, card_folder, has_pieces, load_encoder
-from xsearch.engine.encoder import Encoders, familiarity, index_encoders, is_neural
+from xsearch.engine.encoder import Encoders, LazyEncoders, familiarity, index_encoders, is_neural
 from xsearch.engine.parts import RETRIEVERS, Retriever, open_retriever
 from xsearch.engine.recipe import Recipe, parse_stored
 from xsearch.engine.rerank import Rerankers
@@ -47,7 +47,7 @@ class Snapshot:
         self.columns = PassageColumns.open(generation, manifest.columns, manifest.languages, manifest.high_water)
         self.live = Liveness.open(generation / manifest.live)
         # Refers to nothing of this snapshot: what retrievers keep of it must not keep the snapshot alive.
-        self._load = cache(partial(index_encoders, manifest, folder, runtime))
+        self._load = LazyEncoders(partial(index_encoders, manifest, folder, runtime))
         pieces, device = partial(_pieces, self._load), (runtime or Runtime()).device
         self.retrievers: Mapping[str, Retriever] = {
             name: open_retriever(
@@ -116,7 +116,7 @@ class Snapshot:
     def word_encoder(self) -> Encoder:
         """The encoder to ask how much a word says and which sentence is near a query: one with pieces, which takes no
         time; that which ships where the index has none."""
-        if self.is_neural and not self._load.cache_info().currsize:
+        if self.is_neural and not self._load.are_loaded:
             # Neural encoders are not loaded for a question that none of them is to answer.
             return load_encoder()
         own = self.encoders.pieces or self.encoders.vectors

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import re
 import string
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +20,8 @@ from xsearch.encode.neural.runtime import Runtime
 
 REPORTED = re.compile(r"^(\S+) *\| (?:\x1b\[\d+m)*(MISSING|MISMATCH)", re.MULTILINE)
 """A row of the report that transformers makes of the weights it could not load as they are."""
+LOADING = threading.RLock()
+"""transformers makes networks without memory first, for all threads of the process: one is loaded at a time."""
 CLASSES = {"dense": "SentenceTransformer", "multivector": "MultiVectorEncoder", "sparse": "SparseEncoder"}
 
 
@@ -110,20 +113,21 @@ class Told(logging.Handler):
 
 @contextlib.contextmanager
 def quiet(transformers: Any) -> Iterator[Told]:
-    """Without the progress bars and reports that the libraries write to the terminal; what they report of weights."""
-    bars = transformers.utils.logging.is_progress_bar_enabled()
-    transformers.utils.logging.disable_progress_bar()
+    """For loading and saving networks, one thread after the other: without the progress bars and reports that the
+    libraries write to the terminal. Gives what they report of weights."""
+    bars, told = transformers.utils.logging, Told()
     reporting, library = logging.getLogger("transformers"), logging.getLogger("sentence_transformers")
-    before = reporting.level, reporting.handlers, library.level
-    told = Told()
-    reporting.handlers = [told]
-    reporting.setLevel(logging.WARNING)
-    library.setLevel(logging.ERROR)
-    try:
-        yield told
-    finally:
-        reporting.handlers = before[1]
-        reporting.setLevel(before[0])
-        library.setLevel(before[2])
-        if bars:
-            transformers.utils.logging.enable_progress_bar()
+    with LOADING:
+        shown, before = bars.is_progress_bar_enabled(), (reporting.level, reporting.handlers, library.level)
+        bars.disable_progress_bar()
+        reporting.handlers = [told]
+        reporting.setLevel(logging.WARNING)
+        library.setLevel(logging.ERROR)
+        try:
+            yield told
+        finally:
+            reporting.handlers = before[1]
+            reporting.setLevel(before[0])
+            library.setLevel(before[2])
+            if shown:
+                bars.enable_progress_bar()
