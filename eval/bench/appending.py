@@ -1,4 +1,5 @@
-"""What it costs to augment an index again after one document more: the questions appended, or the index built anew.
+"""What it costs to augment an index again after one document more (the questions appended, or the index built anew),
+and to take all questions out.
 
     python eval/bench/appending.py --docs eval/collections/demo/docs.jsonl [--use words,vectors]
 
@@ -25,7 +26,7 @@ import xsearch
 from xsearch.core import Document
 from xsearch.corpora import read_path
 from xsearch.engine import compact, open_index
-from xsearch.engine.augmentation import augment
+from xsearch.engine.augmentation import augment, remove_questions
 from xsearch.engine.recipe import AugmentSettings
 from xsearch.generate import Made, SourcePassage
 
@@ -80,6 +81,7 @@ def main() -> None:
             writer.add(Document("one-more", "A document that came later.", lang="en"))
         row["again"] = timed(lambda: augment(folder, FirstWords(), settings))
         row["built anew"] = timed(lambda: compact(folder))
+        row["removed"] = timed(lambda: remove_questions(folder))
         with open_index(folder) as index:
             row["passages"] = index.manifest.passages
     row |= {
