@@ -54,12 +54,26 @@ IDEAS = (
         "NeuCLIR 2022 zh/fa/ru, nDCG@20: .441/.438/.470 by translate-train, .492/.484/.522 by Translate-Distill "
         "(arXiv 2401.04810, as quoted by a survey)",
     ),
-    Idea("dual-alignment", "dap"),
-    Idea("translation-ranking", ""),
+    Idea(
+        "dual-alignment",
+        "dap",
+        "accuracy on Tatoeba, 36 languages to English, mBERT: .901 by translation ranking alone, .909 with both "
+        "(Li et al. 2023, table 1)",
+    ),
+    Idea(
+        "translation-ranking",
+        "",
+        "the same: .369 without, .901 with it",
+    ),
     Idea("one-to-k", "one-to-k"),
     Idea("continuous", "cwcl"),
     Idea("comparable", "c3"),
-    Idea("infoxlm", "infoxlm"),
+    Idea(
+        "infoxlm",
+        "infoxlm",
+        "accuracy on Tatoeba, 14 languages, to English and from it: XLM-R .594, .575, InfoXLM .778, .806 "
+        "(as Li et al. 2023 have them, table 1)",
+    ),
     Idea("xlm-align", "xlm-align"),
     Idea("masked-words", ""),
     Idea("code switching", "entitycs", "fact retrieval +10 % (abstract)"),

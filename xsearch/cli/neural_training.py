@@ -75,7 +75,6 @@ def _training(kind: str) -> Callable[..., None]:
 
         chosen = adjusted(load_neural_recipe(Path(recipe)), kind, toy, steps, seed, exclude)
         progress = Progress("steps")
-        out.mkdir(parents=True, exist_ok=True)
         card = train_neural(chosen, data, out, base, device, reporter(progress), evaluate or ())
         progress.clear()
         langs = f"{counted(len(card.languages), 'language')} measured" if card.languages else "too few texts to measure"

@@ -64,6 +64,7 @@ def train_neural(
     corpus = read_corpus(data, recipe.sources, recipe.exclude, recipe.seed, recipe.most)
     on_progress(Progress("read", note=corpus.described()))
     student = begin(recipe, corpus, base).to(where)
+    out.mkdir(parents=True, exist_ok=True)
     measures = Measures(Held(corpus, recipe.seed), collections)
     work = out / f"{recipe.name}.work"
     measured: list[dict[str, Any]] = [{"stage": "", "step": 0, **measures.measure(student)}]
