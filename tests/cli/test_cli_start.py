@@ -62,4 +62,4 @@ def test_a_question_imports_nothing_that_it_does_not_need(tmp_path):
         "xsearch.retrieve.static_late",
         "xsearch.cli.evaluation",
     }
-    assert not unneeded & set(done.stderr.split())
+    assert unneeded.intersection(done.stderr.split()) == set()

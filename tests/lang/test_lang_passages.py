@@ -86,8 +86,8 @@ def test_a_long_line_of_anything_is_cut(unit):
 
 
 def test_no_character_of_a_script_without_spaces_is_passed_over():
-    from xsearch.lang.passages import _MAYBE_UNSPACED, _unspaced
+    from xsearch.lang.passages import _maybe_unspaced, _unspaced
 
     every = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x110000))))
     for unspaced, _ in _unspaced():
-        assert all(_MAYBE_UNSPACED.fullmatch(char) for char in set("".join(unspaced.findall(every))))
+        assert all(_maybe_unspaced().fullmatch(char) for char in set("".join(unspaced.findall(every))))

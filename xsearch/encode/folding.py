@@ -118,7 +118,7 @@ def fold_all(stretches: Sequence[str]) -> list[list[str]]:
     codes = np.frombuffer(line.encode("utf-32-le", "surrogatepass"), dtype="<u4")
     kinds, folded = _CHARACTERS.of(codes)
     change = 1 + np.flatnonzero((kinds[1:] != kinds[:-1]) & (kinds[1:] >= _SCRIPTS) & (kinds[:-1] >= _SCRIPTS))
-    several = np.unique(codes[folded == _SEVERAL]).tolist()
+    several = sorted(set(codes[folded == _SEVERAL].tolist()))
     plain = np.where(folded == _SEVERAL, codes, folded) if several else folded
     text = np.insert(plain, change, ord(" ")).astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
     for character in map(chr, several):

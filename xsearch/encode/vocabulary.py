@@ -110,7 +110,7 @@ class Vocabulary(Sequence[tuple[str, float]]):
         """How all are spelled."""
         return self._content[self._starts[0] : self._ends[-1]].decode().split("\n")
 
-    @property
+    @cached_property
     def most_bytes(self) -> int:
         """Of the longest piece."""
         return int((self._ends - self._starts).max(initial=0))

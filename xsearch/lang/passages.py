@@ -19,8 +19,6 @@ _SYLLABLE_SCRIPT_PER_WORD = 4.0
 # A longer run without a space is no word but data (base64, a URL) and counts as several.
 _LONG_WORD = 16
 _MOST_MARKS = 16
-# Where all characters of scripts without spaces are, and few others that running text holds.
-_MAYBE_UNSPACED = re.compile("[\u02ea\u02eb\u0e00-\u1dff\u2e80-\U0010ffff]")
 _CLAUSE_MARKS = ",;:—、，；：､؛،၊፣፤፥"
 _PIECE = re.compile(
     rf"[^\s{_CLAUSE_MARKS}]{{1,{_LONG_WORD}}}[{_CLAUSE_MARKS}]{{0,{_LONG_WORD}}}\s*"
@@ -64,13 +62,20 @@ def count_words(text: str) -> float:
     """About how many words a text has, whatever its script."""
     words = 0.0
     # One wide range first: classes of many ranges take ten times as long to look through.
-    if not text.isascii() and _MAYBE_UNSPACED.search(text):
+    if not text.isascii() and _maybe_unspaced().search(text):
         for unspaced, length in _unspaced():
             if runs := unspaced.findall(text):
                 words += sum(map(len, runs)) / length
                 text = unspaced.sub(" ", text)
     words += len(text.split())
     return max(words, len(text) / _LONG_WORD)
+
+
+@cache
+def _maybe_unspaced() -> re.Pattern[str]:
+    """Where all characters of scripts without spaces are, and few others that running text holds. Compiled when it is
+    first used, as are all expressions with classes of many characters: a question asks for few of them."""
+    return re.compile("[\u02ea\u02eb\u0e00-\u1dff\u2e80-\U0010ffff]")
 
 
 @cache

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import chain, islice
 from operator import add
 
@@ -34,17 +35,12 @@ LONGEST_NAME = 20
 _GENERATION = 1 << 17
 _NOT_HAN = FAMILIES.replace("z", "")
 
-# Folded words that are forms as they stand, as most are: of letters that are heard, and what may follow the first.
-# Abjads' articles are not heard; Hangul is no letter among others.
-_PLAIN = re.compile(f"[{HEARD}अ-ह][0-9ьъऀ-ःऺ-़ा-ौ्{HEARD}अ-ह]+|[ابتثجحخدذرزسشصضطظغفقكلمنهوي]{{2,}}|[가-힣]{{2,}}")
-_HAN = re.compile("[一-龥]+")
-
 # Characters that Chinese writes the syllables of foreign names with; three of them in a row are mostly one.
-_FOREIGN = re.compile(
-    "[阿埃艾爱安昂奥巴白拜班邦保鲍贝本比彼别宾波博伯勃布查达戴丹当德登迪蒂丁杜敦多厄恩尔耳法凡范菲费芬丰夫弗福甫盖甘冈戈格根古瓜圭哈海"
+_FOREIGN_SYLLABLES = (
+    "阿埃艾爱安昂奥巴白拜班邦保鲍贝本比彼别宾波博伯勃布查达戴丹当德登迪蒂丁杜敦多厄恩尔耳法凡范菲费芬丰夫弗福甫盖甘冈戈格根古瓜圭哈海"
     "汉豪赫亨洪胡华怀霍基吉加贾杰金卡凯坎康考柯科克肯孔库夸奎昆拉莱赖兰朗劳勒雷黎里利丽莉连廉列林琳隆卢鲁伦罗洛吕马玛迈麦曼芒毛茅梅门蒙"
     "米密敏明莫墨默姆穆内那娜纳乃尼涅宁纽农努诺欧帕派潘庞佩彭皮匹平珀蒲普奇齐契恰乔切琴琼丘热仁荣茹儒瑞若撒萨塞赛桑森沙珊绍舍申圣施什史"
-    "士舒斯丝思苏孙索塔泰坦汤唐陶特腾提廷图托陀妥瓦万汪威韦维伟魏温文翁沃乌武伍西希锡夏肖歇谢欣辛雄休许雅亚扬姚耶叶伊因英尤约泽赞扎詹哲珍芝茨宗佐汗罕诃莎妮娅黛娃蕾茜]{3,}"
+    "士舒斯丝思苏孙索塔泰坦汤唐陶特腾提廷图托陀妥瓦万汪威韦维伟魏温文翁沃乌武伍西希锡夏肖歇谢欣辛雄休许雅亚扬姚耶叶伊因英尤约泽赞扎詹哲珍芝茨宗佐汗罕诃莎妮娅黛娃蕾茜"
 )
 
 
@@ -120,11 +116,35 @@ def _forms_of_all(words: Sequence[str]) -> list[str]:
     for style in ("arabic", "general"):
         places = [place for place, own in enumerate(styles) if own == style]
         for place, folded in zip(places, fold_each(folding(style), [words[place] for place in places]), strict=True):
-            if len(folded) <= LONGEST and _PLAIN.fullmatch(folded):
+            if len(folded) <= LONGEST and _is_plain(folded):
                 found[place] = folded
             else:
                 found[place] = " ".join(filter(_is_kept, _cut(folded)))
     return found
+
+
+def _is_plain(folded: str) -> bool:
+    """Whether a folded word is a form as it stands, as most are."""
+    if folded.isascii():
+        return len(folded) > 1 and folded.isalnum() and folded.islower() and folded[0].isalpha()
+    return _plain().fullmatch(folded) is not None
+
+
+@cache
+def _plain() -> re.Pattern[str]:
+    """Of letters that are heard, and what may follow the first. Abjads' articles are not heard; Hangul is no letter
+    among others."""
+    return re.compile(f"[{HEARD}अ-ह][0-9ьъऀ-ःऺ-़ा-ौ्{HEARD}अ-ह]+|[ابتثجحخدذرزسشصضطظغفقكلمنهوي]{{2,}}|[가-힣]{{2,}}")
+
+
+@cache
+def _han() -> re.Pattern[str]:
+    return re.compile("[一-龥]+")
+
+
+@cache
+def _foreign() -> re.Pattern[str]:
+    return re.compile(f"[{_FOREIGN_SYLLABLES}]{{3,}}")
 
 
 def _with_readings(words: Sequence[str]) -> list[str]:
@@ -176,7 +196,7 @@ def _run_forms(run: str) -> list[str]:
 
 def _by_script(run: str) -> list[tuple[str, str]]:
     """The stretches of each script; marks and the long vowel have that of the character before."""
-    if _HAN.fullmatch(run):
+    if _han().fullmatch(run):
         return [("Hani", run)]
     found = []
     begin, script = 0, script_of(run[:1] or " ")
@@ -194,4 +214,4 @@ def _syllabic_forms(run: list[str]) -> list[str]:
 
 
 def _han_forms(run: str) -> list[str]:
-    return [*map(add, run, run[1:]), *_FOREIGN.findall(run)]
+    return [*map(add, run, run[1:]), *_foreign().findall(run)]
