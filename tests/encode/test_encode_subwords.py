@@ -110,6 +110,7 @@ def test_few_words_and_many_words_give_the_pieces_of_the_library(loops, words):
         if not loops:
             patch.setattr(viterbi, "compiled", lambda: None)
         together = lists(many.segment_all(words))
+        assert lists(many.segment_stretches(Stretches.of([" ".join(words)]))) == together
     encoded = library().encode_batch([START + word for word in words], add_special_tokens=False)
     silent = (0, [piece for piece, _ in PIECES].index(START))
     assert together == [[piece for piece in found.ids if piece not in silent] for found in encoded]
@@ -199,6 +200,20 @@ def test_a_table_of_stretches_numbers_them_as_a_dictionary_would(rounds):
         assert found.tolist() == [known[stretch] for text in texts for stretch in text.split()]
     assert table.find(Stretches.of(["abba语"])).tolist() == [-1]
     assert table.characters == sum(map(len, known))
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+@given(texts=TEXTS)
+def test_distinct_stretches_are_those_of_a_set(hashed, texts):
+    with pytest.MonkeyPatch.context() as patch:
+        if not hashed:
+            patch.setattr("xsearch.encode.stretches._hashes", lambda *given: given[-1].astype(np.uint64))
+        stretches = Stretches.of(texts)
+        first, same = stretches.distinct()
+    all_of_them = stretches.texts()
+    chosen = [all_of_them[place] for place in first]
+    assert len(chosen) == len(set(all_of_them))
+    assert [chosen[number] for number in same] == all_of_them
 
 
 def test_a_table_of_stretches_grows():

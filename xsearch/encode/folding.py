@@ -106,8 +106,9 @@ def fold(text: str) -> list[Word]:
     return words
 
 
-def fold_all(stretches: Sequence[str]) -> list[list[str]]:
-    """The texts of the folded words of every stretch, which holds no white space: what `fold` gives, ten times as fast.
+def fold_all(stretches: Sequence[str]) -> list[str]:
+    """The folded words of every stretch, which holds no white space, with space between: what `fold` gives, ten times
+    as fast.
 
     All stretches are one text, whose characters are looked up and folded together. Stretches with characters that join,
     which depend on what precedes, are left to `fold`.
@@ -124,10 +125,10 @@ def fold_all(stretches: Sequence[str]) -> list[list[str]]:
     for character in map(chr, several):
         # No character folds to one of these.
         text = text.replace(character, CHARACTERS[character][1])
-    words = [part.split() for part in unicodedata.normalize("NFC", text).split("\n")]
+    words = unicodedata.normalize("NFC", text).split("\n")
     joined = np.searchsorted(np.flatnonzero(codes == ord("\n")), np.flatnonzero(kinds == _JOINS))
     for number in set(joined.tolist()):
-        words[number] = [word.text for word in fold(stretches[number])]
+        words[number] = " ".join(word.text for word in fold(stretches[number]))
     return words
 
 

@@ -30,13 +30,14 @@ Keys = NDArray[np.uint64]
 @dataclass(frozen=True, slots=True, eq=False)
 class Stretches:
     """What `str.split` finds in texts, end to end. line: the texts, one a line. codes: its code points, uint32. begins,
-    lengths: where each stretch stands in it. counts: how many each text has. All int64."""
+    lengths: where each stretch stands in it. counts: how many each text has. All int64. keys: a hash of each."""
 
     line: str
     codes: NDArray[np.uint32]
     begins: Integers
     lengths: Integers
     counts: Integers
+    keys: Keys
 
     @staticmethod
     def of(texts: Sequence[str]) -> Stretches:
@@ -49,13 +50,13 @@ class Stretches:
         begins, ends = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
         sizes = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)) + 1
         counts = np.diff(np.searchsorted(begins, np.concatenate(([0], np.cumsum(sizes)))))
-        return Stretches(line, codes, begins, ends - begins, counts)
+        lengths = ends - begins
+        return Stretches(line, codes, begins, lengths, counts, _hashes(*_characters(codes, begins, lengths), lengths))
 
     def take(self, numbers: Integers) -> Stretches:
         """Some of the stretches, as one text's."""
-        return Stretches(
-            self.line, self.codes, self.begins[numbers], self.lengths[numbers], np.array([len(numbers)], dtype=np.int64)
-        )
+        begins, lengths, keys = self.begins[numbers], self.lengths[numbers], self.keys[numbers]
+        return Stretches(self.line, self.codes, begins, lengths, np.array([len(numbers)], dtype=np.int64), keys)
 
     def texts(self) -> list[str]:
         """The stretches as strings."""
@@ -65,9 +66,30 @@ class Stretches:
     def characters(self) -> tuple[NDArray[np.uint32], Integers, Integers]:
         """The code points of all stretches, the place of each in its stretch, and where each stretch starts among
         them."""
-        starts = np.cumsum(self.lengths) - self.lengths
-        offsets = np.arange(int(self.lengths.sum())) - np.repeat(starts, self.lengths)
-        return self.codes[np.repeat(self.begins, self.lengths) + offsets], offsets, starts
+        return _characters(self.codes, self.begins, self.lengths)
+
+    def distinct(self) -> tuple[Integers, Integers]:
+        """The places of stretches of which each is another and none is missing; and for every stretch, which of those
+        it is."""
+        _, first, same = np.unique(self.keys, return_index=True, return_inverse=True)
+        alike = first[same]
+        if np.array_equal(self.lengths, self.lengths[alike]):
+            codes, offsets, _ = self.characters()
+            if np.array_equal(codes, self.codes[np.repeat(self.begins[alike], self.lengths) + offsets]):
+                return first, same
+        # Two have one hash.
+        places: dict[str, int] = {}
+        same = np.array([places.setdefault(text, len(places)) for text in self.texts()], dtype=np.int64)
+        # Numbers were given in order: where a new one stands, the highest so far grows.
+        return np.flatnonzero(np.diff(np.maximum.accumulate(same), prepend=-1)), same
+
+
+def _characters(
+    codes: NDArray[np.uint32], begins: Integers, lengths: Integers
+) -> tuple[NDArray[np.uint32], Integers, Integers]:
+    starts = np.cumsum(lengths) - lengths
+    offsets = np.arange(int(lengths.sum())) - np.repeat(starts, lengths)
+    return codes[np.repeat(begins, lengths) + offsets], offsets, starts
 
 
 class StretchTable:
@@ -91,7 +113,7 @@ class StretchTable:
         if not len(stretches.begins):
             return np.zeros(0, dtype=np.int64)
         codes, offsets, starts = stretches.characters()
-        numbers = self._find_keys(_hashes(codes, offsets, starts, stretches.lengths))
+        numbers = self._find_keys(stretches.keys)
         first = self._starts[numbers]
         # Where the lengths differ, and where nothing was found, any character will do to compare with.
         alike = (numbers >= 0) & (self._starts[numbers + 1] - first == stretches.lengths)
@@ -103,14 +125,14 @@ class StretchTable:
         """Give new stretches, each another, the next numbers; returns these."""
         count = len(stretches.begins)
         given = np.arange(self.count, self.count + count)
-        codes, offsets, starts = stretches.characters()
+        codes = stretches.characters()[0]
         used = self.characters
         self._codes = with_room(self._codes, used + len(codes))
         self._codes[used : used + len(codes)] = codes
         self._starts = with_room(self._starts, self.count + count + 1)
         self._starts[self.count + 1 : self.count + count + 1] = used + np.cumsum(stretches.lengths)
         self.count += count
-        keys, first = np.unique(_hashes(codes, offsets, starts, stretches.lengths), return_index=True)
+        keys, first = np.unique(stretches.keys, return_index=True)
         new = self._find_keys(keys) < 0
         self._insert(keys[new], given[first[new]])
         return given

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from threading import Lock
 from typing import cast
@@ -106,11 +106,7 @@ class Subwords:
         with self._lock:
             if self._known.characters > self._most_remembered:
                 self._forget()
-            numbers = self._known.find(stretches)
-            missing = np.flatnonzero(numbers < 0)
-            if len(missing):
-                numbers[missing] = self._learnt(stretches.take(missing))
-            return self._bags.bags.take(numbers)
+            return self._known.of_each(stretches)
 
     def _spelled(self, stretch: str, position: int, tokens: Sequence[int] = ()) -> list[Place]:
         """The tokens of a stretch that begins at `position`. tokens: where they are known, so that it need not be
@@ -123,30 +119,39 @@ class Subwords:
             for token, begin, end in laid or self._unigram.spell(word.text)
         ]
 
-    def _learnt(self, stretches: Stretches) -> NDArray[np.int64]:
-        """The numbers of stretches that are not known yet, now that they are; equal ones get one."""
-        places: dict[str, int] = {}
-        distinct = _column((places.setdefault(text, len(places)) for text in stretches.texts()), len(stretches.begins))
-        # Numbers were given in order: where a new one stands, the highest so far grows.
-        first = np.flatnonzero(np.diff(np.maximum.accumulate(distinct), prepend=-1))
-        self._bags.add(self._segmented(list(places)))
-        return self._known.add(stretches.take(first))[distinct]
-
-    def _segmented(self, stretches: Sequence[str]) -> TokenBags:
+    def _segmented(self, stretches: Stretches) -> TokenBags:
         """The tokens of each stretch. A word stands in several (with a comma, in capitals) and is segmented once."""
-        words = fold_all(stretches)
-        numbers = self._words
-        if missing := [word for word in dict.fromkeys(chain.from_iterable(words)) if word not in numbers]:
-            numbers.update(zip(missing, range(len(numbers), len(numbers) + len(missing)), strict=True))
-            self._word_bags.add(self._unigram.segment_all(missing))
-        counts = _column(map(len, words), len(words))
-        rows = _column(map(numbers.__getitem__, chain.from_iterable(words)), int(counts.sum()))
-        return self._word_bags.bags.take(rows).joined(counts)
+        words = Stretches.of(fold_all(stretches.texts()))
+        return self._words.of_each(words).joined(words.counts)
 
     def _forget(self) -> None:
-        self._known, self._bags = StretchTable(), _Growing()
-        self._words: dict[str, int] = {}
-        self._word_bags = _Growing()
+        self._known = _Remembered(self._segmented)
+        self._words = _Remembered(self._unigram.segment_stretches)
+
+
+class _Remembered:
+    """The tokens of stretches that were met before. compute: those of new ones, each another."""
+
+    def __init__(self, compute: Callable[[Stretches], TokenBags]) -> None:
+        self._compute = compute
+        self._table, self._bags = StretchTable(), _Growing()
+
+    @property
+    def characters(self) -> int:
+        """Characters of all stretches remembered."""
+        return self._table.characters
+
+    def of_each(self, stretches: Stretches) -> TokenBags:
+        """The tokens of every stretch."""
+        numbers = self._table.find(stretches)
+        missing = np.flatnonzero(numbers < 0)
+        if len(missing):
+            unknown = stretches.take(missing)
+            first, same = unknown.distinct()
+            new = unknown.take(first)
+            self._bags.add(self._compute(new))
+            numbers[missing] = self._table.add(new)[same]
+        return self._bags.bags.take(numbers)
 
 
 class _Growing:

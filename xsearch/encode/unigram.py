@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from xsearch.encode.bags import TokenBags
 from xsearch.encode.lookup import Lookup
+from xsearch.encode.stretches import Stretches
 from xsearch.encode.viterbi import Lattice, compiled
 from xsearch.encode.vocabulary import Pieces, Vocabulary
 
@@ -58,14 +59,27 @@ class Unigram:
         self._vocabulary = vocabulary = Vocabulary.of(pieces)
         self._unknown = float(vocabulary.scores.min()) - UNKNOWN_PENALTY
         self._lookup = Lookup(vocabulary, np.append(vocabulary.scores, self._unknown), UNKNOWN)
-        self._lattice: Lattice | None = None
         self._spelled: dict[str, Spelled] = {}
         self._words_met = 0
 
     def segment_all(self, words: Sequence[str]) -> TokenBags:
         """The pieces of every word, those that mean something: neither `UNKNOWN` nor a lone `START`."""
         self._words_met += len(words)
-        bags = self._segmented(words)
+        return self._without_silent(self._segmented(words))
+
+    def segment_stretches(self, words: Stretches) -> TokenBags:
+        """The same of words that stand in a text: many are not taken out of it first."""
+        count = len(words.begins)
+        if self._words_met + count < MANY_WORDS or count < FEW_WORDS:
+            return self.segment_all(words.texts())
+        self._words_met += count
+        codes, _, starts = words.characters()
+        codes = np.insert(codes, starts, ord(START))
+        # As code points of strings are, so that loops are compiled once.
+        codes.flags.writeable = False
+        return self._without_silent(self._trie.segment_codes(codes, words.lengths + len(START)))
+
+    def _without_silent(self, bags: TokenBags) -> TokenBags:
         heard = ~self._silent[bags.tokens]
         return TokenBags(bags.tokens[heard], np.concatenate(([0], np.cumsum(heard)))[bags.starts])
 
@@ -107,16 +121,18 @@ class Unigram:
 
     def _segmented(self, words: Sequence[str]) -> TokenBags:
         if self._words_met >= MANY_WORDS and (len(words) >= FEW_WORDS or compiled()):
-            if self._lattice is None:
-                vocabulary = self._vocabulary
-                self._lattice = Lattice(vocabulary.spellings, vocabulary.scores, self._unknown, UNKNOWN)
-            return self._lattice.segment([START + word for word in words])
+            return self._trie.segment([START + word for word in words])
         if self._words_met < SOME_WORDS or len(words) >= FEW_WORDS:
             return self._lookup.segment([START + word for word in words])
         found = [self._by_dictionary(START + word) for word in words]
         sizes = np.fromiter(map(len, found), dtype=np.int64, count=len(found))
         pieces = np.fromiter(chain.from_iterable(found), dtype=np.int64, count=int(sizes.sum()))
         return TokenBags(pieces, np.concatenate(([0], np.cumsum(sizes))))
+
+    @cached_property
+    def _trie(self) -> Lattice:
+        vocabulary = self._vocabulary
+        return Lattice(vocabulary.spellings, vocabulary.scores, self._unknown, UNKNOWN)
 
     def _by_dictionary(self, text: str) -> list[int]:
         size = len(text)

@@ -104,9 +104,12 @@ class Lattice:
 
     def segment(self, words: Sequence[str]) -> TokenBags:
         """The pieces of the best segmentation of every word; none of a word is empty."""
-        if not words:
+        return self.segment_codes(*_codes(words))
+
+    def segment_codes(self, codes: NDArray[np.uint32], lengths: Integers) -> TokenBags:
+        """The same of words laid end to end, as code points, and the length of each."""
+        if not len(lengths):
             return TokenBags(np.empty(0, np.int64), np.zeros(1, np.int64))
-        codes, lengths = _codes(words)
         if loops := compiled():
             pieces = np.empty(len(codes), dtype=np.int64)
             counts = loops.segment(

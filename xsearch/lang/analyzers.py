@@ -217,7 +217,7 @@ class Analyzer:
         is_whole = whole_units_pattern().fullmatch
         whole = iter(fold_each(self._fold, [run for run in runs if is_whole(run)]))
         folded = [next(whole) if is_whole(run) else list(filter(None, self._units.of_all(units(run)))) for run in runs]
-        return [tuple(map(add, units, units[1:])) if len(units) > 1 else tuple(units) for units in folded]
+        return [tuple(map(add, own, own[1:])) if len(own) > 1 else tuple(own) for own in folded]
 
     def _run(self, run: str) -> list[tuple[str, int, int]]:
         """Terms of a run of a script without spaces, with their places in it."""
