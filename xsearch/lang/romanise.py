@@ -42,7 +42,7 @@ _FAMILY = {
 # Letters that anyascii leaves out, or renders by what they are only sometimes: alef is mostly a vowel; Hebrew bet, kaf
 # and pe are b, k and p at the beginning, shin is sh, het as in loch like the Greek chi; anusvara is mostly n, the
 # Indic c is ch.
-_LETTERS = str.maketrans({
+LETTERS = str.maketrans({
     "ا": "a", "أ": "a", "إ": "i", "א": "a", "ב": "b", "כ": "k", "ך": "k", "פ": "p", "ח": "kh", "ש": "sh", "χ": "kh",
     **dict.fromkeys("ंँংਂੰંଂంಂം", "n"), **dict.fromkeys("चচਚચଚచಚചච", "ch"),
 })  # fmt: skip
@@ -51,8 +51,8 @@ _GREEK = re.compile("^ντ|^μπ|ντ|μπ|γκ|τζ|τσ|ου|γι(?=[αεηι�
 _GREEK_WITHIN = {"ντ": "nd", "μπ": "mb", "γκ": "g", "τζ": "dj", "τσ": "ts", "ου": "u", "γι": "i"}
 _GREEK_FIRST = {**_GREEK_WITHIN, "ντ": "d", "μπ": "b"}
 # What pinyin writes otherwise than the rest of the world.
-_PINYIN = re.compile("q|x|c(?!h)")
-_PINYIN_SOUNDS = {"q": "ch", "x": "sh", "c": "ts"}
+PINYIN = re.compile("q|x|c(?!h)")
+PINYIN_SOUNDS = {"q": "ch", "x": "sh", "c": "ts"}
 # Thai and Lao write some vowels before the consonant that they are spoken after, or before อ where there is none.
 _BEFORE = re.compile("([เแโใไເແໂໃໄ])([ก-ฮກ-ຮ])")
 _CARRIER = str.maketrans({"อ": "", "ອ": ""})
@@ -68,12 +68,12 @@ _SPOKEN_AT = re.compile("|".join(_SPOKEN))
 # Latin letters.
 _SMALL_Y, _SMALL_VOWELS, _DOUBLING = frozenset("ゃゅょャュョ"), frozenset("ぁぃぅぇぉァィゥェォ"), frozenset("っッ")
 _LONG = re.compile("(?<=o)[ou]+|(?<=u)u+")
-_ARTICLE = re.compile("^(?:وال|بال|كال|فال|ال|لل)(?=.{3})")
+ARTICLE = re.compile("^(?:وال|بال|كال|فال|ال|لل)(?=.{3})", re.MULTILINE)
 """The Arabic article, alone or behind one-letter words, before a word of three letters at least."""
 
 # What is not listed stands for itself. German, French, Slavic, Indian, Arabic and Chinese habits beside the English
 # ones: one letter for one sound.
-_SOUNDS = {
+SOUNDS = {
     "schtsch": "Sc", "shch": "Sc", "tsch": "c", "dsch": "j", "tch": "c", "sch": "S", "dzh": "j", "tsh": "c",
     "ch": "c", "cz": "c", "sh": "S", "sz": "S", "zh": "j", "dj": "j", "kh": "x", "gh": "g", "ph": "f", "th": "t",
     "dh": "d", "bh": "b", "ck": "k", "ce": "se", "ci": "si", "cy": "si", "ts": "z", "tz": "z", "ou": "u", "oo": "u",
@@ -81,8 +81,8 @@ _SOUNDS = {
     "8": "g", "6": "t", "4": "S", "0": "", "1": "",
 }  # fmt: skip
 """Longest first. The digits are Arabic letters on a Latin keyboard (Arabizi): 3 is ع, 7 is ح."""
-_SOUND = re.compile("|".join(_SOUNDS))
-_DOUBLED = re.compile(r"(.)\1+")
+_SOUND = re.compile("|".join(SOUNDS))
+DOUBLED = re.compile(r"(.)\1+")
 _DROPPED = re.compile("[^a-z0-9]")
 
 HEARD = "a-zа-щыэюяґєіїјљњћђўќѓ-ѕџα-ρσ-ωა-ჰա-ֆ"
@@ -91,7 +91,7 @@ class."""
 
 _CODES = {letter: code for code, letter in enumerate(ALPHABET, start=1)}
 _CONSONANTS = ("bpfv", "td", "kgx", "szScj", "lr", "m", "n")
-_CLASSES = {letter: number for number, letters in enumerate(_CONSONANTS, start=1) for letter in letters}
+CLASSES = {letter: number for number, letters in enumerate(_CONSONANTS, start=1) for letter in letters}
 
 
 def family(word: str) -> str:
@@ -107,7 +107,7 @@ def romanise(word: str) -> str:
         return word.lower()
     from anyascii import anyascii
 
-    word = _ARTICLE.sub("", folding("general")(word))
+    word = ARTICLE.sub("", folding("general")(word))
     if word and script_of(word[0]) == "Grek":
         word = _GREEK.sub(lambda at: (_GREEK_WITHIN if at.start() else _GREEK_FIRST)[at.group()], word)
     if word and script_of(word[0]) in SYLLABIC:
@@ -115,8 +115,8 @@ def romanise(word: str) -> str:
     kind = family(word)
     if kind == "k":
         return _spoken_kana(word, anyascii)
-    latin = anyascii(word.translate(_LETTERS)).lower()
-    return _PINYIN.sub(lambda at: _PINYIN_SOUNDS[at.group()], latin) if kind == "z" else latin
+    latin = anyascii(word.translate(LETTERS)).lower()
+    return PINYIN.sub(lambda at: PINYIN_SOUNDS[at.group()], latin) if kind == "z" else latin
 
 
 def _as_spoken(word: str) -> str:
@@ -162,14 +162,14 @@ def is_heard(word: str) -> bool:
 
 def pinyin_key(word: str) -> str:
     """The key that the characters have whose reading in pinyin is `word`, in lower-case Latin letters."""
-    return _folded(_PINYIN.sub(lambda at: _PINYIN_SOUNDS[at.group()], word))
+    return _folded(PINYIN.sub(lambda at: PINYIN_SOUNDS[at.group()], word))
 
 
 def _folded(latin: str) -> str:
     letters = _DROPPED.sub("", latin)
     if letters.isdigit():
         return ""
-    return _DOUBLED.sub(r"\1", _SOUND.sub(lambda at: _SOUNDS[at.group()], letters))[:MAX_KEY]
+    return DOUBLED.sub(r"\1", _SOUND.sub(lambda at: SOUNDS[at.group()], letters))[:MAX_KEY]
 
 
 def skeleton(key: str, vowelless: bool = False) -> int:
@@ -179,7 +179,7 @@ def skeleton(key: str, vowelless: bool = False) -> int:
     """
     packed, shift = 0, 3 * SKELETON
     for letter in key:
-        number = _CLASSES.get(letter, 0)
+        number = CLASSES.get(letter, 0)
         if number and shift and not (vowelless and letter == "v"):
             shift -= 3
             packed |= number << shift

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from xsearch.core import IndexDamaged, IntArray
 from xsearch.core.mapped import mapped
-from xsearch.lang.romanise import ALPHABET, FAMILIES, family, skeleton, sound_key
+from xsearch.lang.romanise import ALPHABET, FAMILIES
+from xsearch.lang.sounds import skeletons, sound_keys
 from xsearch.retrieve.gaps import Bytes, decode, encode
 
 MAGIC = b"XSNAMES\x01"
@@ -128,7 +129,7 @@ def collect(words: Sequence[str], numbers: IntArray, offsets: IntArray) -> Forms
     words: distinct forms that have a key. numbers: int64 (m,), places in `words`. offsets: int64 (m,), passages less
     the segment's first, ascending.
     """
-    spelt = [_spelt(word) for word in words]
+    spelt = _spelt(words)
     order = sorted(range(len(words)), key=spelt.__getitem__)
     place = np.empty(len(words), dtype=np.int64)
     place[order] = np.arange(len(words))
@@ -191,9 +192,11 @@ _Spelt = tuple[int, bytes, int, bytes]
 """A word in the order of segments: skeleton, form, family, codes of its key."""
 
 
-def _spelt(word: str) -> _Spelt:
-    key, kind = sound_key(word), family(word)
-    return skeleton(key, kind == "a"), word.encode(), FAMILIES.index(kind), key.encode("ascii").translate(_TO_CODES)
+def _spelt(words: Sequence[str]) -> list[_Spelt]:
+    families, keys = sound_keys(words)
+    codes = (key.encode("ascii").translate(_TO_CODES) for key in keys)
+    encoded = (word.encode() for word in words)
+    return list(zip(skeletons(families, keys), encoded, map(FAMILIES.index, families), codes, strict=True))
 
 
 def _all_spelt(forms: Forms) -> list[_Spelt]:
