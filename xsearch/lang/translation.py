@@ -24,6 +24,9 @@ PIVOT = "en"
 SCORE_FLOOR = 0.1
 """A table whose score lies below it is not used: it would mostly mislead."""
 
+REMEMBERED = 1024
+"""Sets of languages asked for whose paths are kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -48,6 +51,19 @@ class _Entries:
     values: FloatArray
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Paths:
+    """How a language is translated into some. number: of those that are reached, but for itself. alone, both, composed:
+    those of them that have a table with it and no way through the pivot, both, such a way. answered: of each language
+    asked for, scripts and dialects too, the number whose translations are its; the source's own comes last."""
+
+    number: Mapping[str, int]
+    alone: Mapping[str, int]
+    both: Mapping[str, int]
+    composed: Mapping[str, int]
+    answered: Mapping[str, int]
+
+
 class TranslationTables:
     """The tables of one file. Safe to share between threads.
 
@@ -63,6 +79,7 @@ class TranslationTables:
         self._pair = {(pair.rows, pair.columns): k for k, pair in enumerate(header.pairs)}
         self._values = np.exp2(-np.arange(256) / header.levels).astype(np.float32)
         self._held: dict[str, IntArray] = {}
+        self._paths: dict[tuple[str, ...], _Paths] = {}
         self._row_starts: dict[int, IntArray] = {}
 
     @staticmethod
@@ -131,25 +148,43 @@ class TranslationTables:
         `IndexDamaged` where the file points outside itself.
         """
         source = self._listed(source)
+        paths = self._paths_to(source, targets)
+        if not paths.number:
+            own = np.asarray(tokens, dtype=np.int32)
+            only = Translations(np.arange(len(own) + 1), own, np.ones(len(own), np.float32))
+            return dict.fromkeys(paths.answered, only)
         unique, places = np.unique(np.asarray(tokens, dtype=np.int64), return_inverse=True)
+        # All languages at once: row i of language l is row l · len(unique) + i.
+        found = [self._direct(unique, source, paths.alone)] if paths.alone else []
+        if paths.composed:
+            english = _pruned(self._direct(unique, source, {PIVOT: 0}), limits)
+            through = self._through(english, paths.composed, len(unique))
+            found.append(_mean(self._direct(unique, source, paths.both), through) if paths.both else through)
+        last = len(paths.number)
+        itself = _Entries(last * len(unique) + np.arange(len(unique)), unique, np.ones(len(unique), np.float32))
+        kept = [_pruned(entries, limits) for entries in found]
+        rows = _rows(_joined([*kept, itself]), np.tile(unique, last + 1))
+        return _taken(rows, paths.answered, len(unique), places)
+
+    def _paths_to(self, source: str, targets: Sequence[str]) -> _Paths:
+        asked = (source, *targets)
+        found = self._paths.get(asked)
+        if found is None:
+            if len(self._paths) >= REMEMBERED:
+                self._paths.clear()
+            found = self._paths[asked] = self._found_paths(source, targets)
+        return found
+
+    def _found_paths(self, source: str, targets: Sequence[str]) -> _Paths:
         wanted = {target: self._listed(target) for target in targets}
         reached = dict.fromkeys(base for base in wanted.values() if self.supports(source, base) > 0)
         number = {base: place for place, base in enumerate(base for base in reached if base != source)}
         direct = {base: place for base, place in number.items() if self._score(source, base) > 0}
         composed = {base: place for base, place in number.items() if self._composed_score(source, base) > 0}
         alone, both = ({base: direct[base] for base in direct if (base in composed) is met} for met in (False, True))
-        # All languages at once: row i of language l is row l · len(unique) + i.
-        found = [self._direct(unique, source, alone)] if alone else []
-        if composed:
-            english = _pruned(self._direct(unique, source, {PIVOT: 0}), limits)
-            through = self._through(english, composed, len(unique))
-            found.append(_mean(self._direct(unique, source, both), through) if both else through)
-        number[source] = len(number)
-        own = _Entries(number[source] * len(unique) + np.arange(len(unique)), unique, np.ones(len(unique), np.float32))
-        kept = [_pruned(entries, limits) for entries in found]
-        rows = _rows(_joined([*kept, own]), np.tile(unique, len(number)))
-        answered = {target: number[base] for target, base in wanted.items() if base in number}
-        return _taken(rows, answered, len(unique), places)
+        rows = number | {source: len(number)}
+        answered = {target: rows[base] for target, base in wanted.items() if base in rows}
+        return _Paths(number, alone, both, composed, answered)
 
     def _direct(self, tokens: IntArray, source: str, targets: Mapping[str, int]) -> _Entries:
         """p(target piece | token) from the tables of the pairs, as piece numbers; rows are numbered by the target's

@@ -26,7 +26,7 @@ PRIOR = 0.0
 SOFTNESS = 2.0
 UNLIKELY = 0.1
 """Words of a lower probability are left alone."""
-REMEMBERED = 1024
+REMEMBERED = 4096
 """Words of queries whose matches are kept."""
 
 Float64Array = NDArray[np.float64]
@@ -211,7 +211,7 @@ class Directory:
         return found
 
     def _asked(self, key: str, family: str, among: str) -> Asked:
-        kinds = np.isin(np.arange(len(FAMILIES)), [FAMILIES.index(kind) for kind in among or FAMILIES])
+        kinds = np.array([not among or kind in among for kind in FAMILIES])
         own = skeleton(key)
         consonants = count_consonants(own)
         shift = 3 * (SKELETON - consonants)
@@ -259,7 +259,9 @@ class Directory:
         words = words[self._keys.families[words] == FAMILIES.index(family)]
         if len(words):
             words = words[(self._keys.take(words).matrix() == codes_of([key])).all(axis=1)]
-        found: IntArray = words[[self._form(word) == form for word in words.tolist()]]
+        written = form.encode()
+        segments = zip(self._segment[words].tolist(), self._word[words].tolist(), strict=True)
+        found: IntArray = words[[self._segments[segment].forms.written(word) == written for segment, word in segments]]
         return found
 
     def _language(self, words: IntArray) -> IntArray:
@@ -275,11 +277,11 @@ class Directory:
         if not len(words):
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         parts, firsts = [], []
+        opened = [(s.forms.postings, s.forms.posting_starts.item, s.first) for s in self._segments]
         for segment, word in zip(self._segment[words].tolist(), self._word[words].tolist(), strict=True):
-            opened = self._segments[segment]
-            starts = opened.forms.posting_starts
-            parts.append(opened.forms.postings[starts.item(word) : starts.item(word + 1)])
-            firsts.append(opened.first)
+            postings, start, first = opened[segment]
+            parts.append(postings[start(word) : start(word + 1)])
+            firsts.append(first)
         offsets, ends = decode(np.concatenate(parts), np.cumsum([0, *map(len, parts)]))
         counts = np.diff(ends)
         return offsets + np.repeat(firsts, counts), counts

@@ -88,7 +88,11 @@ class Forms:
 
     def form(self, word: int) -> str:
         """The form of a word."""
-        return self.forms[self.form_starts.item(word) : self.form_starts.item(word + 1)].tobytes().decode()
+        return self.written(word).decode()
+
+    def written(self, word: int) -> bytes:
+        """The form of a word in UTF-8."""
+        return self.forms[self.form_starts.item(word) : self.form_starts.item(word + 1)].tobytes()
 
     def with_part(self, part: bytes, text: bytes) -> tuple[IntArray, IntArray, IntArray]:
         """The words that have `part` in them, once for each time; how many bytes stand before it and behind (folded,
