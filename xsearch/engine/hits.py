@@ -105,9 +105,10 @@ def make_snippets(
     is nearest to the query. unmatched: where it is known that no term stands in the passage, so that its words, each of
     which would have to be analyzed, need not be looked at.
     """
+    tokens = _found(snapshot, query, passages, unmatched)
     views = [
-        _view(snapshot, query, passage, own, silent)
-        for passage, own, silent in zip(passages, matches, unmatched, strict=True)
+        _view(snapshot, query, passage, own, there)
+        for passage, own, there in zip(passages, matches, tokens, strict=True)
     ]
     nearness = _nearness(snapshot, query, views) if snapshot.has_encoder else [None] * len(views)
     return [
@@ -126,12 +127,37 @@ class _View(NamedTuple):
     terms: dict[str, float]
 
 
+def _found(
+    snapshot: Snapshot, query: Query, passages: Sequence[StoredPassage], unmatched: Sequence[bool]
+) -> list[list[languages.Token]]:
+    """Of each passage the words that the query's terms match; those of a language are analyzed together."""
+    found: list[list[languages.Token]] = [[] for _ in passages]
+    by_lang: dict[str, list[int]] = {}
+    for row, passage in enumerate(passages):
+        if not unmatched[row]:
+            by_lang.setdefault(passage.lang, []).append(row)
+    for lang, rows in by_lang.items():
+        if terms := query_terms(snapshot, query, lang):
+            texts = [shown(passages[row]) for row in rows]
+            for row, tokens in zip(rows, languages.analyzer(lang).find_all(texts, terms), strict=True):
+                found[row] = tokens
+    return found
+
+
+def shown(passage: StoredPassage) -> str:
+    """What a snippet is of: the passage's text, or its title where it has no more."""
+    return passage.text or passage.title or ""
+
+
 def _view(
-    snapshot: Snapshot, query: Query, passage: StoredPassage, matches: Sequence[WordMatch], unmatched: bool
+    snapshot: Snapshot,
+    query: Query,
+    passage: StoredPassage,
+    matches: Sequence[WordMatch],
+    tokens: list[languages.Token],
 ) -> _View:
-    text = passage.text or passage.title or ""
+    text = shown(passage)
     terms = query_terms(snapshot, query, passage.lang)
-    tokens = languages.analyzer(passage.lang).find(text, terms) if terms and not unmatched else []
     if matches:
         tokens = _with_translated(tokens, matches)
         for match in matches:

@@ -141,12 +141,23 @@ class Analyzer:
 
     def find(self, text: str, terms: Collection[str]) -> list[Token]:
         """Those `tokens` of a text that have one of `terms`; where it has none, in a tenth of the time."""
-        known = list(self._words.of_all(self._split(text)))
+        return self.find_all([text], terms)[0]
+
+    def find_all(self, texts: Sequence[str], terms: Collection[str]) -> list[list[Token]]:
+        """`find` in every text. What is new in them is analyzed together."""
+        split = list(map(self._split, texts))
+        values = self._words.of_all(list(chain.from_iterable(split)))
+        return [
+            self._having(text, list(islice(values, len(own))), terms) for text, own in zip(texts, split, strict=True)
+        ]
+
+    def _having(self, text: str, words: Sequence[tuple[str, ...]], terms: Collection[str]) -> list[Token]:
+        """`find`, when the terms of the text's words are known."""
         lacks = frozenset(terms).isdisjoint
-        if lacks(chain.from_iterable(known)):
+        if lacks(chain.from_iterable(words)):
             return []
         found: list[Token] = []
-        for match, own in zip(self._pattern(text).finditer(text), known, strict=True):
+        for match, own in zip(self._pattern(text).finditer(text), words, strict=True):
             if lacks(own):
                 continue
             word, start = match[0], match.start()
