@@ -12,7 +12,7 @@ letters that are consonant or vowel (و, ו, w) are why vowels are no part of it
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -94,6 +94,19 @@ _CONSONANTS = ("bpfv", "td", "kgx", "szScj", "lr", "m", "n")
 CLASSES = {letter: number for number, letters in enumerate(_CONSONANTS, start=1) for letter in letters}
 
 
+class _Ascii(dict[int, str]):
+    """A character as `anyascii` has it, in lower case; filled as characters are met."""
+
+    def __missing__(self, point: int) -> str:
+        from anyascii import anyascii
+
+        self[point] = latin = anyascii(chr(point)).lower()
+        return latin
+
+
+ASCII = _Ascii()
+
+
 def family(word: str) -> str:
     """The kind of writing of a word's first letter, one of `FAMILIES`; Latin's for a word of letters that
     no script has to itself ("µ") or of none."""
@@ -105,8 +118,6 @@ def romanise(word: str) -> str:
     """A word in lower case and ASCII: as `anyascii` has it, but for the letters named above."""
     if word.isascii():
         return word.lower()
-    from anyascii import anyascii
-
     word = ARTICLE.sub("", folding("general")(word))
     if word and script_of(word[0]) == "Grek":
         word = _GREEK.sub(lambda at: (_GREEK_WITHIN if at.start() else _GREEK_FIRST)[at.group()], word)
@@ -114,8 +125,8 @@ def romanise(word: str) -> str:
         word = _as_spoken(word)
     kind = family(word)
     if kind == "k":
-        return _spoken_kana(word, anyascii)
-    latin = anyascii(word.translate(LETTERS)).lower()
+        return _spoken_kana(word)
+    latin = word.translate(LETTERS).translate(ASCII)
     return PINYIN.sub(lambda at: PINYIN_SOUNDS[at.group()], latin) if kind == "z" else latin
 
 
@@ -125,11 +136,11 @@ def _as_spoken(word: str) -> str:
     return _SPOKEN_AT.sub(lambda at: _SPOKEN[at.group()], word)
 
 
-def _spoken_kana(word: str, latin: Callable[[str], str]) -> str:
-    """Kana as Hepburn writes them, long vowels short: シャ as sha, ティ as ti, とう as to. latin: of a character."""
+def _spoken_kana(word: str) -> str:
+    """Kana as Hepburn writes them, long vowels short: シャ as sha, ティ as ti, とう as to."""
     spoken = before = ""
     for char in word:
-        sound = latin(char).lower()
+        sound = ASCII[ord(char)]
         if char in _DOUBLING:
             continue
         if char in _SMALL_Y and spoken.endswith(("i", "e", "u")):

@@ -10,11 +10,14 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 from xsearch.lang.fold import fold_each, folding
 from xsearch.lang.romanise import (
     ARTICLE,
+    ASCII,
     CLASSES,
-    DOUBLED,
     LETTERS,
     MAX_KEY,
     PINYIN,
@@ -26,6 +29,7 @@ from xsearch.lang.romanise import (
 )
 
 _DROPPED = re.compile("[^a-z0-9\n]")
+_FOLLOWED = re.compile(r"(.)(?=\1)")
 _NUMBER = re.compile("^[0-9]+$", re.MULTILINE)
 _SEVERAL = {letters: sound for letters, sound in SOUNDS.items() if len(letters) > 1}
 _CLUSTER = re.compile("|".join(_SEVERAL))
@@ -36,29 +40,17 @@ _SINGLE = str.maketrans({letter: sound for letter, sound in SOUNDS.items() if le
 
 @cache
 def _kinds() -> re.Pattern[str]:
-    """Words whose characters are romanised one by one, by family."""
+    """Words, beside those of ASCII, whose characters are romanised one by one, by family."""
     return re.compile(
-        "(?P<l>[\x01-\x09\x0b-\x7f]+)|(?P<c>[а-яёђ-џґўა-ჰա-ֆ][0-9а-яёђ-џґўა-ჰա-ֆ]*)|(?P<a>[ا-غف-يא-ת]+)"
+        "(?P<c>[а-яёђ-џґўა-ჰա-ֆ][0-9а-яёђ-џґўა-ჰա-ֆ]*)|(?P<a>[ا-غف-يא-ת]+)"
         "|(?P<i>[अ-ह][ऀ-ः़ा-्अ-ह]*)|(?P<h>[가-힣]+)|(?P<z>[一-龥]+)"
     )
 
 
-class _Latin(dict[int, str]):
-    """What a character is in lower-case ASCII; filled as characters are met."""
-
-    def __missing__(self, point: int) -> str:
-        from anyascii import anyascii
-
-        self[point] = latin = anyascii(chr(point).translate(LETTERS)).lower() if point != ord("\n") else "\n"
-        return latin
-
-
-_latin = _Latin()
-
-
 def sound_keys(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The `family` and the `sound_key` of every word."""
-    found = [kind.lastgroup or "" if (kind := _kinds().fullmatch(word)) else "" for word in words]
+    """The `family` and the `sound_key` of every word. None holds a line's end."""
+    match = _kinds().fullmatch
+    found = ["l" if word.isascii() else (kind.lastgroup or "") if (kind := match(word)) else "" for word in words]
     keys = [""] * len(words)
     pinyin = [place for place, kind in enumerate(found) if kind == "z"]
     others = [place for place, kind in enumerate(found) if kind not in ("z", "")]
@@ -66,7 +58,7 @@ def sound_keys(words: Sequence[str]) -> tuple[list[str], list[str]]:
         if not places:
             continue
         lines = "\n".join(fold_each(folding("general"), [words[place] for place in places]))
-        latin = ARTICLE.sub("", lines).translate(_latin)
+        latin = ARTICLE.sub("", lines).translate(LETTERS).translate(ASCII)
         if is_pinyin:
             latin = PINYIN.sub(lambda at: PINYIN_SOUNDS[at.group()], latin)
         for place, key in zip(places, _folded(latin).split("\n"), strict=True):
@@ -80,22 +72,31 @@ def _folded(latin: str) -> str:
     """Romanised words, a line each, as keys."""
     letters = _NUMBER.sub("", _DROPPED.sub("", latin))
     sounds = _CLUSTER.sub(lambda at: _CLUSTER_SOUNDS[at.group()], letters).translate(_SINGLE)
-    return DOUBLED.sub(r"\1", sounds)
+    return _FOLLOWED.sub("", sounds)
+
+
+def skeletons(families: Sequence[str], keys: Sequence[str]) -> NDArray[np.int64]:
+    """The `skeleton` of every key, int64 (n,); without v in abjads."""
+    vowelless = np.fromiter((family == "a" for family in families), dtype=np.bool_, count=len(families))
+    lengths = np.fromiter(map(len, keys), dtype=np.int64, count=len(keys))
+    owners = np.repeat(np.arange(len(keys)), lengths)
+    letters = np.frombuffer("".join(keys).encode("ascii"), dtype=np.uint8)
+    kinds = _class_table()[vowelless[owners].astype(np.int64), letters]
+    counted = kinds > 0
+    kinds, owners = kinds[counted], owners[counted]
+    before = np.concatenate(([0], np.cumsum(np.bincount(owners, minlength=len(keys)))))
+    places = np.arange(len(owners)) - before[owners]
+    first = places < SKELETON
+    # Three bits a class; as floats the sums are exact, being below 2^53.
+    weights = kinds[first] << (3 * (SKELETON - 1 - places[first]))
+    return np.bincount(owners[first], weights=weights, minlength=len(keys)).astype(np.int64)
 
 
 @cache
-def _digits(vowelless: bool) -> dict[int, str]:
-    """Letters of keys as the numbers of their classes, those without one left out."""
-    counted = {letter: str(number) for letter, number in CLASSES.items() if not (vowelless and letter == "v")}
-    return {ord(letter): counted.get(letter, "") for letter in map(chr, range(128)) if letter != "\n"}
-
-
-def skeletons(families: Sequence[str], keys: Sequence[str]) -> list[int]:
-    """The `skeleton` of every key; without v in abjads."""
-    if not keys:
-        return []
-    lines = "\n".join(keys)
-    voiced, vowelless = (lines.translate(_digits(kind)).split("\n") for kind in (False, True))
-    chosen = [b if family == "a" else a for family, a, b in zip(families, voiced, vowelless, strict=True)]
-    # Three bits a class: digits of an octal number.
-    return [int(digits[:SKELETON].ljust(SKELETON, "0"), 8) for digits in chosen]
+def _class_table() -> NDArray[np.int64]:
+    """The class of every ASCII letter of keys, 0 for none: of all, and without v; int64 (2, 128)."""
+    table = np.zeros((2, 128), dtype=np.int64)
+    for letter, number in CLASSES.items():
+        table[:, ord(letter)] = number
+    table[1, ord("v")] = 0
+    return table

@@ -198,9 +198,11 @@ _Spelt = tuple[int, bytes, int, bytes]
 
 def _spelt(words: Sequence[str]) -> list[_Spelt]:
     families, keys = sound_keys(words)
-    codes = (key.encode("ascii").translate(_TO_CODES) for key in keys)
-    encoded = (word.encode() for word in words)
-    return list(zip(skeletons(families, keys), encoded, map(FAMILIES.index, families), codes, strict=True))
+    # As one text each: none holds a space.
+    codes = " ".join(keys).encode("ascii").translate(_TO_CODES).split(b" ")
+    encoded = " ".join(words).encode().split(b" ")
+    numbers = skeletons(families, keys).tolist()
+    return list(zip(numbers, encoded, map(FAMILIES.index, families), codes, strict=True)) if words else []
 
 
 def _all_spelt(forms: Forms) -> list[_Spelt]:

@@ -107,6 +107,14 @@ class NamesWriter:
         return self._write(lang, entries[0]["first"], entries[-1]["last"], passages, merge(parts))
 
 
+class Numbered(dict[str, int]):
+    """Numbers of strings in the order in which they are first asked for."""
+
+    def __missing__(self, key: str) -> int:
+        self[key] = number = len(self)
+        return number
+
+
 @dataclass(slots=True)
 class Buffer:
     """Passages of a language not yet written: forms by number, and for each passage its forms' numbers."""
@@ -114,15 +122,15 @@ class Buffer:
     first: int
     last: int = 0
     passages: int = 0
-    forms: dict[str, int] = field(default_factory=dict)
+    forms: Numbered = field(default_factory=Numbered)
     numbers: list[int] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
 
     def add(self, number: int, joined: str) -> int:
         """Append a passage with its forms, joined by spaces; returns how many."""
-        forms, known = joined.split(), self.forms
-        self.numbers += [known.setdefault(form, len(known)) for form in forms]
+        forms = joined.split()
+        self.numbers += map(self.forms.__getitem__, forms)
         self.offsets.append(number - self.first)
         self.counts.append(len(forms))
         self.last = number
