@@ -19,7 +19,7 @@ from xsearch.retrieve.accumulate import NUMPY, SAME, accumulate, compiled
 from xsearch.retrieve.best import Best
 from xsearch.retrieve.impact import Impact, ImpactWriter
 from xsearch.retrieve.postings import BLOCK, count_tokens, map_postings, merge_postings, serialised
-from xsearch.retrieve.scorers import BM25Scorer, Dot, Groups, HMMScorer, idf
+from xsearch.retrieve.scorers import BM25Scorer, Dot, Groups, HMMScorer, LanguageGroups, idf
 from xsearch.storage import DiskFiles
 from xsearch.storage.failpoints import Crash
 
@@ -144,14 +144,15 @@ def test_statistics_and_counts_are_those_of_the_language(tmp_path):
     bags, langs, state = random_index(np.random.default_rng(5), tmp_path / "p")
     index = Impact(tmp_path / "p", state)
     terms = np.arange(VOCABULARY + 5)
+    each = LanguageGroups.joined([Groups(np.arange(len(terms) + 1), terms, np.ones(len(terms)))])
     for lang in LANGS:
         counts = matrix([bag for bag, own in zip(bags, langs, strict=True) if own == lang])
-        held, times = index.counts([lang], [terms])
+        held, times = index.counts([lang], each)
         assert held.tolist() == (counts > 0).sum(axis=0).tolist()
         assert times.tolist() == counts.sum(axis=0).tolist()
         assert index.statistics(lang).tokens == counts.sum()
     assert index.statistics("xx").passages == 0
-    assert index.counts(["xx"], [terms]).sum() == 0
+    assert index.counts(["xx"], each).sum() == 0
 
 
 @settings(max_examples=40, deadline=None)
@@ -306,15 +307,18 @@ def test_languages_together_are_languages_apart(tmp_path_factory, seed, commits,
     bags[7] = [1] * 300 + [2]
     _, _, state = random_index(rng, folder, commits=commits, bags=bags)
     langs = [*rng.permutation(LANGS).tolist(), "xx"][: rng.integers(1, 5)]
-    groups = [random_groups(rng) for _ in langs]
+    groups = LanguageGroups.joined([random_groups(rng) for _ in langs])
     allowed = rng.random(80) < 0.7 if masked else None
     together, apart = Impact(folder, state), Impact(folder, state)
     together._kernel = compiled()
-    terms = [own.terms for own in groups]
-    assert together.counts(langs, terms).tolist() == apart.counts(langs, terms).tolist()
-    for kind in range(3):
-        own = [scorers(rng, len(group))[kind][0] for group in groups]
-        quick, slow = (index.likely(langs, groups, own, depth, allowed) for index in (together, apart))
+    assert together.counts(langs, groups).tolist() == apart.counts(langs, groups).tolist()
+    weights, average = rng.uniform(0, 2, (len(langs), 6)), rng.uniform(5, 20, len(langs))
+    for scorer in (
+        Dot(weights),
+        BM25Scorer(weights, average),
+        HMMScorer(weights, rng.uniform(0.001, 0.1, weights.shape)),
+    ):
+        quick, slow = (index.likely(langs, groups, scorer, depth, allowed) for index in (together, apart))
         for one, other in zip(quick, slow, strict=True):
             ones, others = Best.of_each([one], depth), Best.of_each([other], depth)
             assert ones.passages.tolist() == others.passages.tolist()
@@ -330,7 +334,7 @@ def test_compiled_loops_name_the_language_that_is_damaged(tmp_path):
     (segment, *_) = index._segments["en"]
     index._segments["en"][0] = replace(segment, rows=np.full_like(segment.rows, len(segment.numbers)))
     with pytest.raises(IndexDamaged, match="'en'"):
-        index.likely(["de", "en"], [groups] * 2, [Dot(np.ones(len(groups)))] * 2, 5)
+        index.likely(["de", "en"], LanguageGroups.joined([groups] * 2), Dot(np.ones((2, len(groups)))), 5)
 
 
 def test_small_segments_are_merged_and_large_ones_left(tmp_path, monkeypatch):
@@ -366,7 +370,9 @@ def test_a_full_buffer_is_written_ahead_of_the_flush(tmp_path, monkeypatch):
     assert list(tmp_path.rglob("*.postings"))
     state = writer.flush()
     counts = matrix(bags)
-    held, _ = Impact(tmp_path, state).counts(["de"], [np.arange(VOCABULARY + 5)])
+    terms = np.arange(VOCABULARY + 5)
+    each = LanguageGroups.joined([Groups(np.arange(len(terms) + 1), terms, np.ones(len(terms)))])
+    held, _ = Impact(tmp_path, state).counts(["de"], each)
     assert held.tolist() == (counts > 0).sum(axis=0).tolist()
 
 

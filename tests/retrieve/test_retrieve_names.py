@@ -107,7 +107,7 @@ def probability(spelling, form, chance):
     from xsearch.lang.romanise import sound_key
 
     key, kind = sound_key(form), kind_of(form)
-    wanted = neighbours({skeleton(spelling.key), skeleton(spelling.key, vowelless=True)})
+    wanted = neighbours(frozenset({skeleton(spelling.key), skeleton(spelling.key, vowelless=True)}))
     own = skeleton(key, kind == "a")
     if not any(first <= own < end for first, end in wanted.tolist()) or (spelling.among and kind not in spelling.among):
         return 0.0
@@ -371,7 +371,7 @@ def test_neighbours_are_one_edit_away_or_begin_alike(key):
     def packed(numbers):
         return sum(number << 3 * (9 - i) for i, number in enumerate(numbers[:10]))
 
-    ranges = neighbours([packed(key)])
+    ranges = neighbours(frozenset([packed(key)]))
     assert np.all(np.diff(ranges.ravel().astype(np.int64)) > 0)
 
     def inside(numbers):

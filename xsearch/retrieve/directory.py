@@ -187,7 +187,7 @@ class Directory:
 
     def _find(self, form: str, key: str, family: str, among: str) -> Matches:
         asked = self._asked(key, family, among)
-        near = self._ranges(neighbours({skeleton(key), skeleton(key, vowelless=True)}))
+        near = self._ranges(neighbours(frozenset((skeleton(key), skeleton(key, vowelless=True)))))
         # Less a little for sums in float32.
         least = self._chance + SOFTNESS * np.log(UNLIKELY / (1.0 - UNLIKELY)) - 0.01
         words, odds = likely(asked, self._words, near, least[self._language_of_segment])

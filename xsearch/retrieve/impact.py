@@ -32,7 +32,7 @@ from xsearch.retrieve.postings import (
     serialised,
     weigh_terms,
 )
-from xsearch.retrieve.scorers import Float64Array, Groups, Scorer
+from xsearch.retrieve.scorers import Float64Array, Groups, LanguageGroups, Scorer
 from xsearch.storage.failpoints import reach
 from xsearch.storage.files import Files, durable_write
 
@@ -204,35 +204,30 @@ class Impact:
         """Passages and tokens of a language, zeros where there are none."""
         return self._statistics.get(lang, Statistics(0, 0))
 
-    def counts(self, langs: Sequence[str], terms: Sequence[IntArray]) -> IntArray:
-        """In how many passages of its language each term stands, and how often: int64 (2, terms of all languages),
-        those of one after the other's."""
+    def counts(self, langs: Sequence[str], groups: LanguageGroups) -> IntArray:
+        """In how many passages of its language each term of the languages' groups stands, and how often: int64 (2,
+        terms)."""
         if (together := self._together()) is not None:
-            return together.counts(langs, terms)
-        found = [np.zeros((2, len(own)), dtype=np.int64) for own in terms]
-        for lang, own, sums in zip(langs, terms, found, strict=True):
+            return together.counts(langs, groups)
+        found = np.zeros((2, len(groups.terms)), dtype=np.int64)
+        for lang, begin, end in zip(langs, groups.begins, groups.begins[1:], strict=False):
             for segment in self._segments.get(lang, ()):
-                sums += segment.counts(own)
-        return np.concatenate(found, axis=1)
+                found[:, begin:end] += segment.counts(groups.terms[begin:end])
+        return found
 
     def likely(
-        self,
-        langs: Sequence[str],
-        groups: Sequence[Groups],
-        scorers: Sequence[Scorer],
-        depth: int,
-        allowed: Mask | None = None,
+        self, langs: Sequence[str], groups: LanguageGroups, scorer: Scorer, depth: int, allowed: Mask | None = None
     ) -> list[Scored]:
         """Of each language the passages that score above 0 among which its best `depth` are, each once.
 
-        groups, scorers: of each language, as many groups of each, and one curve. allowed: those that may be returned.
+        groups, scorer: of these languages. allowed: those that may be returned.
         """
         if (together := self._together()) is not None:
             try:
-                return together.likely(langs, groups, scorers, depth, allowed)
+                return together.likely(langs, groups, scorer, depth, allowed)
             except IndexError as error:
                 raise _damaged(str(error)) from error
-        return [self._likely(*asked, depth, allowed) for asked in zip(langs, groups, scorers, strict=True)]
+        return [self._likely(lang, groups.of(i), scorer.of(i), depth, allowed) for i, lang in enumerate(langs)]
 
     def _likely(self, lang: str, groups: Groups, scorer: Scorer, depth: int, allowed: Mask | None) -> Scored:
         run, limit, parts = self._loops(), 0.0, []
@@ -246,7 +241,7 @@ class Impact:
     def best(self, lang: str, groups: Groups, scorer: Scorer, depth: int, allowed: Mask | None = None) -> Best:
         """The best `depth` passages of a language that score above 0, by score, then passage number. allowed: those
         that may be returned; they come whenever they match."""
-        return Best.of_each(self.likely([lang], [groups], [scorer], depth, allowed), depth)
+        return Best.of_each([self._likely(lang, groups, scorer, depth, allowed)], depth)
 
     def best_of_all(
         self, lang: str, groups: Groups, scorer: Scorer, depth: int, allowed: Mask | None = None

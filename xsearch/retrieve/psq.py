@@ -24,6 +24,7 @@ step of its counts; df is the same.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,7 +35,7 @@ from xsearch.core import Mask, Query, QueryPieces, Ranking, Translations
 from xsearch.retrieve.best import Best
 from xsearch.retrieve.expected import PLACE, SCALE, unchanged
 from xsearch.retrieve.impact import Impact
-from xsearch.retrieve.scorers import BM25Scorer, Float64Array, Groups, HMMScorer, Scorer, idf
+from xsearch.retrieve.scorers import BM25Scorer, Float64Array, Groups, HMMScorer, LanguageGroups, Scorer, idf
 
 Model = Literal["bm25", "hmm"]
 EMPTY = 2
@@ -74,12 +75,11 @@ class PSQ:
         ]
         if query.pieces is None or not asked:
             return Ranking.of([], [])
-        groups = [_groups(query.translations[lang]) for lang in asked]
-        scorers, background = self._scorers(asked, groups, query.pieces)
-        terms = [
-            self._looked_up(lang, query, own, query.translations[lang]) for lang, own in zip(asked, groups, strict=True)
-        ]
-        found = self._postings.likely(asked, terms, scorers, depth, allowed)
+        translations = [query.translations[lang] for lang in asked]
+        groups = _groups(translations)
+        scorer, background = self._scorer(asked, groups, query.pieces)
+        looked_up = self._looked_up(asked, query, groups, translations)
+        found = self._postings.likely(asked, looked_up, scorer, depth, allowed)
         best = Best.of_each(found, depth)
         return Ranking(best.passages, best.scores, background)
 
@@ -95,32 +95,41 @@ class PSQ:
         """Let go of the files. Searches under way end undisturbed."""
         self._postings.close()
 
-    def _looked_up(self, lang: str, query: Query, groups: Groups, translations: Translations) -> Groups:
+    def _looked_up(
+        self, langs: Sequence[str], query: Query, groups: LanguageGroups, translations: Sequence[Translations]
+    ) -> LanguageGroups:
         """The terms to look up for `groups`: those themselves, or, where they were translated into the query's language
         when they were indexed, one for each piece of the query."""
+        if self._unit == 1 or query.pieces is None:
+            return groups
+        scaled = replace(groups, coefficients=groups.coefficients / self._unit)
         asked = {code.partition("-")[0] for code, _ in query.langs}
-        place = next((i for i, code in enumerate(self._translated, start=1) if asked == {code} != {lang}), 0)
-        if place and query.pieces is not None:
-            tokens = query.pieces.tokens.astype(np.int64)
-            terms = np.where(unchanged(translations, tokens), tokens, place << PLACE | tokens)
-            return Groups(np.arange(len(terms) + 1), terms, np.full(len(terms), 1.0 / self._unit))
-        if self._unit > 1:
-            return Groups(groups.starts, groups.terms, groups.coefficients / self._unit)
-        return groups
+        place = next((i for i, code in enumerate(self._translated, start=1) if asked == {code}), 0)
+        if not place:
+            return scaled
+        tokens = query.pieces.tokens.astype(np.int64)
+        each = np.arange(len(tokens) + 1), np.full(len(tokens), 1.0 / self._unit)
+        return LanguageGroups.joined(
+            [
+                scaled.of(row)
+                if asked == {lang}
+                else Groups(each[0], np.where(unchanged(known, tokens), tokens, place << PLACE | tokens), each[1])
+                for row, (lang, known) in enumerate(zip(langs, translations, strict=True))
+            ]
+        )
 
-    def _scorers(
-        self, langs: Sequence[str], asked: Sequence[Groups], pieces: QueryPieces
-    ) -> tuple[list[Scorer], dict[str, tuple[float, float]]]:
-        """Of each language how its terms are scored, and the background: what its average passage scores, and what one
-        with everything once does (`search`). Sums over terms are made for all languages together."""
-        sizes = np.array([np.diff(groups.starts) for groups in asked])
+    def _scorer(
+        self, langs: Sequence[str], groups: LanguageGroups, pieces: QueryPieces
+    ) -> tuple[Scorer, dict[str, tuple[float, float]]]:
+        """How the languages' terms are scored, and the background: what each one's average passage scores, and what one
+        with everything once does (`search`)."""
+        sizes = np.diff(groups.starts, axis=1)
         owners = np.repeat(np.arange(sizes.size), sizes.ravel())
-        coefficients = np.concatenate([groups.coefficients for groups in asked])
-        passages, times = self._postings.counts(langs, [groups.terms for groups in asked])
+        passages, times = self._postings.counts(langs, groups)
 
         def expected(values: NDArray[np.number]) -> Float64Array:
             """Σ_t c_it · value(t) of every group i of every language, float64 (languages, groups)."""
-            sums = np.bincount(owners, coefficients * values, sizes.size)
+            sums = np.bincount(owners, groups.coefficients * values, sizes.size)
             return np.asarray(sums, dtype=np.float64).reshape(sizes.shape)
 
         statistics = [self._postings.statistics(lang) for lang in langs]
@@ -128,33 +137,37 @@ class PSQ:
         often = expected(times / self._unit)
         # A piece without a translation (a function word) is not asked for: it must not count as one not found.
         weights = np.where(sizes > 0, np.sqrt(pieces.weights.astype(np.float64)), 0.0)
-        chance = often / np.maximum(tokens, 1)
-        worth = weights * idf(held, expected(passages))
         averages = (tokens / np.maximum(held, 1.0))[:, 0]
-        scorers: list[Scorer] = []
-        for row, average in enumerate(averages.tolist()):
-            if self._model == "hmm":
-                known = chance[row] > 0
-                scorers.append(HMMScorer(np.where(known, weights[row], 0.0), np.where(known, chance[row], 1.0)))
-            else:
-                scorers.append(BM25Scorer(worth[row], average))
-        counts = np.stack((often / (held + EMPTY), np.sqrt(expected(coefficients))), axis=1)
-        return scorers, dict(zip(langs, _scores_of(scorers, counts, averages), strict=True))
+        scorer: Scorer
+        if self._model == "hmm":
+            chance = often / np.maximum(tokens, 1)
+            scorer = HMMScorer(np.where(chance > 0, weights, 0.0), np.where(chance > 0, chance, 1.0))
+        else:
+            scorer = BM25Scorer(weights * idf(held, expected(passages)), averages)
+        counts = np.stack((often / (held + EMPTY), np.sqrt(expected(groups.coefficients))), axis=1)
+        scores = _scores_of(scorer, counts, averages).tolist()
+        return scorer, {lang: (mean, once) for lang, (mean, once) in zip(langs, scores, strict=True)}
 
 
-def _groups(translations: Translations) -> Groups:
-    return Groups(
-        translations.starts, translations.tokens.astype(np.int64), translations.probabilities.astype(np.float64)
+def _groups(translations: Sequence[Translations]) -> LanguageGroups:
+    starts = np.stack([known.starts for known in translations])
+    return LanguageGroups(
+        starts,
+        np.concatenate(([0], np.cumsum(starts[:, -1]))),
+        np.concatenate([known.tokens for known in translations]).astype(np.int64),
+        np.concatenate([known.probabilities for known in translations]).astype(np.float64),
     )
 
 
-def _scores_of(scorers: Sequence[Scorer], counts: Float64Array, averages: Float64Array) -> list[tuple[float, float]]:
-    """What passages of average length score with `counts` of the groups, float64 (languages, 2, groups)."""
-    weights, rates = (np.stack([getattr(scorer, name) for scorer in scorers])[:, None] for name in ("weights", "rates"))
-    base, slope = np.array([scorer.norm for scorer in scorers]).T
+def _scores_of(scorer: Scorer, counts: Float64Array, averages: Float64Array) -> Float64Array:
+    """What passages of average length score with `counts` of the groups, float64 (languages, 2, groups): float64
+    (languages, 2)."""
+    base, slope = scorer.norm
     norms = (base + slope * averages)[:, None, None]
-    if scorers[0].curve == "saturation":
+    weights = scorer.weights[:, None]
+    if scorer.curve == "saturation":
         each = weights * counts / (counts + norms)
     else:
-        each = weights * np.log1p(rates * counts / np.maximum(norms, 1.0))
-    return [(mean, once) for mean, once in each.sum(axis=2).tolist()]
+        each = weights * np.log1p(scorer.rates[:, None] * counts / np.maximum(norms, 1.0))
+    scores: Float64Array = each.sum(axis=2)
+    return scores

@@ -10,6 +10,7 @@ where φ_i, the scorer's, is 0 at x = 0, grows with x and does not grow with the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -37,11 +38,44 @@ class Groups:
         return len(self.starts) - 1
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LanguageGroups:
+    """Groups of l languages, g of each. starts: int64 (l, g + 1), of each language from 0 on. begins: int64 (l + 1,),
+    where each language's terms begin. terms, coefficients: as `Groups` has them, those of one language after the
+    other's."""
+
+    starts: IntArray
+    begins: IntArray
+    terms: IntArray
+    coefficients: Float64Array
+
+    @staticmethod
+    def joined(parts: Sequence[Groups]) -> LanguageGroups:
+        """The groups of languages, of one at least."""
+        starts = np.stack([part.starts for part in parts])
+        return LanguageGroups(
+            starts,
+            np.concatenate(([0], np.cumsum(starts[:, -1]))),
+            np.concatenate([part.terms for part in parts]),
+            np.concatenate([part.coefficients for part in parts]),
+        )
+
+    def of(self, language: int) -> Groups:
+        """One language's."""
+        own = slice(self.begins[language], self.begins[language + 1])
+        return Groups(self.starts[language], self.terms[own], self.coefficients[own])
+
+
 class Scorer(Protocol):
     """φ of every group, one of three curves of x and of n(|d|) = base + slope · |d|:
 
     "line" weight · x; "saturation" weight · x / (x + n); "logarithm" weight · log(1 + rate · x / n).
+
+    That of l languages at once has arrays (l, g) where that of one has (g,), and base and slope may be (l,).
     """
+
+    def of(self, language: int) -> Scorer:
+        """That of one language."""
 
     @property
     def curve(self) -> Curve:
@@ -49,19 +83,19 @@ class Scorer(Protocol):
 
     @property
     def weights(self) -> Float64Array:
-        """The weight of every group, float64 (g,), 0 or more: a group of weight 0 takes no part."""
+        """The weight of every group, float64, 0 or more: a group of weight 0 takes no part."""
 
     @property
     def rates(self) -> Float64Array:
-        """The rate of every group, float64 (g,); 1 where the curve has none."""
+        """The rate of every group, float64; 1 where the curve has none."""
 
     @property
-    def norm(self) -> tuple[float, float]:
+    def norm(self) -> tuple[float, float | Float64Array]:
         """base and slope, neither below 0, not both 0."""
 
     @property
     def order(self) -> IntArray:
-        """The groups in the order in which they are added up, int64 (g,): those first that can count most."""
+        """The groups in the order in which they are added up, int64: those first that can count most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,10 +105,14 @@ class Dot:
     weights: Float64Array
     curve: Curve = "line"
 
+    def of(self, language: int) -> Dot:
+        """That of one language."""
+        return Dot(self.weights[language])
+
     @property
     def rates(self) -> Float64Array:
         """Ones."""
-        return np.ones(len(self.weights))
+        return np.ones_like(self.weights)
 
     @property
     def norm(self) -> tuple[float, float]:
@@ -84,7 +122,7 @@ class Dot:
     @property
     def order(self) -> IntArray:
         """By weight, descending."""
-        return np.argsort(-self.weights, kind="stable")
+        return np.argsort(-self.weights, axis=-1, kind="stable")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,10 +131,15 @@ class BM25Scorer:
     k1 + 1; `importance` is the idf times what else the group counts. average: length of the language's passages."""
 
     importance: Float64Array
-    average: float
+    average: float | Float64Array
     k1: float = 1.2
     b: float = 0.75
     curve: Curve = "saturation"
+
+    def of(self, language: int) -> BM25Scorer:
+        """That of one language."""
+        average = float(np.broadcast_to(self.average, len(self.importance))[language])
+        return BM25Scorer(self.importance[language], average, self.k1, self.b)
 
     @property
     def weights(self) -> Float64Array:
@@ -106,17 +149,17 @@ class BM25Scorer:
     @property
     def rates(self) -> Float64Array:
         """Ones."""
-        return np.ones(len(self.importance))
+        return np.ones_like(self.importance)
 
     @property
-    def norm(self) -> tuple[float, float]:
+    def norm(self) -> tuple[float, float | Float64Array]:
         """k1 (1 − b) and k1 b / average."""
-        return self.k1 * (1.0 - self.b), self.k1 * self.b / max(self.average, 1e-9)
+        return self.k1 * (1.0 - self.b), self.k1 * self.b / np.maximum(self.average, 1e-9)
 
     @property
     def order(self) -> IntArray:
         """By importance, descending."""
-        return np.argsort(-self.importance, kind="stable")
+        return np.argsort(-self.importance, axis=-1, kind="stable")
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +171,10 @@ class HMMScorer:
     background: Float64Array
     alpha: float = 0.1
     curve: Curve = "logarithm"
+
+    def of(self, language: int) -> HMMScorer:
+        """That of one language."""
+        return HMMScorer(self.weights[language], self.background[language], self.alpha)
 
     @property
     def rates(self) -> Float64Array:
@@ -142,7 +189,7 @@ class HMMScorer:
     @property
     def order(self) -> IntArray:
         """By what a passage scores that is nothing but the group, descending."""
-        return np.argsort(-self.weights * np.log1p(self.rates), kind="stable")
+        return np.argsort(-self.weights * np.log1p(self.rates), axis=-1, kind="stable")
 
 
 def idf(passages: int | Float64Array, frequencies: NDArray[np.number]) -> Float64Array:

@@ -23,7 +23,7 @@ from xsearch.core import IntArray, Mask
 from xsearch.retrieve.accumulate_numba import CURVES, best_above, search_segment
 from xsearch.retrieve.best import Scored
 from xsearch.retrieve.postings import Postings
-from xsearch.retrieve.scorers import Groups, Scorer
+from xsearch.retrieve.scorers import LanguageGroups, Scorer
 
 _ARRAYS = ("numbers", "lengths", "terms", "starts", "totals", "rows", "weights", "maxima", "block_starts")
 Table = tuple[IntArray, IntArray]
@@ -45,43 +45,29 @@ class Together:
         )
         self._widths = np.array([segment.weights.itemsize for segment in self._open])
 
-    def counts(self, langs: Sequence[str], terms: Sequence[IntArray]) -> IntArray:
+    def counts(self, langs: Sequence[str], groups: LanguageGroups) -> IntArray:
         """As `Impact.counts`."""
         rows, owners = self._segments_of(langs)
-        starts, everything = _joined(terms)
-        return np.asarray(
-            count(self._table, rows, owners, starts, locate(self._table, rows, owners, starts, everything))
-        )
+        places = locate(self._table, rows, owners, groups.begins, groups.terms)
+        return np.asarray(count(self._table, rows, owners, groups.begins, places))
 
     def likely(
-        self,
-        langs: Sequence[str],
-        groups: Sequence[Groups],
-        scorers: Sequence[Scorer],
-        depth: int,
-        allowed: Mask | None,
+        self, langs: Sequence[str], groups: LanguageGroups, scorer: Scorer, depth: int, allowed: Mask | None
     ) -> list[Scored]:
         """As `Impact.likely`. Raises IndexError as `accumulate` does, with the language."""
-        term_starts, terms = _joined([own.terms for own in groups])
-        asked = (
-            np.stack([own.starts for own in groups]),
-            term_starts,
-            np.concatenate([own.coefficients for own in groups]),
-            np.stack([scorer.weights for scorer in scorers]),
-            np.stack([scorer.rates for scorer in scorers]),
-            np.stack([scorer.order for scorer in scorers]),
-        )
-        curve = CURVES[scorers[0].curve], np.array([scorer.norm for scorer in scorers])
+        asked = groups.starts, groups.begins, groups.coefficients, scorer.weights, scorer.rates, scorer.order
+        base, slope = (np.broadcast_to(np.float64(value), len(langs)) for value in scorer.norm)
+        curve = CURVES[scorer.curve], np.stack((base, slope), axis=1)
+        inside = _NONE if allowed is None else allowed
         found: list[list[Scored]] = [[] for _ in langs]
         rows, owners = self._segments_of(langs)
         for width in np.unique(self._widths[rows]).tolist():
             own = self._widths[rows] == width
             chosen, whose = rows[own], owners[own]
-            places = locate(self._table, chosen, whose, term_starts, terms)
-            begins = np.concatenate(([0], np.cumsum(np.diff(term_starts)[whose])))
-            kind = np.zeros(0, dtype=f"u{width}")
+            places = locate(self._table, chosen, whose, groups.begins, groups.terms)
+            begins = np.concatenate(([0], np.cumsum(np.diff(groups.begins)[whose])))
             segments = chosen, whose, places, begins
-            inside = _NONE if allowed is None else allowed
+            kind = np.zeros(0, dtype=f"u{width}")
             passages, scores, ends = search(
                 self._table, kind, segments, asked, curve, depth, inside, allowed is not None
             )
@@ -97,11 +83,6 @@ class Together:
         ranges = [self._rows.get(lang, range(0)) for lang in langs]
         rows = np.array([row for own in ranges for row in own], dtype=np.int64)
         return rows, np.repeat(np.arange(len(langs)), [len(own) for own in ranges])
-
-
-def _joined(terms: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
-    """Where each begins, and all."""
-    return np.cumsum([0, *map(len, terms)]), np.concatenate(terms)
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -6,7 +6,6 @@ deletions (as SymSpell keeps them): it is asked for all neighbours at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -20,8 +19,10 @@ _BITS = 3
 _CLASSES = range(1, 1 << _BITS)
 
 
-def neighbours(skeletons: Iterable[int]) -> NDArray[np.uint32]:
-    """Ranges of skeletons to look among: uint32 (n, 2), first and behind the last, ascending and apart.
+@lru_cache(4096)
+def neighbours(skeletons: frozenset[int]) -> NDArray[np.uint32]:
+    """Ranges of skeletons to look among: uint32 (n, 2), first and behind the last, ascending and apart; not to be
+    written to.
 
     They are these skeletons themselves; of those with `SHORTEST` consonants and more, also all that differ by one
     added, left out or changed, all that go on (a word with an ending), and their beginnings (the word without).
@@ -40,7 +41,9 @@ def neighbours(skeletons: Iterable[int]) -> NDArray[np.uint32]:
             found[-1][1] = max(found[-1][1], end)
         else:
             found.append([first, end])
-    return np.array(found, dtype=np.uint32).reshape(-1, 2)
+    near = np.array(found, dtype=np.uint32).reshape(-1, 2)
+    near.flags.writeable = False
+    return near
 
 
 @lru_cache(1024)
