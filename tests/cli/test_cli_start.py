@@ -36,6 +36,18 @@ def test_only_the_module_of_the_command_asked_for_is_built(arguments, built):
     assert _names(asked_for(arguments)) == list(built)
 
 
+def test_help_on_all_commands_imports_no_numpy():
+    code = (
+        "import sys; from xsearch.cli.app import main\n"
+        "sys.argv = ['xsearch', '--help']\n"
+        "try: main()\n"
+        "finally: print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "query" in done.stdout
+    assert {"numpy", "msgspec", "xsearch.core"}.intersection(done.stderr.split()) == set()
+
+
 def test_a_question_imports_nothing_that_it_does_not_need(tmp_path):
     index = xsearch.create(tmp_path / "idx")
     with index.writer() as writer:

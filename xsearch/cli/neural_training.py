@@ -54,7 +54,6 @@ def register(app: typer.Typer) -> None:
 
 def _training(kind: str) -> Callable[..., None]:
     """The command that trains encoders of a kind: all kinds take the same options."""
-    from xsearch.core.wording import counted
 
     def train(
         recipe: Recipe,
@@ -70,6 +69,7 @@ def _training(kind: str) -> Callable[..., None]:
     ) -> None:
         from xsearch.cli.progress import Progress, say
         from xsearch.cli.training_progress import reporter
+        from xsearch.core.wording import counted
         from xsearch.train.neural.recipe import adjusted, load_neural_recipe
         from xsearch.train.neural.training import train_neural
 

@@ -41,9 +41,9 @@ def open_index(view: Path, new: tantivy.Schema | None = None) -> tantivy.Index:
 def make_view(view: Path, folder: Path, state: Mapping[str, Any], lang: str) -> tantivy.Index:
     """Open a language's index as `state` has it: links in the folder `view` to the segment files in `folder`."""
     view.mkdir(parents=True)
-    resolved = folder.resolve()
+    source = folder.absolute()
     for path in language_files(state, lang):
-        link(resolved / path, view / Path(path).name)
+        link(source / path, view / path.rpartition("/")[2])
     meta = {**state["tantivy"], **state["languages"][lang]}
     (view / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
     return open_index(view)
