@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from xsearch.core.extras import have
 from xsearch.encode import unigram, viterbi
+from xsearch.encode.static import begin_words
 from xsearch.encode.stretches import Stretches, StretchTable
 from xsearch.encode.subwords import Subwords
 from xsearch.encode.unigram import START, UNKNOWN_PENALTY, Unigram
@@ -55,6 +56,20 @@ def test_a_vocabulary_finds_its_pieces_and_no_others(spellings, others):
     asked = [*others, *spellings]
     assert vocabulary.numbers(asked) == [last.get(spelling, -1) for spelling in asked]
     assert [vocabulary.spelling(number) for number in range(1, len(vocabulary))] == spellings
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n")), min_size=1))
+def test_first_characters_are_those_of_the_spellings(spellings):
+    vocabulary = Vocabulary.of([(spelling, 0.0) for spelling in spellings])
+    expected = [ord(spelling[0]) if spelling else 0 for spelling in spellings]
+    assert vocabulary.first_characters(np.arange(len(spellings))).tolist() == expected
+
+
+def test_pieces_begin_words_by_their_sign_or_their_script():
+    begins = "▁ぁ水กຂကក𠀀"
+    inside = "a-ёяיع1 ㈀가\u0dff\u0f00\ua000"
+    codes = np.array(list(map(ord, begins + inside)))
+    assert begin_words(codes).tolist() == [True] * len(begins) + [False] * len(inside)
 
 
 def test_a_vocabulary_of_equal_beginnings_and_ends_is_told_apart(monkeypatch):

@@ -137,8 +137,9 @@ class StaticEncoder:
     def begins_word(self, tokens: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Which tokens begin a word, bool (n,); in scripts that do not part words every token is taken for one."""
         found = self._begins[tokens]
-        if new := list(set(tokens[found == UNSEEN].tolist())):
-            self._begins[new] = [begins_word(spelling) for spelling in self.spellings(new)]
+        new = tokens[found == UNSEEN]
+        if len(new):
+            self._begins[new] = begin_words(self._pieces.first_characters(new))
             found = self._begins[tokens]
         begins: NDArray[np.bool_] = found == 1
         return begins
@@ -197,11 +198,12 @@ class StaticEncoder:
         return unit_rows(sum_bags(self._decoded.covering(tokens), tokens, starts, self._executor))
 
 
-def begins_word(piece: str) -> bool:
-    """Whether a piece is the beginning of a word, or stands in a script without spaces between words, where a run of
-    pieces may be a sentence."""
-    first = piece[:1]
-    return first == START or bool(first and any(ord(first) in block for block in UNSPACED))
+def begin_words(first: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether pieces are beginnings of words, by the code points of their first characters, or stand in a script
+    without spaces between words, where a run of pieces may be a sentence: bool (n,)."""
+    edges = [edge for block in UNSPACED for edge in (block.start, block.stop)]
+    begin: NDArray[np.bool_] = (first == ord(START)) | (np.searchsorted(edges, first, side="right") % 2 == 1)
+    return begin
 
 
 def cut_windows(starts: NDArray[np.int64], window: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from xsearch.core import BadInput, UsageError
 from xsearch.encode import StaticEncoder
-from xsearch.encode.static import begins_word
 from xsearch.encode.unigram import START
 from xsearch.lang.translation import DEFAULT_LIMITS, Limits, TranslationTables
 from xsearch.lang.translation_file import Header, write_tables
@@ -54,7 +53,7 @@ def _words(encoder: StaticEncoder, pieces: NDArray[np.integer]) -> NDArray[np.bo
     word where words are apart."""
     bags = encoder.token_bags(_spelled(encoder, pieces))
     single = np.diff(bags.starts) == 1
-    single &= np.array([begins_word(spelling) for spelling in encoder.spellings(pieces)], dtype=np.bool_)
+    single &= encoder.begins_word(pieces)
     first = np.append(bags.tokens, -1)[np.minimum(bags.starts[:-1], len(bags.tokens))]
     words: NDArray[np.bool_] = single & (first == pieces)
     return words
