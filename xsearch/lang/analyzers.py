@@ -41,6 +41,7 @@ _SCRIPT_STYLES = {"Arab": "arabic", "Hebr": "hebrew", "Deva": "devanagari"}
 # Languages whose analyzer reads several scripts alike, and so has no script in its name.
 _STYLE_SCRIPTS = {"serbian": ("Cyrl", "Latn"), "simplified": ()}
 _DATA_FILES = ("wordchars.tsv", "scripts.tsv", "traditional.tsv")
+_RUN = "run"
 _NGRAM = re.compile(r"([2-9])gram")
 _WELL_FORMED = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
@@ -171,12 +172,9 @@ class Analyzer:
         """The terms of each word. Words of one script are folded as one text and stemmed by one call."""
         found: list[tuple[str, ...]] = [()] * len(words)
         spaced: dict[str, list[int]] = {}
-        runs = []
         for place, word in enumerate(words):
-            if word[0] >= FIRST_UNIT and self._is_run(word):
-                runs.append(place)
-            else:
-                spaced.setdefault(_first_script(word), []).append(place)
+            spaced.setdefault(_beginnings[word[0]] or _first_script(word), []).append(place)
+        runs = spaced.pop(_RUN, [])
         for place, its in zip(runs, self._runs_terms([words[place] for place in runs]), strict=True):
             found[place] = its
         terms: Iterable[tuple[str, ...]]
@@ -211,7 +209,9 @@ class Analyzer:
             ]:
                 for i, stem in zip(changed, self._fold_all([stems[i] for i in changed]), strict=True):
                     stems[i] = stem
-            return [(stem.replace("\u200c", "") or word,) for stem, word in zip(stems, words, strict=True)]
+            if self._recipe.style == "persian":
+                stems = [stem.replace("\u200c", "") for stem in stems]
+            return [(stem or word,) for stem, word in zip(stems, words, strict=True)]
         return [tuple(self._grams(word)) for word in words]
 
     def _grams(self, word: str) -> Iterable[str]:
@@ -320,6 +320,20 @@ def _stemmer(name: str) -> Callable[[Sequence[str]], list[str]]:
     # Its own cache would keep every word a second time.
     stem: Callable[[Sequence[str]], list[str]] = Stemmer.Stemmer(name, 0).stemWords
     return stem
+
+
+class _Beginnings(dict[str, str]):
+    """What a word is that begins with a character: of that script, `_RUN`, "" where the next ones decide; filled as
+    characters are met."""
+
+    def __missing__(self, char: str) -> str:
+        is_run = char >= FIRST_UNIT and unit_run_pattern().match(char)
+        script = script_of(char)
+        self[char] = found = _RUN if is_run else "" if script == COMMON else script
+        return found
+
+
+_beginnings = _Beginnings()
 
 
 def _first_script(word: str) -> str:

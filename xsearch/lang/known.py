@@ -55,6 +55,9 @@ class Known(dict[str, T]):
         if len(self) >= self._generation:
             self._older = dict(self)
             self.clear()
+        if len(self) + len(keys) <= self._generation and max(map(len, keys), default=0) <= self._longest:
+            self.update(zip(keys, found, strict=True))
+            return found
         kept = ((key, value) for key, value in zip(keys, found, strict=True) if len(key) <= self._longest)
         self.update(islice(kept, max(0, self._generation - len(self))))
         return found
