@@ -20,6 +20,9 @@ from xsearch.engine.resume import EncodedBatches
 from xsearch.storage import NewDocument, NewPassage
 from xsearch.storage.failpoints import reach
 
+YOUNG_OBJECTS = 100_000
+"""Objects that a process makes before it looks for garbage among them."""
+
 Batch = tuple[Sequence[Document], Sequence[str | None]]
 """Documents, and the file each came from."""
 Ready = tuple[Prepared, Encoded]
@@ -143,8 +146,10 @@ def _start(max_words: int, load: Callable[[], Encoders], keep_texts: bool) -> No
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _Worker.max_words, _Worker.keep_texts = max_words, keep_texts
     _Worker.encoders = load()
-    # A vocabulary of some hundred thousand strings is no garbage and need not be gone through again and again.
+    # A vocabulary of some hundred thousand strings is no garbage and need not be gone through again and again; of what
+    # a batch leaves behind next to nothing is.
     gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 50, 50)
 
 
 def _work(batch: Batch) -> tuple[Prepared, Encoded, list[_Cut]]:
