@@ -103,13 +103,13 @@ def measure_bm25s(documents: Path, folder: Path, _: str) -> dict[str, float]:
 
 def measure_queries(documents: Path, folder: Path, _: str) -> dict[str, float]:
     """500 queries of 3 to 6 words in the documents' languages, one thread, k = 10: hits with snippets ("all"), without
-    ("ranked"), and by single retrievers."""
+    ("ranked"), without the reranker too ("fused"), and by single retrievers."""
     import numpy as np
 
     import xsearch
 
     texts = [json.loads(line)["text"] for line in documents.open(encoding="utf-8")]
-    ways = ("all", "ranked", "bm25", "dense")
+    ways = ("all", "ranked", "fused", "bm25", "dense")
     # Each way its own: what a query has taught the caches is not to help the next.
     queries = {way: made_of(texts, random.Random(f"{SEED} {way}")) for way in ways}
     started = time.perf_counter()
@@ -118,11 +118,12 @@ def measure_queries(documents: Path, folder: Path, _: str) -> dict[str, float]:
     opened = time.perf_counter() - started
     results: dict[str, float] = {"open_and_first_query_ms": 1000 * opened}
     for way in ways:
-        chosen = None if way in ("all", "ranked") else [way]
+        chosen = [way] if way in ("bm25", "dense") else None
+        rerank = "none" if way == "fused" else None
         taken, busy = [], []
         for query in queries[way]:
             started, worked = time.perf_counter(), time.process_time()
-            index.search(query, retrievers=chosen, snippets=way != "ranked")
+            index.search(query, retrievers=chosen, rerank=rerank, snippets=way not in ("ranked", "fused"))
             taken.append(1000 * (time.perf_counter() - started))
             busy.append(1000 * (time.process_time() - worked))
         wall, cpu = np.percentile(taken[WARM_UP:], [50, 99]), np.percentile(busy[WARM_UP:], [50, 99])

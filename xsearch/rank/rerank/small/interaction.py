@@ -182,7 +182,8 @@ def _entries(
 ) -> tuple[IntArray, IntArray, FloatArray]:
     """(place in `pieces`, place in `held.distinct` in the language's stretch of columns, probability) of the
     translations that occur."""
-    sizes: IntArray = np.diff(np.stack([known.starts for known in translations]), axis=1)
+    starts = np.stack([known.starts for known in translations])
+    sizes = starts[:, 1:] - starts[:, :-1]
     place = np.full(sizes.shape[1], -1)
     place[pieces] = np.arange(len(pieces))
     owners = np.repeat(np.tile(place, len(sizes)), sizes.ravel())
