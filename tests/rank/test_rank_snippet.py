@@ -118,6 +118,14 @@ def test_white_space_becomes_single_spaces_and_spans_move_along():
     )
 
 
+@given(st.lists(st.tuples(st.sampled_from(["wind", "a", "太陽"]), st.text(" \n\t\u00a0\u2003", min_size=1, max_size=4))))
+def test_whatever_white_space_the_spans_hold_the_words(parts):
+    text = "".join(word + space for word, space in parts)
+    shown, spans = snippet(text, [(0, len(text))], tokens(text), {"wind": 1.0}, width=1000)
+    assert shown == " ".join(word for word, _ in parts)
+    assert [shown[start:end] for start, end in spans] == ["wind" for word, _ in parts if word == "wind"]
+
+
 def test_overlapping_terms_are_one_span():
     bigrams = [(("東京",), 0, 2), (("京都",), 1, 3), (("都で",), 2, 4)]
     assert snippet("東京都で", [(0, 4)], bigrams, {"東京": 1.0, "京都": 1.0}) == ("東京都で", [(0, 3)])

@@ -296,6 +296,22 @@ def test_a_large_index_is_searched_by_compiled_loops(tmp_path, monkeypatch):
 
 
 @needs_numba
+def test_a_small_index_is_searched_by_compiled_loops_after_many_questions(tmp_path, monkeypatch):
+    rng = np.random.default_rng(9)
+    _, _, state = random_index(rng, tmp_path / "p")
+    monkeypatch.setattr(module, "COMPILED_QUESTIONS", 3)
+    index = Impact(tmp_path / "p", state)
+    groups = random_groups(rng)
+    scorer = Dot(np.ones(len(groups)))
+    kernels, answers = [], []
+    for _ in range(5):
+        answers.append(index.best("de", groups, scorer, 50))
+        kernels.append(index._kernel is NUMPY)
+    assert kernels == [True, True, False, False, False]
+    assert all(np.array_equal(answer.scores, answers[0].scores) for answer in answers)
+
+
+@needs_numba
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), commits=st.integers(1, 12), depth=st.integers(1, 40), masked=st.booleans())
 def test_languages_together_are_languages_apart(tmp_path_factory, seed, commits, depth, masked):

@@ -40,6 +40,7 @@ class Subwords:
         self._unigram = Unigram(pieces)
         self._forget()
         self._few: dict[str, list[int]] = {}
+        self._laid: dict[str, list[Place]] = {}
         self._lock = Lock()
 
     def bags(self, texts: Sequence[str]) -> TokenBags:
@@ -112,16 +113,21 @@ class Subwords:
                 self._forget()
             return self._known.of_each(stretches)
 
-    def _spelled(self, stretch: str, position: int, tokens: Sequence[int] = ()) -> list[Place]:
-        """The tokens of a stretch that begins at `position`. tokens: where they are known, so that it need not be
-        segmented."""
-        words = fold(stretch)
-        laid = self._unigram.laid(tokens, len(words[0].text)) if len(words) == 1 else None
-        return [
-            (token, position + word.places[begin], position + word.places[end - 1] + 1)
-            for word in words
-            for token, begin, end in laid or self._unigram.spell(word.text)
-        ]
+    def _spelled(self, stretch: str, position: int, tokens: Sequence[int]) -> list[Place]:
+        """The tokens of a stretch that begins at `position`, where they stand; tokens: which they are."""
+        known = self._laid.get(stretch)
+        if known is None:
+            words = fold(stretch)
+            laid = self._unigram.laid(tokens, len(words[0].text)) if len(words) == 1 else None
+            known = [
+                (token, word.places[begin], word.places[end - 1] + 1)
+                for word in words
+                for token, begin, end in laid or self._unigram.spell(word.text)
+            ]
+            if len(self._laid) >= FEW_REMEMBERED:
+                self._laid.clear()
+            self._laid[stretch] = known
+        return [(token, position + begin, position + end) for token, begin, end in known]
 
     def _segmented(self, stretches: Stretches) -> TokenBags:
         """The tokens of each stretch. A word stands in several (with a comma, in capitals) and is segmented once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,31 +36,27 @@ def word_matches(
     if not len(links.places):
         return []
     words, owned = words_of(asked), words_of(held)
-    word_of_query = np.repeat(np.arange(len(words)), _sizes(words))
-    word_of_text = np.repeat(np.arange(len(owned)), _sizes(owned))
-    # Few numbers, many small sums: Python's are sooner than NumPy's.
-    weights, lengths = asked.weights.tolist(), (held.ends - held.starts).tolist()
-    best: dict[tuple[int, int], dict[int, float]] = {}
-    covered: dict[tuple[int, int], set[int]] = {}
-    pairs = zip(word_of_text[links.places].tolist(), word_of_query[links.pieces].tolist(), strict=True)
-    for pair, piece, place, probability in zip(
-        pairs, links.pieces.tolist(), links.places.tolist(), links.probabilities.tolist(), strict=True
-    ):
-        of_pieces = best.setdefault(pair, {})
-        of_pieces[piece] = max(of_pieces.get(piece, 0.0), probability)
-        covered.setdefault(pair, set()).add(place)
-    found: dict[int, tuple[float, int]] = {}
-    for (theirs, ours), of_pieces in sorted(best.items()):
-        first, last = words[ours]
-        total = sum(weights[first:last]) or 1.0
-        said = sum(weights[piece] * value for piece, value in of_pieces.items()) / total
-        first, last = owned[theirs]
-        strength = said * sum(lengths[place] for place in covered[theirs, ours]) / sum(lengths[first:last])
-        if strength >= LEAST and strength > found.get(theirs, (0.0, 0))[0]:
-            found[theirs] = strength, ours
+    ours = np.repeat(np.arange(len(words)), _sizes(words))[links.pieces]
+    theirs = np.repeat(np.arange(len(owned)), _sizes(owned))[links.places]
+    pairs, column = np.unique(theirs * len(words) + ours, return_inverse=True)
+    # Of each pair of words and piece of the query's the best probability, and each piece of the passage's once.
+    held_by, first = np.unique(column * len(asked) + links.pieces, return_inverse=True)
+    best = np.zeros(len(held_by))
+    np.maximum.at(best, first, links.probabilities)
+    said = np.bincount(held_by // len(asked), asked.weights[held_by % len(asked)] * best)
+    covered = np.unique(column * len(held) + links.places)
+    met = np.bincount(covered // len(held), (held.ends - held.starts)[covered % len(held)])
+    theirs, ours = pairs // len(words), pairs % len(words)
+    strengths = said / _sums(asked.weights, words)[ours] * met / _sums(held.ends - held.starts, owned)[theirs]
+    # Of a passage's word the best of the query's, the first of equals.
+    order = np.lexsort((ours, -strengths, theirs))
+    order = order[strengths[order] >= LEAST]
+    order = order[np.diff(theirs[order], prepend=-1) > 0]
     return [
-        _match(query, asked, words[ours], text, held, owned[theirs], strength)
-        for theirs, (strength, ours) in sorted(found.items())
+        _match(query, asked, words[one], text, held, owned[other], strength)
+        for one, other, strength in zip(
+            ours[order].tolist(), theirs[order].tolist(), strengths[order].tolist(), strict=True
+        )
     ]
 
 
@@ -133,3 +130,9 @@ def _match(
     start, end = int(held.starts[theirs[0]]), int(held.ends[theirs[1] - 1])
     asked_word = query[int(asked.starts[ours[0]]) : int(asked.ends[ours[1] - 1])]
     return WordMatch(asked_word, text[start:end], start, end, round(strength, 4))
+
+
+def _sums(values: NDArray[Any], words: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
+    """Of each word the sum over its pieces, float64; 1 where that is 0."""
+    sums = np.add.reduceat(values.astype(np.float64), [first for first, _ in words])
+    return np.where(sums == 0, 1.0, sums)

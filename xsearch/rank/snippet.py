@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ Token = tuple[Sequence[str], int, int]
 ELLIPSIS = "…"
 WIDTH = 240
 """Characters of a snippet; a text of no more is shown whole."""
+_SEVERAL_SPACES = re.compile(r"\s\s+")
 _LONGEST_WORD = 40
 """Characters within which a word's bound is looked for; longer runs are cut."""
 
@@ -187,17 +189,14 @@ def _on_one_line(
 def _collapsed(stretch: str) -> tuple[str, Sequence[int]]:
     """The stretch with every run of white space as one space, and where each of its places, the end too, has gone.
     It neither begins nor ends with white space."""
-    if " ".join(stretch.split()) == stretch:
-        return stretch, range(len(stretch) + 1)
-    line: list[str] = []
-    place = []
-    for offset, character in enumerate(stretch):
-        place.append(len(line))
-        if not character.isspace():
-            line.append(character)
-        elif not stretch[offset - 1].isspace():
-            line.append(" ")
-    return "".join(line), [*place, len(line)]
+    place: list[int] = []
+    last = removed = 0
+    for run in _SEVERAL_SPACES.finditer(stretch):
+        first = run.start() + 1
+        place += range(last - removed, first - removed)
+        place += [first - removed] * (run.end() - first)
+        last, removed = run.end(), removed + run.end() - first
+    return " ".join(stretch.split()), [*place, *range(last - removed, len(stretch) - removed + 1)]
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:

@@ -47,6 +47,8 @@ BUFFERED_TOKENS = 16 << 20
 """Pieces a writer holds (64 MB; some ten times that while they are sorted) before it makes segments of them."""
 COMPILED_TOKENS = 4_000_000
 """Length of an index from which on compiled loops pay for being loaded (half a second)."""
+COMPILED_QUESTIONS = 30
+"""Questions to a shorter one after which they do."""
 Entry = dict[str, int]
 """A segment in the state: first and last passage number, passages, and the sum of their lengths in tokens."""
 
@@ -193,6 +195,7 @@ class Impact:
             for lang, entries in languages.items()
         }
         self._kernel: Kernel | None = None
+        self._asked = 0
         self._joint: Together | None = None
         self._lock = threading.Lock()
 
@@ -227,6 +230,7 @@ class Impact:
                 return together.likely(langs, groups, scorer, depth, allowed)
             except IndexError as error:
                 raise _damaged(str(error)) from error
+        self._asked += 1
         return [self._likely(lang, groups.of(i), scorer.of(i), depth, allowed) for i, lang in enumerate(langs)]
 
     def _likely(self, lang: str, groups: Groups, scorer: Scorer, depth: int, allowed: Mask | None) -> Scored:
@@ -270,6 +274,8 @@ class Impact:
             if self._kernel is None:
                 total = sum(statistics.tokens for statistics in self._statistics.values())
                 self._kernel = (compiled() if total >= COMPILED_TOKENS else None) or NUMPY
+            elif self._asked == COMPILED_QUESTIONS:
+                self._kernel = compiled() or NUMPY
             return self._kernel
 
     def _together(self) -> Together | None:
