@@ -118,7 +118,10 @@ def test_white_space_becomes_single_spaces_and_spans_move_along():
     )
 
 
-@given(st.lists(st.tuples(st.sampled_from(["wind", "a", "太陽"]), st.text(" \n\t\u00a0\u2003", min_size=1, max_size=4))))
+SPACES = st.text(" \n\t\u00a0\u2003", min_size=1, max_size=4)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["wind", "a", "太陽"]), SPACES)))
 def test_whatever_white_space_the_spans_hold_the_words(parts):
     text = "".join(word + space for word, space in parts)
     shown, spans = snippet(text, [(0, len(text))], tokens(text), {"wind": 1.0}, width=1000)

@@ -47,8 +47,8 @@ BUFFERED_TOKENS = 16 << 20
 """Pieces a writer holds (64 MB; some ten times that while they are sorted) before it makes segments of them."""
 COMPILED_TOKENS = 4_000_000
 """Length of an index from which on compiled loops pay for being loaded (half a second)."""
-COMPILED_QUESTIONS = 30
-"""Questions to a shorter one after which they do."""
+COMPILED_SEARCHES = 1000
+"""Searches of a language of a shorter one after which they do."""
 Entry = dict[str, int]
 """A segment in the state: first and last passage number, passages, and the sum of their lengths in tokens."""
 
@@ -195,7 +195,7 @@ class Impact:
             for lang, entries in languages.items()
         }
         self._kernel: Kernel | None = None
-        self._asked = 0
+        self._searched = 0
         self._joint: Together | None = None
         self._lock = threading.Lock()
 
@@ -230,11 +230,11 @@ class Impact:
                 return together.likely(langs, groups, scorer, depth, allowed)
             except IndexError as error:
                 raise _damaged(str(error)) from error
-        self._asked += 1
         return [self._likely(lang, groups.of(i), scorer.of(i), depth, allowed) for i, lang in enumerate(langs)]
 
     def _likely(self, lang: str, groups: Groups, scorer: Scorer, depth: int, allowed: Mask | None) -> Scored:
         run, limit, parts = self._loops(), 0.0, []
+        self._searched += 1
         for segment in self._segments.get(lang, ()):
             inside = None if allowed is None else allowed[segment.numbers]
             scores = _scores(lang, run, segment, groups, scorer, depth, limit, inside)
@@ -274,7 +274,7 @@ class Impact:
             if self._kernel is None:
                 total = sum(statistics.tokens for statistics in self._statistics.values())
                 self._kernel = (compiled() if total >= COMPILED_TOKENS else None) or NUMPY
-            elif self._asked == COMPILED_QUESTIONS:
+            elif self._kernel is NUMPY and self._searched >= COMPILED_SEARCHES:
                 self._kernel = compiled() or NUMPY
             return self._kernel
 
