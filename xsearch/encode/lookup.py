@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xsearch.encode.bags import TokenBags
 from xsearch.encode.viterbi import best_way
@@ -20,21 +19,19 @@ CONTINUES = 0b1000_0000
 class Lookup:
     """The best segmentations of words into pieces, as `viterbi.Lattice` finds them.
 
-    scores: float64, by piece, and last what a character that no piece is alone costs, which becomes `unknown_piece`.
+    unknown: what a character that no piece is alone costs, and `unknown_piece` the piece it becomes.
     """
 
-    def __init__(self, vocabulary: Vocabulary, scores: NDArray[np.float64], unknown_piece: int) -> None:
-        self._vocabulary, self._scores, self._unknown_piece = vocabulary, scores, unknown_piece
+    def __init__(self, vocabulary: Vocabulary, unknown: float, unknown_piece: int) -> None:
+        self._vocabulary, self._unknown, self._unknown_piece = vocabulary, unknown, unknown_piece
 
     def segment(self, words: Sequence[str]) -> TokenBags:
         """The pieces of the best segmentation of every word; none of a word is empty."""
         found = [self._segmented(block) for block in _blocks(words)]
         if not found:
             return TokenBags(np.empty(0, np.int64), np.zeros(1, np.int64))
-        pieces = np.concatenate([bags.tokens for bags in found])
         sizes = np.concatenate([np.diff(bags.starts) for bags in found])
-        pieces[pieces == len(self._vocabulary)] = self._unknown_piece
-        return TokenBags(pieces, np.concatenate(([0], np.cumsum(sizes))))
+        return TokenBags(np.concatenate([bags.tokens for bags in found]), np.concatenate(([0], np.cumsum(sizes))))
 
     def _segmented(self, words: Sequence[str]) -> TokenBags:
         lengths = np.fromiter(map(len, words), dtype=np.int64, count=len(words))
@@ -45,9 +42,11 @@ class Lookup:
         begins, sizes = self._stretches(places, lengths)
         bytes_before = places[begins]
         pieces = self._vocabulary.find(Bytes(text + bytes(WORD)), bytes_before, places[begins + sizes] - bytes_before)
-        pieces[(pieces < 0) & (sizes == 1)] = len(self._vocabulary)
-        edges = np.flatnonzero(pieces >= 0)
-        return best_way(begins[edges], sizes[edges], pieces[edges], self._scores, lengths)
+        edges = np.flatnonzero((pieces >= 0) | (sizes == 1))
+        pieces = pieces[edges]
+        scores = np.where(pieces >= 0, self._vocabulary.scores_of(pieces), self._unknown)
+        pieces[pieces < 0] = self._unknown_piece
+        return best_way(begins[edges], sizes[edges], pieces, scores, lengths)
 
     def _stretches(self, places: Integers, lengths: Integers) -> tuple[Integers, Integers]:
         """(begin, size), in characters, of all stretches within words that are no longer than the longest piece; of one

@@ -281,4 +281,4 @@ def _pack(pieces: Pieces) -> bytes:
 
 def _unpack(packed: bytes) -> Vocabulary:
     end = 4 + int.from_bytes(packed[:4], "little")
-    return Vocabulary(packed, 4, end, np.frombuffer(packed[end:], dtype="<f2").astype(np.float64))
+    return Vocabulary(packed, 4, end, np.frombuffer(packed, dtype="<f2", offset=end))

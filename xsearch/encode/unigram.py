@@ -57,8 +57,8 @@ class Unigram:
 
     def __init__(self, pieces: Pieces) -> None:
         self._vocabulary = vocabulary = Vocabulary.of(pieces)
-        self._unknown = float(vocabulary.scores.min()) - UNKNOWN_PENALTY
-        self._lookup = Lookup(vocabulary, np.append(vocabulary.scores, self._unknown), UNKNOWN)
+        self._unknown = vocabulary.least_score - UNKNOWN_PENALTY
+        self._lookup = Lookup(vocabulary, self._unknown, UNKNOWN)
         self._spelled: dict[str, Spelled] = {}
         self._words_met = 0
 

@@ -118,9 +118,8 @@ class Lattice:
             starts = np.concatenate(([0], np.cumsum(counts)))
             return TokenBags(pieces[: starts[-1]].copy(), starts)
         first = np.cumsum(lengths) - lengths
-        edges = self._edges(codes, np.repeat(first + lengths, lengths))
-        bags = best_way(*edges, self._scores, lengths)
-        return TokenBags(self._piece_numbers[bags.tokens], bags.starts)
+        begins, sizes, edges = self._edges(codes, np.repeat(first + lengths, lengths))
+        return best_way(begins, sizes, self._piece_numbers[edges], self._scores[edges], lengths)
 
     def _edges(self, codes: NDArray[np.uint32], limits: Integers) -> tuple[Integers, Integers, Integers]:
         """(begin, size, edge piece) of every piece in the text, and of every character that no piece is alone."""
@@ -159,7 +158,7 @@ def best_way(
     last edge begins first.
 
     begins, sizes, pieces: int64 (edges,), where each begins in all words laid end to end, how far it leads, and what it
-    is; some way leads through each word. scores: float64, by piece. lengths: of the words.
+    is; some way leads through each word. scores: float64 (edges,). lengths: of the words.
     """
     first = np.cumsum(lengths) - lengths
     total = int(lengths.sum())
@@ -175,7 +174,7 @@ def best_way(
         begin, size, piece = begins[edges], sizes[edges], pieces[edges]
         before = best[begin - 1] if low else 0.0
         last = begin + size - 1
-        score = before + scores[piece]
+        score = before + scores[edges]
         better = score > best[last]
         last = last[better]
         best[last], piece_at[last], size_at[last] = score[better], piece[better], size[better]

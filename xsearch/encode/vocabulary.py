@@ -40,13 +40,13 @@ class Bytes:
     def __init__(self, content: bytes) -> None:
         self._words = np.ndarray(len(content) - WORD + 1, dtype="<u8", buffer=content, strides=(1,))
 
-    def word(self, begins: Integers, lengths: Integers) -> Keys:
+    def word(self, begins: NDArray[np.integer], lengths: NDArray[np.integer]) -> Keys:
         """Of stretches that begin in these places the first 8 bytes, fewer of one that is shorter."""
         words: Keys = self._words[begins]
         words &= MASKS[np.minimum(lengths, WORD)]
         return words
 
-    def keys(self, begins: Integers, lengths: Integers) -> Keys:
+    def keys(self, begins: NDArray[np.integer], lengths: NDArray[np.integer]) -> Keys:
         """A hash of each stretch: of its first and its last 8 bytes and its length."""
         keys = self.word(begins, lengths) * SPREAD
         keys += self.word(begins + np.maximum(lengths - WORD, 0), lengths) * TAIL_SPREAD
@@ -59,19 +59,25 @@ class Bytes:
 class Vocabulary(Sequence[tuple[str, float]]):
     """Pieces in columns; as a sequence, the pairs of spelling and score.
 
-    content: holds the spellings in UTF-8 as lines, from `begin` to `end`. scores: log probabilities, float64 (n,).
-    Where a spelling stands twice, the last is found. Raises ValueError where lines are not as many as scores.
+    content: holds the spellings in UTF-8 as lines, from `begin` to `end`. scores: log probabilities, float (n,). Where
+    a spelling stands twice, the last is found. Raises ValueError where lines are not as many as scores.
     """
 
-    def __init__(self, content: bytes, begin: int, end: int, scores: NDArray[np.float64]) -> None:
+    def __init__(self, content: bytes, begin: int, end: int, scores: NDArray[np.floating]) -> None:
         self._content = content if end + WORD <= len(content) else content[:end] + bytes(WORD)
-        self.scores = scores
-        codes = np.frombuffer(content, dtype=np.uint8)[:end]
-        blocks = [at + np.flatnonzero(codes[at : at + BLOCK] == NEWLINE) for at in range(begin, end, BLOCK)]
-        self._ends = np.concatenate([*blocks, [end]])
-        self._starts = np.concatenate([[begin], self._ends[:-1] + 1])
-        if len(self._ends) != len(scores):
-            raise ValueError(f"{len(self._ends)} pieces but {len(scores)} scores")
+        self._scores = scores
+        # Piece i stands between the line breaks i and i + 1. Memory that is taken is what the time goes to: one array,
+        # of 32 bits.
+        self._breaks = np.empty(len(scores) + 1, dtype=np.int32)
+        self._breaks[[0, -1]] = begin - 1, end
+        codes, count = np.frombuffer(content, dtype=np.uint8)[:end], 1
+        for at in range(begin, end, BLOCK):
+            breaks = np.flatnonzero(codes[at : at + BLOCK] == NEWLINE)
+            inside = breaks[: max(0, len(scores) - count)]
+            self._breaks[count : count + len(inside)] = at + inside
+            count += len(breaks)
+        if count != len(scores):
+            raise ValueError(f"{count} pieces but {len(scores)} scores")
         self._met: dict[int, str] = {}
 
     @staticmethod
@@ -83,7 +89,7 @@ class Vocabulary(Sequence[tuple[str, float]]):
         return Vocabulary(content, 0, len(content), np.array([score for _, score in pieces], dtype=np.float64))
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self._scores)
 
     @overload
     def __getitem__(self, number: int) -> tuple[str, float]: ...
@@ -92,7 +98,7 @@ class Vocabulary(Sequence[tuple[str, float]]):
     def __getitem__(self, number: int | slice) -> tuple[str, float] | list[tuple[str, float]]:
         if isinstance(number, slice):
             return list(zip(self.spellings[number], self.scores[number].tolist(), strict=True))
-        return self.spelling(number), float(self.scores[number])
+        return self.spelling(number), float(self._scores[number])
 
     def __iter__(self) -> Iterator[tuple[str, float]]:
         return zip(self.spellings, self.scores.tolist(), strict=True)
@@ -101,7 +107,7 @@ class Vocabulary(Sequence[tuple[str, float]]):
         """How a piece is spelled."""
         spelling = self._met.get(number)
         if spelling is None:
-            spelling = self._content[self._starts[number] : self._ends[number]].decode()
+            spelling = self._content[self._breaks[number] + 1 : self._breaks[number + 1]].decode()
             self._met[number] = spelling
         return spelling
 
@@ -120,12 +126,26 @@ class Vocabulary(Sequence[tuple[str, float]]):
     @cached_property
     def spellings(self) -> list[str]:
         """How all are spelled."""
-        return self._content[self._starts[0] : self._ends[-1]].decode().split("\n")
+        return self._content[self._breaks[0] + 1 : self._breaks[-1]].decode().split("\n")
+
+    @cached_property
+    def scores(self) -> NDArray[np.float64]:
+        """The log probabilities of all pieces, float64 (n,)."""
+        return self._scores.astype(np.float64)
+
+    def scores_of(self, pieces: Integers) -> NDArray[np.float64]:
+        """Those of some, float64 (m,)."""
+        return self._scores[pieces].astype(np.float64)
+
+    @cached_property
+    def least_score(self) -> float:
+        """The lowest log probability."""
+        return float(self._scores.min())
 
     @cached_property
     def most_bytes(self) -> int:
         """Of the longest piece."""
-        return int((self._ends - self._starts).max(initial=0))
+        return int(np.diff(self._breaks).max()) - 1
 
     def longest(self) -> dict[str, int]:
         """By first character, the length of the longest piece that begins with it."""
@@ -145,10 +165,11 @@ class Vocabulary(Sequence[tuple[str, float]]):
 
     def find(self, text: Bytes, begins: Integers, lengths: Integers) -> Integers:
         """The pieces that stretches of a text are, -1 for one that is none: int64 (m,). begins, lengths: in bytes."""
-        keys, numbers, firsts = self._groups
+        likely, keys, numbers, firsts = self._table
         asked = text.keys(begins, lengths)
         found = np.full(len(begins), -1)
-        waiting = np.flatnonzero(self._likely[asked >> LIKELY_SHIFT])
+        # Four of five stretches are no pieces and end here (Bloom 1970, with one hash).
+        waiting = np.flatnonzero(likely[asked >> LIKELY_SHIFT])
         asked = asked[waiting]
         groups = _group(asked).astype(np.int64)
         at, first = firsts[groups + 1] - 1, firsts[groups]
@@ -166,7 +187,8 @@ class Vocabulary(Sequence[tuple[str, float]]):
 
     def _are(self, pieces: Integers, text: Bytes, begins: Integers, lengths: Integers) -> NDArray[np.bool_]:
         """Whether pieces are spelled as stretches of a text, byte by byte."""
-        own, left = self._starts[pieces], self._ends[pieces] - self._starts[pieces]
+        own = self._breaks[pieces] + 1
+        left = self._breaks[pieces + 1] - own
         same: NDArray[np.bool_] = left == lengths
         going_on = np.flatnonzero(same)
         read = 0
@@ -183,30 +205,20 @@ class Vocabulary(Sequence[tuple[str, float]]):
         return Bytes(self._content)
 
     @cached_property
-    def _groups(self) -> tuple[Keys, Integers, Integers]:
-        """The hashes of the pieces, group after group; the piece that each is of, ascending within a group; where each
-        group begins, and the end."""
-        groups = _group(self._keys)
-        order = np.argsort(groups, kind="stable")
-        firsts = np.concatenate(([0], np.cumsum(np.bincount(groups, minlength=1 << GROUP_BITS))))
-        return self._keys[order], order, firsts
-
-    @cached_property
-    def _likely(self) -> NDArray[np.bool_]:
-        """By the first bits of a hash, whether a piece has it: four of five stretches are no pieces and end here (Bloom
-        1970, with one hash)."""
-        likely = np.zeros(1 << LIKELY_BITS, dtype=np.bool_)
-        likely[self._keys >> LIKELY_SHIFT] = True
-        return likely
-
-    @cached_property
-    def _keys(self) -> Keys:
-        """The hash of every piece."""
+    def _table(self) -> tuple[NDArray[np.bool_], Keys, Integers, Integers]:
+        """By the first bits of a hash, whether a piece has it; the hashes of the pieces, group after group; the piece
+        that each is of, ascending within a group; where each group begins, and the end."""
         keys = np.empty(len(self), dtype=np.uint64)
+        likely = np.zeros(1 << LIKELY_BITS, dtype=np.bool_)
+        sizes = np.zeros(1 << GROUP_BITS, dtype=np.int64)
         for begin in range(0, len(self), BLOCK):
-            block = slice(begin, begin + BLOCK)
-            keys[block] = self._bytes.keys(self._starts[block], self._ends[block] - self._starts[block])
-        return keys
+            breaks = self._breaks[begin : begin + BLOCK + 1]
+            block = self._bytes.keys(breaks[:-1] + 1, breaks[1:] - breaks[:-1] - 1)
+            keys[begin : begin + BLOCK] = block
+            likely[block >> LIKELY_SHIFT] = True
+            sizes += np.bincount(_group(block), minlength=len(sizes))
+        order = np.argsort(_group(keys), kind="stable")
+        return likely, keys[order], order, np.concatenate(([0], np.cumsum(sizes)))
 
 
 def _group(keys: Keys) -> NDArray[np.uint16]:

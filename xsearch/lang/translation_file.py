@@ -96,8 +96,9 @@ class TableFile:
     def starts(self, pair: int) -> NDArray[np.int64]:
         """Where each row of a pair begins among all entries, and where the last ends: int64 (rows + 1,)."""
         counts = self.counts[self.first_row[pair] : self.first_row[pair + 1]]
-        starts = np.full(len(counts) + 1, self.first_entry[pair], dtype=np.int64)
-        starts[1:] += np.cumsum(counts, dtype=np.int64)
+        starts = np.zeros(len(counts) + 1, dtype=np.int64)
+        np.cumsum(counts, out=starts[1:])
+        starts += self.first_entry[pair]
         return starts
 
 
