@@ -72,6 +72,14 @@ def test_recipe_trains_and_its_encoder_loads(tmp_path, name, data, base):
     assert not list(tmp_path.glob("*.work"))
 
 
+def test_vectors_are_cut_shorter_than_they_are_also_in_a_toy(tmp_path, data, base):
+    ((contrastive,),) = (stage.objectives for stage in small("matryoshka").stages)
+    assert max(contrastive.cuts) < small("matryoshka").model.fresh.hidden
+    made = train_neural(small("matryoshka"), data, tmp_path, str(base), "cpu")
+    # The base has 32 numbers: the other cut is no cut of its vectors.
+    assert (made.dim, made.matryoshka) == (32, (16,))
+
+
 @pytest.mark.parametrize("kind", ["dense", "multivector", "sparse"])
 def test_what_is_written_scores_as_what_was_trained(tmp_path, kind, data, base):
     """The encoder that loads gives the numbers of the network in training, prefixes and punctuation included."""

@@ -11,7 +11,6 @@ import numpy as np
 from xsearch import lang as languages
 from xsearch.core import FloatArray, IntArray, Mask, Query, UsageError
 from xsearch.engine.constraints import constraint_mask
-from xsearch.engine.filters import compile_filter
 from xsearch.engine.parts import RETRIEVERS
 from xsearch.engine.query import build_query
 from xsearch.engine.rerank import NONE, Reranked, RerankOptions, rerank_documents
@@ -197,6 +196,8 @@ def _covers(wanted: str, code: str) -> bool:
 
 def filter_mask(snapshot: Snapshot, expression: str) -> Mask:
     """Passages of the documents that satisfy `expression`, bool (high-water mark,). Raises `FilterError`."""
+    from xsearch.engine.filters import compile_filter
+
     condition = compile_filter(expression, languages.normalize_code)
     return snapshot.filter_mask(condition.sql, tuple(condition.parameters))
 
@@ -248,5 +249,7 @@ def _cut(candidates: Candidates, depth: int) -> bool:
 
 def matching_ids(snapshot: Snapshot, expression: str) -> list[str]:
     """Ids of the documents that satisfy a filter. Raises `FilterError`."""
+    from xsearch.engine.filters import compile_filter
+
     condition = compile_filter(expression, languages.normalize_code)
     return snapshot.store.ids(snapshot.store.select(condition.sql, condition.parameters))

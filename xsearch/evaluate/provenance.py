@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -28,8 +29,14 @@ def provenance(now: datetime, *, threads: int | None = None, packages: Iterable[
         "versions": {"python": platform.python_version(), **dict(_versions(packages))},
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "threads": threads or os.cpu_count(),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:500],
+        "command": shlex.join([program(), *sys.argv[1:]])[:500],
     }
+
+
+def program() -> str:
+    """The name of what is running; `python -m xsearch` is `xsearch`."""
+    path = Path(sys.argv[0])
+    return path.parent.name if path.name == "__main__.py" else path.name
 
 
 def _versions(packages: Iterable[str]) -> Iterable[tuple[str, str]]:

@@ -16,6 +16,8 @@ from xsearch.core.extras import have
 from xsearch.retrieve.postings import Postings
 from xsearch.retrieve.scorers import Float64Array, Groups, Scorer
 
+POSTINGS_AT_ONCE = 1 << 18
+"""Postings of a line's terms that are added up at once."""
 SAME = 1.0 - 1e-6
 """Scores are returned in float32: what is so near is the same there, and the passage numbers decide."""
 
@@ -41,6 +43,9 @@ def accumulate(
     nothing is left out here."""
     scores = np.zeros(len(segment.numbers))
     places = segment.places(groups.terms)
+    if scorer.curve == "line" and np.all(np.diff(groups.starts) == 1):
+        add_products(scores, segment, places, groups, scorer)
+        return scores
     weights, rates = scorer.weights, scorer.rates
     base, slope = scorer.norm
     for group in scorer.order.tolist():
@@ -52,18 +57,36 @@ def accumulate(
     return scores
 
 
+def add_products(scores: Float64Array, segment: Postings, places: IntArray, groups: Groups, scorer: Scorer) -> None:
+    """Add Σ_t weight_t · c_t · w(t, d) to `scores`, many terms at a time: a query of learned weights has hundreds."""
+    order = scorer.order
+    order = order[(scorer.weights[order] > 0) & (places[order] >= 0)]
+    sizes = segment.starts[places[order] + 1].astype(np.int64) - segment.starts[places[order]].astype(np.int64)
+    for part in np.split(order, np.flatnonzero(np.diff(np.cumsum(sizes) // POSTINGS_AT_ONCE)) + 1):
+        postings, counts = postings_of(segment, places[part])
+        shares = np.repeat(groups.coefficients[part], counts) * segment.weights[postings]
+        # One after the other, as the loop over groups would.
+        np.add.at(scores, segment.rows[postings], np.repeat(scorer.weights[part], counts) * shares)
+
+
+def postings_of(segment: Postings, places: IntArray) -> tuple[IntArray, IntArray]:
+    """The postings of terms, given where they stand in the segment, one term's after the other's, int64, and how many
+    each has."""
+    begins = segment.starts[places].astype(np.int64)
+    sizes: IntArray = segment.starts[places + 1].astype(np.int64) - begins
+    return np.arange(sizes.sum()) + np.repeat(begins - np.cumsum(sizes) + sizes, sizes), sizes
+
+
 def expected(segment: Postings, places: IntArray, coefficients: Float64Array) -> tuple[IntArray, Float64Array]:
     """Σ_t c_t · w(t, d) for the passages d in which a term stands: their rows, ascending, and the sums, above 0.
 
     places: int64, where the terms stand in the segment, -1 for one it lacks.
     """
     places, coefficients = places[places >= 0], coefficients[places >= 0]
-    begins = segment.starts[places].astype(np.int64)
-    sizes: IntArray = segment.starts[places + 1].astype(np.int64) - begins
     if len(places) == 1:
-        only = slice(begins[0], begins[0] + sizes[0])
+        only = slice(segment.starts[places[0]], segment.starts[places[0] + 1])
         return segment.rows[only].astype(np.int64), coefficients[0] * segment.weights[only].astype(np.float64)
-    postings = np.arange(sizes.sum()) + np.repeat(begins - np.cumsum(sizes) + sizes, sizes)
+    postings, sizes = postings_of(segment, places)
     shares = np.repeat(coefficients, sizes) * segment.weights[postings]
     sums = np.asarray(np.bincount(segment.rows[postings], weights=shares), dtype=np.float64)
     found = np.flatnonzero(sums)

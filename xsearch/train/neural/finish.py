@@ -32,16 +32,18 @@ def write_encoder(
         if settings.int8:
             pack(folder)
     sparse = settings.kind == "sparse"
+    dim = int(student.config.vocab_size) if sparse else student.dim
+    cuts = {cut for stage in recipe.stages for task in stage.objectives for cut in getattr(task, "cuts", ())}
     card = EncoderCard(
         name=recipe.name,
         kind=settings.kind,
-        dim=int(student.config.vocab_size) if sparse else student.dim,
+        dim=dim,
         licence=recipe.licence or "not stated",
         description=recipe.description,
         model=recipe.name,
         query_length=settings.query_length,
         max_length=min(settings.passage_length, student.limit),
-        matryoshka=tuple(sorted({c for s in recipe.stages for o in s.objectives for c in getattr(o, "cuts", ())})),
+        matryoshka=tuple(sorted(cut for cut in cuts if cut < dim)),
         prefixes=Prefixes(settings.query, settings.passage),
         languages=languages,
         scores=scores,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -160,6 +161,7 @@ class NeuralRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 TOY = Fresh(layers=2, hidden=64, heads=2, inner=128, vocabulary=6_000, texts=4_000, positions=128)
+TOY_CUTS = (TOY.hidden // 4, TOY.hidden // 2)
 TOY_STEPS, TOY_BATCH, TOY_CHUNK, TOY_LINES, TOY_QUERIES = 60, 16, 6, 600, 300
 
 
@@ -207,7 +209,7 @@ def toy(recipe: NeuralRecipe) -> NeuralRecipe:
             stage,
             mining=replace(stage.mining, queries=TOY_QUERIES, passages=TOY_QUERIES) if stage.mining else None,
             batch=min(stage.batch, TOY_BATCH),
-            objectives=tuple(_in_parts(task) for task in stage.objectives),
+            objectives=tuple(_toy_task(task) for task in stage.objectives),
             schedule=replace(
                 stage.schedule,
                 steps=min(stage.schedule.steps, TOY_STEPS),
@@ -228,10 +230,15 @@ def toy(recipe: NeuralRecipe) -> NeuralRecipe:
     return replace(recipe, name=f"{recipe.name}-toy", stages=stages, model=model, most=TOY_LINES)
 
 
-def _in_parts(task: AnyTask) -> AnyTask:
-    """An objective whose batches go through memory in parts, with parts that are smaller than a small batch."""
-    chunk: int = getattr(task, "chunk", 0)
-    return msgspec.structs.replace(task, chunk=min(chunk, TOY_CHUNK)) if chunk else task
+def _toy_task(task: AnyTask) -> AnyTask:
+    """An objective whose batches go through memory in parts, with parts that are smaller than a small batch; one whose
+    vectors are cut, with cuts that are shorter than the vectors."""
+    smaller: dict[str, Any] = {}
+    if chunk := getattr(task, "chunk", 0):
+        smaller["chunk"] = min(chunk, TOY_CHUNK)
+    if getattr(task, "cuts", ()):
+        smaller["cuts"] = TOY_CUTS
+    return msgspec.structs.replace(task, **smaller)
 
 
 def adjusted(
