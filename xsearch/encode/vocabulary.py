@@ -113,7 +113,7 @@ class Vocabulary(Sequence[tuple[str, float]]):
 
     def first_characters(self, numbers: NDArray[np.integer]) -> Integers:
         """The code points that pieces begin with, 0 for one without characters: int64 (n,)."""
-        begins = self._starts[numbers]
+        begins = self._breaks[numbers] + 1
         codes = np.frombuffer(self._content, dtype=np.uint8)
         first, *others = (codes[begins + place].astype(np.int64) for place in range(4))
         # UTF-8: the head of the first byte tells how many there are, those that follow bear six bits each.
@@ -121,7 +121,7 @@ class Vocabulary(Sequence[tuple[str, float]]):
         found = np.where(size == 1, first, first & (0xFF >> (size + 1)))
         for place, code in enumerate(others, start=2):
             found = np.where(size >= place, found << 6 | code & 0x3F, found)
-        return np.where(self._ends[numbers] > begins, found, 0)
+        return np.where(self._breaks[numbers + 1] > begins, found, 0)
 
     @cached_property
     def spellings(self) -> list[str]:
