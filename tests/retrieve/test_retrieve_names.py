@@ -186,6 +186,8 @@ def test_a_misspelt_word_has_its_neighbours(tmp_path):
     (known,) = asked("moscow").spellings
     assert reader.near(known, 5)[0].probability == 1.0
     assert reader.near(known, 5)[0].frequency == 2
+    assert reader.knows(known)
+    assert not reader.knows(spelling)
 
 
 def test_what_of_a_query_no_passage_has(tmp_path):

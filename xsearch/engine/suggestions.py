@@ -48,6 +48,8 @@ def suggest(snapshot: Snapshot, query: Query) -> tuple[Suggestion, ...]:
         # Of a script without spaces the index has no words that could be suggested.
         if spelling.among or len(spelling.key) < SHORTEST or script_of(spelling.form[0]) in SYLLABIC:
             continue
+        if names.knows(spelling):
+            continue
         # What is a word of the vocabulary, which is of many languages' words, is no slip: only this index lacks it.
         if len(snapshot.pieces.query_pieces(spelling.form)) == 1:
             continue
@@ -58,7 +60,7 @@ def suggest(snapshot: Snapshot, query: Query) -> tuple[Suggestion, ...]:
         # Nor is one that sounds the same in kana: it may be how a passage's kanji are read.
         if spelling.family == "k" and any(sound_key(n.form) == spelling.key for n in near):
             continue
-        if near and LIKELY <= near[0].probability < 1.0:
+        if near and near[0].probability >= LIKELY:
             meant = [n.form for n in near if n.probability >= LIKELY and abs(len(n.form) - len(spelling.form)) <= SLIP]
             found += [Suggestion(spelling.form, tuple(meant))] if meant else []
     return tuple(found)

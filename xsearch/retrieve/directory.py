@@ -168,6 +168,12 @@ class Directory:
         languages = np.repeat(self._language(words), counts)[first]
         return Hits(numbers, scores.astype(np.float32), languages.astype(np.uint16))
 
+    def knows(self, spelling: Spelling) -> bool:
+        """Whether a language has the very word: none is nearer."""
+        match = self.matches(spelling)
+        sure = match.words[match.probabilities == 1.0]
+        return bool((self._keys.families[sure] == FAMILIES.index(spelling.family)).any())
+
     def near(self, spelling: Spelling, most: int, langs: Collection[str] | None = None) -> list[Near]:
         """Words of the spelling's own family that it may be, likeliest first: of `langs` (of all where None), and the
         very word in whatever language."""

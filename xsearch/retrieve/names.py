@@ -184,6 +184,11 @@ class Names:
         best = hits.best(wanted, depth, allowed)
         return Ranking(best.passages, best.scores, background)
 
+    def knows(self, spelling: Spelling) -> bool:
+        """Whether the index has the very word, in whatever language."""
+        directory = self._prepared()
+        return directory is not None and directory.knows(spelling)
+
     def near(self, spelling: Spelling, most: int, langs: Collection[str] | None = None) -> list[Near]:
         """The words of the index (of `langs` alone if given) that are written in the spelling's own family and are
         likely it, best first, at most `most`; the word itself comes first where it is there, in whatever language."""
