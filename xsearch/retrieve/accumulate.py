@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -119,6 +120,7 @@ def above(scores: Float64Array, depth: int, limit: float, allowed: Mask | None) 
 NUMPY = Kernel(accumulate, above)
 
 
+@cache
 def compiled() -> Kernel | None:
     """The same as compiled loops, None where numba is not installed (`pip install 'xsearch-clir[fast]'`)."""
     if not have("numba"):
