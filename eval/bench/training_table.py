@@ -30,7 +30,8 @@ Latin letters (*romanised*), and of translations by a quarter of the vectors' nu
 collection that ships, all languages in one list, by an index made with what the recipe's command trained in 25 steps a
 stage of a smaller network still, beside that of the recipe `contrastive`: too few steps to tell recipes apart, enough
 to see that results are used; *runs* where it was indexed with and asked without being scored. A dash: not compared, or
-no figure could be read.
+no figure could be read. *half the layers* and *hidden-states* go on from the network of *retrieval alone*, the one with
+75 steps of retrieval, the other with 75 of its objective before them.
 
 """
 ALONE = "retrieval alone"

@@ -1,4 +1,4 @@
-"""Keys, families and skeletons of many words: what `lang.romanise` says of each, in a quarter of the time.
+"""Keys, families and skeletons of many words: what `lang.romanise` says of each, in half the time.
 
 Words of alphabets, abjads, Devanagari, Hangul and Han are the lines of one text: their characters are romanised one by
 one, and what is folded are runs of letters. What is read otherwise (kana, Greek, Thai, …) is left to `lang.romanise`.

@@ -51,8 +51,8 @@ def word_forms(text: str, lang: str = UNKNOWN) -> list[str]:
 
 
 def joined_forms(texts: Sequence[str], langs: Sequence[str]) -> list[str]:
-    """The `word_forms` of every text, space-joined as indexes take them. Those of new words are made together, in a
-    fifth of the time."""
+    """The `word_forms` of every text, space-joined as indexes take them. Those of new words are made together, in
+    a third of the time."""
     found = [""] * len(texts)
     is_japanese = [base_language(lang) == "ja" for lang in langs]
     for known, japanese in ((_known, False), (_known_japanese, True)):
