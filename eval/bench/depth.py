@@ -41,9 +41,9 @@ def asked(index: Index, topics: list[Topic], qrels: Qrels, depth: int) -> tuple[
         for topic in topics:
             index.search(topic.text, K, lang=topic.lang, depth=depth)
         taken.append(time.process_time() - began)
-    found = [list(rows) for _, rows in index.search_each(topics, K, depth=depth)]
+    found = [list(rows) for _, rows in index.search_each(run_topic_ids(topics), K, depth=depth)]
     run = Run.of([row for rows in found for row in rows], "depth")
-    score = evaluate(run, qrels, ["nDCG@10"]).measures["nDCG@10"]
+    score = evaluate(run, qrels, ["nDCG@10"], topics=topics).measures["nDCG@10"]
     figures = {"nDCG@10": round(score, 4), "cpu_ms": round(1000 * min(taken) / len(topics), 1)}
     return [{row.document for row in rows} for rows in found], figures
 
@@ -53,11 +53,13 @@ def row_of(name: str, root: Path, recipe: str, wordings: int) -> dict[str, Any]:
     source = collection(name, root)
     judged = {row.topic for row in source.qrels() if row.grade > 0}
     topics = [topic for topic in source.topics() if topic.id in judged]
-    topics = run_topic_ids(random.Random(7).sample(topics, min(wordings, len(topics))))
+    topics = random.Random(7).sample(topics, min(wordings, len(topics)))
     with tempfile.TemporaryDirectory() as folder, create_index(Path(folder) / "idx", recipe) as index:
         with index.writer() as writer:
             for document in source.documents():
                 writer.add(document)
+        for topic in topics:
+            index.search(topic.text, K, lang=topic.lang)
         found = {depth: asked(index, topics, source.qrels(), depth) for depth in DEPTHS}
     deepest = found[DEPTHS[0]][0]
     by_depth = {}
