@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IntArray, QueryPieces, Translations, WordMatch
+from xsearch.core.order import distinct, first_mentions
 
 LEAST = 0.1
 """Strength below which a match would rather puzzle than explain."""
@@ -38,13 +39,13 @@ def word_matches(
     words, owned = words_of(asked), words_of(held)
     ours = np.repeat(np.arange(len(words)), _sizes(words))[links.pieces]
     theirs = np.repeat(np.arange(len(owned)), _sizes(owned))[links.places]
-    pairs, column = np.unique(theirs * len(words) + ours, return_inverse=True)
+    pairs, _, column = distinct(theirs * len(words) + ours)
     # Of each pair of words and piece of the query's the best probability, and each piece of the passage's once.
-    held_by, first = np.unique(column * len(asked) + links.pieces, return_inverse=True)
+    held_by, _, first = distinct(column * len(asked) + links.pieces)
     best = np.zeros(len(held_by))
     np.maximum.at(best, first, links.probabilities)
     said = np.bincount(held_by // len(asked), asked.weights[held_by % len(asked)] * best)
-    covered = np.unique(column * len(held) + links.places)
+    covered, _ = first_mentions(column * len(held) + links.places)
     met = np.bincount(covered // len(held), (held.ends - held.starts)[covered % len(held)])
     theirs, ours = pairs // len(words), pairs % len(words)
     strengths = said / _sums(asked.weights, words)[ours] * met / _sums(held.ends - held.starts, owned)[theirs]
