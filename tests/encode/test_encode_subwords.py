@@ -49,6 +49,12 @@ def test_a_vocabulary_is_its_pairs():
     assert all(len(piece) <= vocabulary.longest()[piece[0]] for piece, _ in PIECES if piece)
 
 
+def test_a_vocabulary_without_a_lone_beginning_has_all_its_pieces():
+    pieces = [("<unk>", 0.0), *((piece, -1.0) for piece in "aekntz")]
+    found = Subwords(pieces).bags(["katzen", "z"])
+    assert ["".join(pieces[token][0] for token in tokens) for tokens in found.lists()] == ["katzen", "z"]
+
+
 @given(st.lists(st.text("aé語𐍈", min_size=1, max_size=12)), st.lists(st.text("aé語𐍈", max_size=30)))
 def test_a_vocabulary_finds_its_pieces_and_no_others(spellings, others):
     vocabulary = Vocabulary.of([("<unk>", 0.0), *((spelling, -1.0) for spelling in spellings)])

@@ -173,7 +173,10 @@ class Unigram:
     def _silent(self) -> NDArray[np.bool_]:
         """Which pieces mean nothing, bool (n,)."""
         silent = np.zeros(len(self._vocabulary), dtype=np.bool_)
-        silent[[UNKNOWN, *self._vocabulary.numbers([START])]] = True
+        silent[UNKNOWN] = True
+        # A vocabulary of one's own may lack it.
+        if (lone := self._vocabulary.numbers([START])[0]) >= 0:
+            silent[lone] = True
         return silent
 
 
