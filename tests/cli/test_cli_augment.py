@@ -38,7 +38,7 @@ def test_an_index_of_words_answers_in_other_languages_once_it_is_augmented(home)
     assert (info["passages"], info["generators"]) == (3, ["lexical"])
     assert "generated in" in xsearch("info", cwd=home).out
     assert xsearch("check", cwd=home).code == 0
-    again = xsearch("augment", cwd=home)
+    again = xsearch("augment", ".xsearch", cwd=home)
     assert "0 questions of 0 passages, 3 done before, nothing new" in again.err
     more = xsearch("augment", "--langs", "fr,es", "-n", "1", cwd=home)
     assert all(f"of 3 passages in {lang}" in more.err for lang in ("en", "fr", "es")), more.err
@@ -57,6 +57,8 @@ def test_an_index_of_words_answers_in_other_languages_once_it_is_augmented(home)
         (("--langs", "en", "--use", "magic"), 2, "--use magic is not known: it is words, windows, vectors"),
         (("--langs", "en", "--qrels", "docs.jsonl"), 2, "--held-out TOPICS and --qrels FILE belong together"),
         (("--langs", "en", "-i", "elsewhere"), 3, "no index at elsewhere"),
+        (("elsewhere", "--langs", "en"), 3, "no index at elsewhere"),
+        (("here", "-i", "elsewhere"), 2, "two indexes are named, here and elsewhere"),
     ],
 )
 def test_what_makes_no_sense_is_said_in_a_line(home, arguments, code, message):

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 
 def augment(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[INDEX]", help="The index's folder, as with -i.", show_default=False)
+    ] = None,
     index: IndexFolder = DEFAULT_INDEX,
     generator: Annotated[
         str | None,
@@ -61,8 +64,9 @@ def augment(
 
     \b
     xsearch augment --langs en,de                                  words, by the tables that ship
-    xsearch augment --generator ./qgen --langs en,fa,zh -n 5 --use words,vectors
+    xsearch augment my-index --generator ./qgen --langs en,fa,zh -n 5 --use words,vectors
     """
+    from xsearch.core.errors import UsageError
     from xsearch.core.wording import counted
     from xsearch.encode import Runtime
     from xsearch.engine import open_index
@@ -70,6 +74,10 @@ def augment(
     from xsearch.engine.augmentation import remove_questions
     from xsearch.engine.generators import load_generator
 
+    if folder is not None:
+        if index not in (folder, DEFAULT_INDEX):
+            raise UsageError(f"two indexes are named, {folder} and {index}: name one")
+        index = folder
     rebuilding, runtime = Progress("passages put in"), Runtime(device)
     if remove:
         removed = remove_questions(index, rebuilding.update, runtime=runtime)
