@@ -266,7 +266,7 @@ def test_the_interpreter_is_the_environments_then_the_recipes_then_this_one(monk
     assert interpreter("/a/python") == "/b/python"
 
 
-def test_what_is_missing_is_said_with_the_line_that_installs_it(tmp_path):
+def test_what_is_missing_is_said_with_the_line_that_installs_it(tmp_path, monkeypatch):
     with pytest.raises(MissingExtra, match=INTERPRETER):
         LuceneProcess(str(tmp_path / "no python")).versions()
     bare = tmp_path / "python"
@@ -277,6 +277,10 @@ def test_what_is_missing_is_said_with_the_line_that_installs_it(tmp_path):
     old = unusable("python", "version", {"pyserini": "1.6.0", "java": "17.0.15", "home": "/jdk"})
     assert old.startswith("pyserini 1.6.0 does not run on Java 17.0.15 (/jdk): set JAVA_HOME to a JDK of version 21")
     assert "Java did not start" in unusable("python", "java", "no libjvm")
+    monkeypatch.setenv("JAVA_HOME", "/no/such")
+    told = unusable("python", "java", " Unable to find libjvm.so\n  you can use JVM_PATH\n")
+    assert "(there is none in JAVA_HOME, /no/such)" in told
+    assert told.endswith("Unable to find libjvm.so")
 
 
 def stand_in(folder: Path, body: str) -> str:

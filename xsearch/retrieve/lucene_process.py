@@ -203,5 +203,10 @@ def unusable(python: str, why: str, details: Any = None) -> str:
             f"pyserini {details['pyserini']} does not run on Java {details['java']} ({details['home']}): "
             f"set JAVA_HOME to {wanted}.{here}"
         )
-    reason = "" if shutil.which("java") or os.environ.get("JAVA_HOME") else " (neither JAVA_HOME nor java on the PATH)"
-    return f"Java did not start{reason}: install {wanted} and set JAVA_HOME to it.{here} {details or ''}".strip()
+    home = os.environ.get("JAVA_HOME")
+    reason = "" if shutil.which("java") or home else " (neither JAVA_HOME nor java on the PATH)"
+    if home and not Path(home, "bin", "java").exists():
+        reason = f" (there is none in JAVA_HOME, {home})"
+    # What pyjnius says goes on with advice of its own.
+    said = next(iter((details or "").strip().splitlines()), "")
+    return f"Java did not start{reason}: install {wanted} and set JAVA_HOME to it.{here} {said}".strip()
