@@ -116,6 +116,16 @@ def test_a_long_passage_is_worth_its_best_window(folder, models):
     assert found.score([QUERIES[0]], [""], ["en"], ["de"]).shape == (1,)
 
 
+def test_nothing_of_a_passage_is_left_out_where_its_tokens_lie_unevenly(folder, models):
+    found = ranker(folder, models, "document", max_length=40)
+    # Half of the characters are letters of their own, which are a piece each.
+    passage = "überschwemmte wochenlang " * 8 + "x y z " * 33
+    found.score([QUERIES[0]], [passage], ["en"], ["de"])
+    assert found.counts == {}
+    parts, _ = found._tokens.windows([QUERIES[0]], [passage])
+    assert " ".join(parts) == passage.strip()
+
+
 def test_both_masks_are_added_and_adapters_refuse_it(tmp_path, models, base):
     for lang, seed in (("de", 1), ("ru", 2)):
         write_module(made.sparse(base.fingerprint, base.body, lang, seed), tmp_path / "languages")
@@ -145,13 +155,29 @@ def test_a_language_without_a_module_takes_the_nearest_and_says_so(folder, model
     by_relative = score(found, passage_langs=("uk", "nl", "de-Latn"))
     np.testing.assert_allclose(by_relative, score(found, passage_langs=("ru", "de", "de")), atol=1e-5)
     assert found.counts == {
-        "texts in 'uk' read by the module of 'ru', the nearest": 1,
-        "texts in 'nl' read by the module of 'de', the nearest": 1,
+        "texts in languages without a module, read by that of 'ru', the nearest": 1,
+        "texts in languages without a module, read by that of 'de', the nearest": 1,
     }
+    # Asking whose modules would read a pair is no reading.
+    assert found.composition("en", "uk") == ("ru",)
+    assert sum(found.counts.values()) == 2
     unknown = score(found, passage_langs=("ja", "ja", "ja"))
     np.testing.assert_allclose(unknown, score(ranker(folder, models, "none", None)), atol=1e-5)
     alone = "texts read by the ranking module alone, as neither their language nor a relative has a module"
     assert found.counts[alone] == 3
+
+
+def test_a_composition_names_the_modules_that_read(folder, models):
+    pairs = [("en", "de"), ("ru", "ru"), ("sw", "uk"), ("ja", "en"), ("de-Latn", "ja")]
+    wanted = {
+        "query": [("en",), ("ru",), (), (), ("de",)],
+        "document": [("de",), ("ru",), ("ru",), ("en",), ()],
+        "split": [("en", "de"), ("ru",), ("ru",), ("en",), ("de",)],
+        "none": [()] * 5,
+    }
+    for setting, expected in wanted.items():
+        found = ranker(folder, models, setting)
+        assert [found.composition(*pair) for pair in pairs] == expected, setting
 
 
 def test_modules_of_another_base_are_refused(folder, models, tmp_path):

@@ -427,7 +427,8 @@ def test_changes_of_weights_are_composed_by_language_through_the_commands(tmp_pa
     shown = run(app, [*asked, "--format", "json"])
     assert json.loads(shown.stdout)["rerank"]["reranker"] == "ours"
     # No module of English: its relative's is used, and that is said.
-    assert "texts in 'en' read by the module of 'de', the nearest" in run(app, asked).output
+    assert "texts in languages without a module, read by that of 'de', the nearest: " in run(app, asked).output
+    assert "read by modules of de" in run(app, [*asked, "--explain"]).stdout
 
 
 def test_recipes_of_rerankers_that_ship_are_read_and_others_refused(tmp_path):

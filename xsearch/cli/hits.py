@@ -113,7 +113,11 @@ def met(matches: Sequence[Any]) -> Iterator[str]:
 def moved(part: Any) -> str:
     """What a reranker did with a hit, on a line."""
     score = "not scored" if part.score is None else f"score {part.score:.3f}"
-    return f"{part.reranker}: rank {part.before} → {part.after}, {score}"
+    line = f"{part.reranker}: rank {part.before} → {part.after}, {score}"
+    if part.modules is None:
+        return line
+    languages = ", ".join(part.modules)
+    return f"{line}, read by {f'modules of {languages}' if languages else 'the ranking module alone'}"
 
 
 def explained(part: Any) -> str:

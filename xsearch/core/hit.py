@@ -23,12 +23,14 @@ class Explanation:
 @dataclass(frozen=True, slots=True)
 class Reranking:
     """A reranker's part in a hit: the ranks before and after (1 is best), and its score, None where it did not come to
-    the document."""
+    the document. modules: of a reranker composed of modules, the languages whose modules read the passage with the
+    query, () where the ranking module did alone; None of every other."""
 
     reranker: str
     before: int
     after: int
     score: float | None
+    modules: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

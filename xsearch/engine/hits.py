@@ -15,6 +15,7 @@ from xsearch.engine.search import Found
 from xsearch.engine.snapshot import Snapshot
 from xsearch.engine.token_matches import token_matches
 from xsearch.rank import WIDTH, Fused, believed, snippet, word_matches
+from xsearch.rank.rerank import is_composed
 from xsearch.storage import StoredPassage
 
 
@@ -48,20 +49,24 @@ def make_hits(snapshot: Snapshot, found: Found, explain: bool, show: bool = True
                 explain=explanations(snapshot, found.fused, int(row)) if explain else (),
                 matches=tuple(own) if explain else (),
                 met=tokens,
-                rerank=reranking(found, rank) if explain else None,
+                rerank=reranking(found, rank, passage.lang) if explain else None,
                 questions=asked,
             )
         )
     return hits
 
 
-def reranking(found: Found, rank: int) -> Reranking | None:
-    """What the reranker did with the document at a rank, None without one."""
+def reranking(found: Found, rank: int, lang: str) -> Reranking | None:
+    """What the reranker did with the document at a rank, whose best passage is in `lang`; None without one."""
     done = found.reranked
     if done is None:
         return None
     score = float(done.reranker_scores[rank - 1])
-    return Reranking(done.name, int(done.order[rank - 1]) + 1, rank, None if np.isnan(score) else score)
+    before = int(done.order[rank - 1]) + 1
+    if np.isnan(score):
+        return Reranking(done.name, before, rank, None)
+    modules = done.by.composition(found.query.lang, lang) if is_composed(done.by) else None
+    return Reranking(done.name, before, rank, score, modules)
 
 
 def passage_matches(snapshot: Snapshot, query: Query, passages: Sequence[StoredPassage]) -> list[list[WordMatch]]:

@@ -77,12 +77,12 @@ class RerankOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reranked:
-    """Documents in their new order. order: int64 (n,), places in the order before. scores: float32 (n,), descending.
-    rows: int64 (n,), where each one's best passage stands in the fused ranking. reranker_scores: float32 (n,), NaN of
-    documents it did not come to. asked, done: documents that were to be reranked and that were. complete: whether the
-    reranker had time enough. notes: remarks for the user."""
+    """Documents in their new order, made by a reranker. order: int64 (n,), places in the order before. scores: float32
+    (n,), descending. rows: int64 (n,), where each one's best passage stands in the fused ranking. reranker_scores:
+    float32 (n,), NaN of documents it did not come to. asked, done: documents that were to be reranked and that were.
+    complete: whether the reranker had time enough. notes: remarks for the user."""
 
-    name: str
+    by: Reranker
     order: IntArray
     scores: FloatArray
     rows: IntArray
@@ -92,6 +92,11 @@ class Reranked:
     complete: bool
     seconds: float
     notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The reranker's."""
+        return self.by.card.name
 
     def kept(self, places: slice | IntArray) -> Reranked:
         """The documents in some places of the new order."""
@@ -130,7 +135,7 @@ def rerank_documents(
         notes.insert(0, f"reranked in {spent:.0f} ms, longer than the {given:g} ms given")
     new_rows = np.where(place >= 0, chosen[place], rows) if len(chosen) else rows
     return Reranked(
-        reranker.card.name,
+        reranker,
         made.order,
         made.scores,
         new_rows[made.order],

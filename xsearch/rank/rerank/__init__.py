@@ -8,7 +8,7 @@ from xsearch.rank.rerank.budget import Scored, score_within
 from xsearch.rank.rerank.card import RerankerCard, known_rerankers, read_reranker_card, reranker_card
 from xsearch.rank.rerank.known import load_reranker
 from xsearch.rank.rerank.order import Reordered, reorder
-from xsearch.rank.rerank.protocol import ListReranker, RerankCandidate, Reranker, is_listwise
+from xsearch.rank.rerank.protocol import ListReranker, RerankCandidate, Reranker, is_composed, is_listwise
 
 __all__ = [
     "ListReranker",
@@ -17,6 +17,7 @@ __all__ = [
     "Reranker",
     "RerankerCard",
     "Scored",
+    "is_composed",
     "is_listwise",
     "known_rerankers",
     "load_reranker",

@@ -49,6 +49,10 @@ class ModularReranker:
         """Pairs cut short, and languages that another's module read."""
         return self._ranker.counts
 
+    def composition(self, query_lang: str, passage_lang: str) -> tuple[str, ...]:
+        """Of the setting `split` the query's first; of the others each once."""
+        return self._ranker.composition(query_lang, passage_lang)
+
     def score(self, query: Query, passages: Sequence[RerankCandidate]) -> FloatArray:
         """float32 (len(passages),), the head's number for each, higher is better. Passages may be of any languages."""
         texts = [passage_text(each) for each in passages]

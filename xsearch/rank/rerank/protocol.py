@@ -58,6 +58,18 @@ class ListReranker(Reranker, Protocol):
         """How many lists `improve` gives of `count` passages."""
 
 
+class ComposedReranker(Reranker, Protocol):
+    """One that other modules make up for other languages."""
+
+    def composition(self, query_lang: str, passage_lang: str) -> tuple[str, ...]:
+        """The languages whose modules read a query in the one language with a passage in the other."""
+
+
+def is_composed(reranker: Reranker) -> TypeGuard[ComposedReranker]:
+    """Whether a reranker is composed of modules by language."""
+    return hasattr(reranker, "composition")
+
+
 def is_listwise(reranker: Reranker) -> TypeGuard[ListReranker]:
     """Whether a reranker orders lists instead of scoring passages one by one."""
     return hasattr(reranker, "improve")

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from xsearch.encode.neural.tokens import pad_number
 SETTINGS = ("query", "document", "split", "both", "none")
 """Whose language module reads a pair: the query's reads all of it; the document's does (Litschko et al. 2022 find that
 better); each reads its own segment; for changes of weights, both are added and read all; or no module."""
+NEAREST = "texts in languages without a module, read by that of '{}', the nearest"
 ALONE = "texts read by the ranking module alone, as neither their language nor a relative has a module"
 Key = tuple[str, ...]
 """Languages whose modules stand below the ranking module."""
@@ -105,8 +107,14 @@ class ModularRanker:
         best: FloatArray = np.maximum.reduceat(scores, np.flatnonzero(np.diff(owners, prepend=-1)))
         return best
 
+    def composition(self, query_lang: str, passage_lang: str) -> tuple[str, ...]:
+        """The languages whose modules read a pair, () where the ranking module does alone."""
+        return tuple(dict.fromkeys(lang for key in self._keys_of(query_lang, passage_lang) for lang in key))
+
     def _slots(self, query_langs: Sequence[str], passage_langs: Sequence[str]) -> Slots:
         keys = [self._keys_of(*pair) for pair in zip(query_langs, passage_langs, strict=True)]
+        for pair in zip(query_langs, passage_langs, strict=True):
+            self._count_strangers(*pair)
         wanted = list(dict.fromkeys(key for pair in keys for key in pair))
         if not set(wanted) <= set(self._keys):
             together = [*self._keys, *(key for key in wanted if key not in self._keys)]
@@ -120,23 +128,28 @@ class ModularRanker:
 
     def _keys_of(self, query_lang: str, passage_lang: str) -> tuple[Key, Key]:
         """The languages whose modules read the query's and the passage's tokens."""
-        if self.setting == "none":
-            return (), ()
-        query = self._known(query_lang) if self.setting != "document" else ()
-        passage = self._known(passage_lang) if self.setting != "query" else ()
+        query, passage = (
+            tuple(filter(None, (self.languages.language(lang) for lang in asked)))
+            for asked in self._asked(query_lang, passage_lang)
+        )
         if self.setting == "split":
             return query, passage
         both = tuple(sorted({*query, *passage}))
         return both, both
 
-    def _known(self, lang: str) -> Key:
-        found = self.languages.language(lang)
-        if found is None:
-            self._counts[ALONE] += 1
-            return ()
-        if found not in (lang, lang.partition("-")[0]):
-            self._counts[f"texts in '{lang}' read by the module of '{found}', the nearest"] += 1
-        return (found,)
+    def _asked(self, query_lang: str, passage_lang: str) -> tuple[Key, Key]:
+        """The languages of the query and of the passage, as far as the setting lets them choose modules."""
+        asks = self.setting not in ("document", "none"), self.setting not in ("query", "none")
+        return (query_lang,) * asks[0], (passage_lang,) * asks[1]
+
+    def _count_strangers(self, query_lang: str, passage_lang: str) -> None:
+        """Count texts whose language has no module."""
+        for lang in chain(*self._asked(query_lang, passage_lang)):
+            found = self.languages.language(lang)
+            if found is None:
+                self._counts[ALONE] += 1
+            elif found not in (lang, lang.partition("-")[0]):
+                self._counts[NEAREST.format(found)] += 1
 
     def _module(self, lang: str) -> Module:
         if lang not in self._modules:
