@@ -53,16 +53,20 @@ class PairTokens:
 
     def windows(self, queries: Sequence[str], passages: Sequence[str]) -> tuple[list[str], IntArray]:
         """Passages that fit beside their queries, and which of `passages` each is of or a part of, int64 ascending: of
-        one that is too long parts of about equal size, cut at white space."""
+        one that is too long parts that fit, cut at white space where there is some."""
         parts: list[str] = []
         counts = []
-        for encoding, text in zip(self._encoded(queries, passages), passages, strict=True):
+        for query, encoding, text in zip(queries, self._encoded(queries, passages), passages, strict=True):
             sources = np.array(encoding.sequence_ids)
             tokens = int((sources == 1).sum())
             room = self.limit - (len(sources) - tokens)
             # A query of more than half the limit is cut later on.
             room = max(1, room, self.limit // 2)
-            made = [text] if tokens <= room else cut(text, math.ceil(tokens / room))
+            made = [text]
+            if tokens > room and len(text) > 1:
+                # A part may have more tokens than its share: such are cut again.
+                halves = cut(text, max(2, math.ceil(tokens / room)))
+                made = self.windows([query] * len(halves), halves)[0] or made
             parts += made
             counts.append(len(made))
         return parts, np.repeat(np.arange(len(passages)), counts)
