@@ -11,6 +11,7 @@ from xsearch.core import FloatArray, Query
 from xsearch.encode import PieceEncoder
 from xsearch.lang import base_language
 from xsearch.rank.rerank.protocol import RerankCandidate
+from xsearch.rank.rerank.small.held import Held, held_by, likeness
 from xsearch.rank.rerank.small.interaction import Met, asked_words, meet
 
 FEATURES = ("fused", "similar", "rare", "translated", "window", "lead", "least")
@@ -73,27 +74,26 @@ def measure(encoder: PieceEncoder, query: Query, passages: Sequence[RerankCandid
     same = query.pieces is not None and np.array_equal(query.pieces.tokens, pieces.tokens)
     texts = [f"{p.title}\n{p.text}" if p.title else p.text for p in passages]
     groups = [base_language(p.lang) for p in passages]
-    met = meet(encoder, asked, query.translations if same else {}, texts, groups)
+    held = held_by(encoder, texts)
+    met = meet(asked, held, query.translations if same else {}, groups)
     best = np.maximum(met.similar, met.translated).max(axis=1)
     unmet = 1.0 - float(_mean(best, asked.weights))
     found.spelled[:] *= unmet
-    found.features[:, 1:] = (1.0 - unknown * unmet) * np.stack(_measured(met, asked.weights), axis=1)
-    number = np.unique(groups, return_inverse=True)[1]
-    np.maximum(met.vectors @ met.vectors.T, 0.0, out=found.likeness)
-    found.likeness[number[:, None] == number] = 0.0
+    found.features[:, 1:] = (1.0 - unknown * unmet) * np.stack(_measured(met, held, asked.weights), axis=1)
+    found.likeness[:] = likeness(held, groups)
     return found
 
 
-def _measured(met: Met, weights: FloatArray) -> list[FloatArray]:
+def _measured(met: Met, held: Held, weights: FloatArray) -> list[FloatArray]:
     passages = met.similar.shape[1]
     either = np.maximum(met.similar, met.translated)
     by_rarity = [_rarity(weights, met.similar), _rarity(weights, either)]
     content = weights >= CONTENT if (weights >= CONTENT).any() else weights > 0
-    held = np.flatnonzero(met.counts)
+    spoken = np.flatnonzero(held.counts)
     window, lead = np.zeros(passages, dtype=np.float32), np.zeros(passages, dtype=np.float32)
-    if len(held):
-        window[held] = np.maximum.reduceat(_mean(met.windows, weights), met.first[held])
-        lead[held] = _mean(met.windows[:, met.first[held]], by_rarity[1])
+    if len(spoken):
+        window[spoken] = np.maximum.reduceat(_mean(met.windows, weights), held.first[spoken])
+        lead[spoken] = _mean(met.windows[:, held.first[spoken]], by_rarity[1])
     return [
         _mean(met.similar, weights),
         _mean(met.similar, by_rarity[0]),
