@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from xsearch.core import BadInput, Query, Translations, UsageError
 from xsearch.rank.rerank import RerankCandidate, RerankerCard, load_reranker
 from xsearch.rank.rerank.small import FEATURES, SmallReranker, SmallSettings, final_scores, measure, small_reranker
-from xsearch.rank.rerank.small.interaction import BLOCK, FLOOR, asked_words, meet
+from xsearch.rank.rerank.small.held import BLOCK, held_by, likeness
+from xsearch.rank.rerank.small.interaction import FLOOR, asked_words, meet
 
 RNG = np.random.default_rng(5)
 WORDS = {f"w{n}": [n] if n % 3 else [n, 40 + n] for n in range(40)}
@@ -61,19 +62,30 @@ def translation(question, place, held, translations):
 def test_words_meet_as_one_by_one(question, texts, seed):
     translations = translations_of(question, seed)
     groups = ["de" if number % 2 else "fr" for number in range(len(texts))]
-    met = meet(ENCODER, asked_words(ENCODER, ENCODER.query_pieces(question)), {"de": translations}, texts, groups)
+    held = held_by(ENCODER, texts)
+    met = meet(asked_words(ENCODER, ENCODER.query_pieces(question)), held, {"de": translations}, groups)
     for text, (line, group) in enumerate(zip(texts, groups, strict=True)):
         words = line.split()
-        assert met.counts[text] == -(-len(words) // BLOCK)
+        assert held.counts[text] == -(-len(words) // BLOCK)
         for place, word in enumerate(question.split()):
             similar = [similarity(word, held) for held in words]
             translated = [translation(question, place, held, translations) * (group == "de") for held in words]
             assert met.similar[place, text] == pytest.approx(max(similar, default=0), abs=1e-5)
             assert met.translated[place, text] == pytest.approx(max(translated, default=0), abs=1e-5)
             either = np.maximum(similar, translated)
-            for window in range(met.counts[text]):
+            for window in range(held.counts[text]):
                 inside = either[BLOCK * window : BLOCK * (window + 2)]
-                assert met.windows[place, met.first[text] + window] == pytest.approx(inside.max(), abs=1e-5)
+                assert met.windows[place, held.first[text] + window] == pytest.approx(inside.max(), abs=1e-5)
+
+
+@given(texts=TEXTS, langs=st.lists(st.sampled_from(["de", "fr"]), min_size=5, max_size=5))
+def test_likeness_is_the_cosine_of_sums_across_languages(texts, langs):
+    groups = langs[: len(texts)]
+    sums = [sum((vector(piece) for word in text.split() for piece in WORDS[word]), np.zeros(8)) for text in texts]
+    units = [own / (np.linalg.norm(own) or 1) for own in sums]
+    apart = np.array([[one != other for other in groups] for one in groups])
+    expected = np.maximum(np.array([[one @ other for other in units] for one in units]), 0) * apart
+    np.testing.assert_allclose(likeness(held_by(ENCODER, texts), groups), expected, atol=1e-5)
 
 
 def measured(query, passages):

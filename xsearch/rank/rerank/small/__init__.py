@@ -1,6 +1,7 @@
 """The reranker that ships: a few measurements of how a passage meets the query's words, weighed as learnt, in NumPy.
 
-`interaction` compares words with words, `features` measures a list of passages by it, `model` weighs.
+`held` reads a list of texts, `interaction` compares words with words, `features` measures a list of passages by it,
+`model` weighs.
 """
 
 from xsearch.rank.rerank.small.features import FEATURES, Measured, measure

@@ -78,7 +78,7 @@ def likeness(held: Held, groups: Sequence[str]) -> FloatArray:
     if len(numbers) < 2:
         return np.zeros((count, count), dtype=np.float32)
     vectors = _vectors(held)
-    alike = np.maximum(vectors @ vectors.T, 0.0)
+    alike: FloatArray = np.maximum(vectors @ vectors.T, 0.0)
     number = np.array([numbers[group] for group in groups])
     alike[number[:, None] == number] = 0.0
     return alike

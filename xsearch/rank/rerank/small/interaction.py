@@ -177,7 +177,7 @@ def _runs(ascending: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _entries(
-    translations: Sequence[Translations], pieces: IntArray, held: _Held
+    translations: Sequence[Translations], pieces: IntArray, held: Held
 ) -> tuple[IntArray, IntArray, FloatArray]:
     """(place in `pieces`, row of `held` in the language's stretch of columns, probability) of the
     translations that occur."""

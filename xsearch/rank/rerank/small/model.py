@@ -13,7 +13,6 @@ across languages alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -93,13 +92,7 @@ class SmallReranker:
 def small_reranker(card: RerankerCard, folder: Path, runtime: Runtime) -> SmallReranker:
     """The reranker of a card of kind "reranker-small". Raises `UsageError` where the encoder it names has no pieces."""
     settings = card.read_settings(SmallSettings)
-    return SmallReranker(card, _encoder(settings.encoder), settings)
-
-
-@cache
-def _encoder(name: str) -> PieceEncoder:
-    """One for all: what it remembers of words is worth keeping."""
-    encoder = load_encoder(name)
+    encoder = load_encoder(settings.encoder)
     if not has_pieces(encoder):
-        raise UsageError(f"encoder '{name}' has no pieces: the small reranker needs a static one")
-    return encoder
+        raise UsageError(f"encoder '{settings.encoder}' has no pieces: the small reranker needs a static one")
+    return SmallReranker(card, encoder, settings)
