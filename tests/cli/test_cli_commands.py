@@ -180,8 +180,12 @@ def test_delete_compact_check_info_doctor_backup_restore(tmp_path):
     info = json.loads(xsearch("info", "--format", "json", cwd=tmp_path).out)
     assert (info["documents"], info["dead passages"], info["languages"]["en"]["documents"]) == (5, 4, 5)
     assert xsearch("backup", "copy", cwd=tmp_path).code == 0
-    assert xsearch("compact", cwd=tmp_path).code == 0
-    assert json.loads(xsearch("info", "--format", "json", cwd=tmp_path).out)["documents"] == 5
+    assert "5 passages kept, 4 dead dropped" in xsearch("compact", cwd=tmp_path).err
+    info = json.loads(xsearch("info", "--format", "json", cwd=tmp_path).out)
+    assert (info["documents"], info["dead passages"]) == (5, 0)
+    again = xsearch("compact", cwd=tmp_path).err
+    assert "5 passages kept, " in again
+    assert "dead" not in again
     assert "whole" in xsearch("check", cwd=tmp_path).err
     assert xsearch("restore", "copy", "-i", "again", cwd=tmp_path).code == 0
     hits = json.loads(xsearch("query", "rivers", "-i", "again", "--format", "json", cwd=tmp_path).out)["hits"]
@@ -236,6 +240,7 @@ def test_encoders(tmp_path):
     assert "xsearch-static-v2" in xsearch("encoders", "show", "xsearch-static-v2", cwd=tmp_path).out
     assert "▁yes" in xsearch("encoders", "show", "mt5-base-mmarco-v2", cwd=tmp_path).out
     assert xsearch("encoders", "show", "nobody", cwd=tmp_path).code == 2
+    assert "en-es" in xsearch("encoders", "tables", "show", "xsearch-tables-v1", cwd=tmp_path).out
 
 
 def commands() -> list[str]:
@@ -255,6 +260,19 @@ def test_every_command_explains_itself_and_is_in_the_readme(tmp_path):
         assert shown.code == 0
         assert "Usage:" in shown.out
         assert f"xsearch {command}" in readme
+
+
+def test_every_command_shows_an_example():
+    import typer.main
+
+    from xsearch.cli.app import app
+
+    def lacking(name, command):
+        if parts := getattr(command, "commands", None):
+            return [one for part, inner in parts.items() for one in lacking(f"{name} {part}", inner)]
+        return [] if re.search(rf"^\s*{name}( |$)", command.help or "", re.MULTILINE) else [name]
+
+    assert lacking("xsearch", typer.main.get_command(app)) == []
 
 
 def test_doctor_says_what_reaches_a_language_without_vectors(tmp_path):

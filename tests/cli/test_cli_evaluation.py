@@ -299,13 +299,6 @@ def test_the_pages_that_ship_say_what_the_results_say():
     assert drifted(root / "eval" / "results", readme if marked else None) == []
 
 
-@pytest.mark.parametrize("command", ["evaluate", "compare", "bias", "judge", "results", "runs fuse", "qrels subset"])
-def test_help_shows_an_example(command):
-    done = CliRunner().invoke(app, [*command.split(), "--help"])
-    assert done.exit_code == 0
-    assert re.search(rf"^ *xsearch {command} ", done.output, re.MULTILINE)
-
-
 def test_answers_in_the_texts_of_an_index_or_of_files(home):
     pytest.importorskip("nltk")
     (home / "answers.jsonl").write_text('{"id": "t0", "answers": ["Pollen"]}\n{"id": "t1", "answers": ["Marmor"]}\n')
@@ -349,3 +342,26 @@ def test_a_suite_is_held_against_its_results(home, tmp_path):
     fallen = CliRunner().invoke(app, [*asked, "--check", str(kept), "--collection", str(home)])
     assert fallen.exit_code == 1
     assert "words query_lang fr RR: expected 2.0000" in fallen.output
+
+
+def test_runs_of_one_tag_are_told_apart_by_their_files(home, tmp_path):
+    (tmp_path / "a.txt").write_text("t0 Q0 0.de 1 1 x\n")
+    (tmp_path / "b.txt").write_text("t0 Q0 1.de 1 1 x\n")
+    shown = xsearch("compare", "a.txt", "b.txt", "--qrels", home / "qrels.txt", cwd=tmp_path)
+    assert shown.code == 0
+    assert re.search(r"nDCG@10 +a\.txt +\d\.\d+ +b\.txt ", shown.out)
+
+
+def test_intervals_have_a_column_where_they_are_asked_for(home):
+    asked = ("evaluate", home / "run.txt", "--qrels", home / "qrels.txt", "-m", "nDCG@10")
+    assert "95 %" not in xsearch(*asked, cwd=home).out
+    assert re.search(r"\d\.\d{3} to \d\.\d{3}", xsearch(*asked, "--intervals", cwd=home).out)
+
+
+def test_topics_of_which_nothing_is_left_are_named(home, tmp_path):
+    asked = ("--ids", "t1,t9", "--lang", "fr")
+    kept = xsearch("topics", "subset", home / "topics.jsonl", "few.jsonl", *asked, cwd=tmp_path)
+    assert "nothing of 1 topic asked for: t9" in kept.err
+    assert "1 topic kept" in kept.err
+    (tmp_path / "a.txt").write_text("t1@de Q0 x 1 1 a\n")
+    assert "nothing of" not in xsearch("runs", "subset", "a.txt", "b.txt", "--ids", "t1", cwd=tmp_path).err

@@ -156,6 +156,13 @@ def test_no_bytes_break_the_readers(tmp_path_factory, data):
             continue
 
 
+def test_a_run_that_is_in_order_needs_no_note(tmp_path):
+    path, notes = tmp_path / "r.txt", []
+    write_run(path, Run.of([ScoredDoc("a", document, 1.0) for document in ("d1", "d10", "d2")], tag="x"))
+    assert [row.document for row in read_run(path, notes.append)] == ["d2", "d10", "d1"]
+    assert notes == []
+
+
 def test_unsorted_and_tied_runs_are_counted(tmp_path):
     path = tmp_path / "r.txt"
     path.write_text("a Q0 d1 1 1 x\na Q0 d2 2 3 x\na Q0 d3 3 3.0 x\nb Q0 d1 1 2 x\nb Q0 d2 2 1 x\n")

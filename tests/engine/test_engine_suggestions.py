@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import xsearch
 from xsearch.cli.app import app
 from xsearch.engine import SearchOptions
+from xsearch.engine.suggestions import slips
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,45 @@ def test_another_form_of_a_word_that_is_there_is_no_slip(tmp_path):
             writer.add(xsearch.Document("en", "They were photographing the earthworm.", lang="en"))
         assert index.find("earthworms", SearchOptions(lang="en"))[1].suggestions == ()
         assert [s.nearest for s in index.find("erthworm", SearchOptions(lang="en"))[1].suggestions] == [("earthworm",)]
+
+
+def test_words_that_only_sound_alike_are_not_suggested(tmp_path):
+    with xsearch.create(tmp_path / "idx") as index:
+        with index.writer() as writer:
+            writer.add(xsearch.Document("cs", "Byla to velka voda a reka tekla pres mesto.", lang="cs"))
+            writer.add(xsearch.Document("en", "The price of the museum was fair.", lang="en"))
+        for text in ("volcano", "freezeing", "volcanoe"):
+            for lang in ("cs", "en", None):
+                assert index.find(text, SearchOptions(lang=lang))[1].suggestions == ()
+        assert index.find("musuem", SearchOptions(lang="en"))[1].suggestions[0].nearest == ("museum",)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant", "number"),
+    [
+        ("", "", 0),
+        ("recieve", "receive", 1),
+        ("библиатека", "библиотеке", 2),
+        ("volcano", "velka", 4),
+        ("ca", "abc", 3),  # 2 if what was swapped could be changed again
+        ("kitten", "sitting", 3),
+    ],
+)
+def test_slips_by_hand(typed, meant, number):
+    assert slips(typed, meant) == slips(meant, typed) == number
+
+
+@given(st.text("abc", max_size=8), st.text("abc", max_size=8), st.integers(0, 8), st.sampled_from("abc"))
+def test_slips_are_bounded_and_one_change_is_one(word, other, at, letter):
+    assert abs(len(word) - len(other)) <= slips(word, other) <= max(len(word), len(other))
+    assert (slips(word, other) == 0) == (word == other)
+    for changed in (
+        word[:at] + letter + word[at:],
+        word[:at] + word[at + 1 :],
+        word[:at] + letter + word[at + 1 :],
+        word[:at] + word[at : at + 2][::-1] + word[at + 2 :],
+    ):
+        assert slips(word, changed) == (word != changed)
 
 
 def test_an_index_without_names_suggests_nothing(tmp_path):

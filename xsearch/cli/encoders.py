@@ -21,7 +21,11 @@ Format = Annotated[str, typer.Option("--format", metavar="NAME", help="table or 
 
 @app.command("list")
 def list_encoders(format: Format = "table") -> None:
-    """The encoders and rerankers that are known, one a line."""
+    """The encoders and rerankers that are known, one a line.
+
+    \b
+    xsearch encoders list --format json
+    """
     from xsearch.cli.display import table
     from xsearch.encode import known_encoders
     from xsearch.encode.neural.languages import language_scores
@@ -42,7 +46,11 @@ def list_encoders(format: Format = "table") -> None:
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="A name, as `list` gives it.")], format: Format = "table") -> None:
-    """The card of an encoder or reranker: dimensions, licence, sources, and its score in every language."""
+    """The card of an encoder or reranker: dimensions, licence, sources, and its score in every language.
+
+    \b
+    xsearch encoders show xsearch-static-v2
+    """
     import msgspec
 
     from xsearch.cli.display import table
@@ -55,7 +63,8 @@ def show(name: Annotated[str, typer.Argument(help="A name, as `list` gives it.")
     if format == "json":
         typer.echo(json.dumps(record, ensure_ascii=False, indent=1))
         return
-    plain = {key: value for key, value in record.items() if not isinstance(value, dict | list | tuple)}
+    # What a card does not say is left out, as 0 and False are what holds unless it says otherwise.
+    plain = {key: value for key, value in record.items() if value and not isinstance(value, dict | list | tuple)}
     settings = record.get("settings", {})
     del plain["name"]
     table(["name", card.name], [*plain.items(), *((f"settings: {key}", value) for key, value in settings.items())])

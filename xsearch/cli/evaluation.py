@@ -217,12 +217,13 @@ def _show(result: Evaluation, per_topic: bool) -> None:
     from xsearch.cli.display import table
     from xsearch.core.wording import counted
 
-    def interval(low_high: tuple[float, float] | None) -> str:
-        return f"{low_high[0]:.3f} to {low_high[1]:.3f}" if low_high else ""
+    def interval(name: str) -> list[str]:
+        low_high = result.intervals.get(name)
+        return [f"{low_high[0]:.3f} to {low_high[1]:.3f}" if low_high else ""] if result.intervals else []
 
-    rows = [(name, f"{value:.4f}", interval(result.intervals.get(name))) for name, value in result.measures.items()]
+    rows = [(name, f"{value:.4f}", *interval(name)) for name, value in result.measures.items()]
     mean = f"mean of {counted(result.topics, 'topic')}"
-    table(["measure", mean, "95 %"], rows, [mean])
+    table(["measure", mean, *(["95 %"] if result.intervals else [])], rows, [mean])
     for breakdown, groups in [*result.by.items(), *([("topic", result.per_topic)] if per_topic else [])]:
         names = [name for name in result.measures if any(name in values for values in groups.values())]
         rows_of_groups = [(group, *(f"{values[n]:.4f}" for n in names)) for group, values in groups.items()]
@@ -249,18 +250,30 @@ def compare(
     from xsearch.core import UsageError
     from xsearch.corpora.formats.qrels import read_qrels
     from xsearch.corpora.formats.topics import read_topics
-    from xsearch.corpora.formats.trec_run import read_run
     from xsearch.evaluate import compare
 
     if qrels is None or len(runs) < 2:
         raise UsageError("give two runs or more and their judgments: xsearch compare RUN RUN --qrels FILE")
     judged = read_qrels(qrels, say)
     asked = None if topics is None else _judged_only(read_topics(topics), {row.topic for row in judged})
-    found = compare([read_run(run, say) for run in runs], judged, measure or ["nDCG@10"], topics=asked)
+    found = compare(_told_apart(runs), judged, measure or ["nDCG@10"], topics=asked)
     if format == "json":
         typer.echo(json.dumps([one.to_json() for one in found], ensure_ascii=False, indent=1))
     else:
         _show_comparisons(found)
+
+
+def _told_apart(paths: list[Path]) -> list[Run]:
+    """The runs, under the names of their files where tags would not tell them apart."""
+    from dataclasses import replace
+
+    from xsearch.corpora.formats.trec_run import read_run
+
+    runs = [read_run(path, say) for path in paths]
+    if len({run.tag for run in runs}) == len({str(path) for path in paths}):
+        return runs
+    same = len({path.name for path in paths}) < len(paths)
+    return [replace(run, tag=str(path) if same else path.name) for run, path in zip(runs, paths, strict=True)]
 
 
 def _show_comparisons(found: list[Comparison]) -> None:

@@ -22,18 +22,20 @@ def compact(
     Terms and vectors are made anew, with today's analyzers and encoder.
 
     The new generation is built beside the old one; searches go on meanwhile.
+
+    \b
+    xsearch compact -i news
     """
     from xsearch.core.wording import counted
     from xsearch.encode import Runtime
     from xsearch.engine import compact as run
-    from xsearch.storage import read_manifest
+    from xsearch.engine.info import dead_passages
 
     progress = Progress("passages")
-    before = read_manifest(index)
+    dead = dead_passages(index)
     after = run(index, progress.update, runtime=Runtime(device, precision, trust=trust))
     progress.clear()
-    dead = before.high_water - before.passages
-    dropped = f", up to {dead:,} dead dropped" if dead else ""
+    dropped = f", {dead:,} dead dropped" if dead else ""
     say(f"{index}: {counted(after.passages, 'passage')} kept{dropped}, {progress.seconds:.1f} s")
 
 
@@ -44,7 +46,12 @@ def check(
     precision: Precision = "auto",
     trust: Trust = None,
 ) -> None:
-    """Verify every file of an index and the store in itself."""
+    """Verify every file of an index and the store in itself.
+
+    \b
+    xsearch check -i news
+    xsearch check -i news --repair
+    """
     from xsearch.core.wording import counted
     from xsearch.encode import Runtime
     from xsearch.engine import compact as rebuild
@@ -67,7 +74,11 @@ def check(
 
 
 def info(index: IndexFolder = DEFAULT_INDEX, format: Format = "table") -> None:
-    """What an index holds, by language and in bytes."""
+    """What an index holds, by language and in bytes.
+
+    \b
+    xsearch info -i news --format json
+    """
     from xsearch.cli.display import table
     from xsearch.engine import open_index
     from xsearch.engine.info import describe
@@ -105,6 +116,9 @@ def doctor(index: IndexFolder = DEFAULT_INDEX, format: Format = "table") -> None
     Missing packages, languages that the analyzers or the encoder cannot see.
 
     Ends with 1 when something is red.
+
+    \b
+    xsearch doctor -i news
     """
     from dataclasses import asdict
 
@@ -138,7 +152,11 @@ def backup(
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="A folder that does not exist yet.")],
     index: IndexFolder = DEFAULT_INDEX,
 ) -> None:
-    """Copy an index as of its last commit."""
+    """Copy an index as of its last commit.
+
+    \b
+    xsearch backup news-2024-05 -i news
+    """
     from xsearch.storage import backup as run
 
     run(index, target)
@@ -149,7 +167,11 @@ def restore(
     source: Annotated[Path, typer.Argument(metavar="BACKUP", help="A folder made by `xsearch backup`.")],
     index: IndexFolder = DEFAULT_INDEX,
 ) -> None:
-    """Put a backup back, verified, where no index stands."""
+    """Put a backup back, verified, where no index stands.
+
+    \b
+    xsearch restore news-2024-05 -i news
+    """
     from xsearch.storage import backup as run
 
     run(source, index)

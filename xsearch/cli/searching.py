@@ -236,7 +236,12 @@ def demo(
         ".demo"
     ),
 ) -> None:
-    """Index the collection that ships and question it."""
+    """Index the collection that ships and question it.
+
+    \b
+    xsearch demo
+    xsearch query "bees and flowers" -i .demo
+    """
     from xsearch.core.wording import counted
     from xsearch.engine.demo import QUESTIONS, build_demo
 

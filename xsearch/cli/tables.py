@@ -12,22 +12,25 @@ if TYPE_CHECKING:
     from xsearch.encode import StaticEncoder
 
 app = typer.Typer(no_args_is_help=True, help="Translation tables: what there is, and tables of words in and out.")
+File = Annotated[Path, typer.Argument(metavar="FILE|NAME", help="A file of tables (.tables), or such as ship.")]
 Pair = Annotated[str, typer.Option(metavar="XX-YY", help="From which language into which, as en-es.")]
 Encoder = Annotated[str | None, typer.Option("--encoder", metavar="NAME|PATH", help="Whose pieces the tables are of.")]
 Format = Annotated[str, typer.Option("--format", metavar="NAME", help="table or json.")]
 
 
 @app.command()
-def show(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of tables (.tables).")], format: Format = "table"
-) -> None:
-    """The tables of a file: their size, and how good each is either way."""
+def show(file: File, format: Format = "table") -> None:
+    """The tables of a file: their size, and how good each is either way.
+
+    \b
+    xsearch encoders tables show xsearch-tables-v1
+    """
     import msgspec
 
     from xsearch.cli.display import table
     from xsearch.lang.translation_file import read_header
 
-    header = read_header(file)
+    header = read_header(_found(file))
     if format == "json":
         typer.echo(json.dumps(msgspec.to_builtins(header), ensure_ascii=False, indent=1))
         return
@@ -37,7 +40,7 @@ def show(
 
 @app.command("export")
 def export_table(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of tables (.tables).")],
+    file: File,
     pair: Pair,
     encoder: Encoder = None,
     min_probability: Annotated[float, typer.Option(help="Less likely translations are left out.")] = 0.01,
@@ -47,14 +50,14 @@ def export_table(
     """A table of words as JSON on stdout: {"cat": {"gato": 0.8}}. Words that are one piece in both languages.
 
     \b
-    xsearch encoders tables export encoders/xsearch-tables-v1.tables --pair en-es > en-es.json
+    xsearch encoders tables export xsearch-tables-v1 --pair en-es > en-es.json
     """
     from xsearch.lang.translation import Limits, TranslationTables
     from xsearch.train.align.exchange import export_words
 
     source, target = _languages(pair)
     limits = Limits(min_probability, cumulative, alternatives)
-    words = export_words(TranslationTables.open(file), _static(encoder), source, target, limits)
+    words = export_words(TranslationTables.open(_found(file)), _static(encoder), source, target, limits)
     typer.echo(json.dumps(words, ensure_ascii=False, indent=1))
 
 
@@ -79,6 +82,14 @@ def import_table(
     entries = sum(p.entries for p in header.pairs if (p.rows, p.columns) == (source, target))
     added, tables = counted(entries, "entry", "entries"), counted(len(header.pairs), "table")
     say(f"{into}: {added} from {source} to {target}, {tables} in all")
+
+
+def _found(file: Path) -> Path:
+    """The file itself, or the tables of that name that ship."""
+    from xsearch.core.data import data_path
+
+    shipped = data_path("encoders") / f"{file}.tables"
+    return shipped if shipped.is_file() and not file.is_file() else file
 
 
 def _languages(pair: str) -> tuple[str, str]:

@@ -71,9 +71,11 @@ def subset_topics_file(
     from xsearch.corpora.formats.topics import read_topics, write_topics
     from xsearch.evaluate import subset_topics
 
-    kept = subset_topics(read_topics(source), ids=_ids(ids), langs=listed(lang))
+    wanted = _ids(ids)
+    kept = subset_topics(read_topics(source), ids=wanted, langs=listed(lang))
     write_topics(target, kept)
-    _kept(target, len(kept), "topics")
+    _lacking(wanted, {topic.id for topic in kept})
+    _kept(target, len(kept), "topic")
 
 
 @qrels.command("convert")
@@ -107,9 +109,11 @@ def subset_qrels_file(
     from xsearch.corpora.formats.qrels import read_qrels, write_qrels
     from xsearch.evaluate import subset_qrels
 
-    kept = subset_qrels(read_qrels(source, say), topics=_ids(ids), doc_langs=listed(to), least_grade=grade)
+    wanted = _ids(ids)
+    kept = subset_qrels(read_qrels(source, say), topics=wanted, doc_langs=listed(to), least_grade=grade)
     write_qrels(target, kept)
-    _kept(target, len(kept), "judgments")
+    _lacking(wanted, {row.topic for row in kept})
+    _kept(target, len(kept), "judgment")
 
 
 @runs.command("convert")
@@ -149,9 +153,11 @@ def subset_run_file(
     from xsearch.corpora.formats.trec_run import read_run, write_run
     from xsearch.evaluate import subset_run
 
-    kept = subset_run(read_run(source, say), topics=_ids(ids), doc_langs=listed(to), depth=depth)
+    wanted = _ids(ids)
+    kept = subset_run(read_run(source, say), topics=wanted, doc_langs=listed(to), depth=depth)
     write_run(target, kept)
-    _kept(target, len(kept), "lines")
+    _lacking(wanted, {name for topic in kept.topics() for name in (topic, topic.rpartition("@")[0])})
+    _kept(target, len(kept), "line")
 
 
 @runs.command("pool")
@@ -207,8 +213,19 @@ def fuse_run_files(
     say(f"{output}: {counted(len(fused), 'line')}, {counted(len(fused.topics()), 'topic')}")
 
 
+def _lacking(wanted: list[str] | None, kept: set[str]) -> None:
+    """Name topics that were asked for and of which nothing is left."""
+    from xsearch.core.wording import counted
+
+    lacking = [name for name in dict.fromkeys(wanted or ()) if name not in kept]
+    if lacking:
+        say(f"nothing of {counted(len(lacking), 'topic')} asked for: {', '.join(lacking[:5])}")
+
+
 def _kept(target: Path, number: int, what: str) -> None:
-    say(f"{target}: {number:,} {what} kept")
+    from xsearch.core.wording import counted
+
+    say(f"{target}: {counted(number, what)} kept")
     if not number:
         raise typer.Exit(1)
 

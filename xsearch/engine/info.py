@@ -7,19 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from xsearch.core import IndexDamaged
 from xsearch.engine.index import Index
 from xsearch.engine.snapshot import Snapshot
+from xsearch.storage import PassageColumns, generation_folder, read_manifest
 
 
 def describe(index: Index) -> dict[str, Any]:
     """Counts, recipe, encoder, commit; passages and documents by language; bytes by part."""
     snapshot = index.snapshot
     manifest = snapshot.manifest
-    dead = manifest.high_water - manifest.passages
     return {
         "documents": manifest.documents,
         "passages": manifest.passages,
-        "dead passages": dead,
+        "dead passages": snapshot.columns.passages - manifest.passages,
         "recipe": snapshot.recipe.name,
         "retrievers": ", ".join(snapshot.retrievers),
         "encoder": (manifest.encoder or {}).get("name", "none"),
@@ -33,6 +34,18 @@ def describe(index: Index) -> dict[str, Any]:
         "questions": _questions(snapshot),
         "bytes": _bytes(index.path),
     }
+
+
+def dead_passages(root: Path) -> int:
+    """Passages that compaction would drop, of an index that need not be fit to be opened; 0 where its columns are not
+    fit to be read either."""
+    manifest = read_manifest(root)
+    folder = generation_folder(root, manifest.generation)
+    try:
+        columns = PassageColumns.open(folder, manifest.columns, manifest.languages, manifest.high_water)
+    except IndexDamaged:
+        return 0
+    return columns.passages - manifest.passages
 
 
 def _languages(snapshot: Snapshot) -> dict[str, dict[str, int]]:

@@ -85,6 +85,11 @@ class PassageColumns:
         """The language number of every passage number, uint16 (high_water,)."""
         return _merge(self._segments, 0, self.high_water).languages
 
+    @property
+    def passages(self) -> int:
+        """How many passages there are, the dead among them: numbers that none has any more do not count."""
+        return int(np.count_nonzero(self.documents != NO_DOCUMENT))
+
     def _inside(self, passages: IntArray) -> Iterable[tuple[_Segment, NDArray[np.bool_]]]:
         for segment in self._segments:
             inside = (passages >= segment.first) & (passages < segment.end)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from urllib.parse import quote
@@ -43,10 +42,10 @@ def read_run(path: str | Path, on_note: Note = note_to_log, *, on_bad: Note | No
     """A run file, plain or .gz, .xz, .zst, put in trec_eval's order: by score, then document id, both descending.
 
     The file's own order and its rank column are not read; topics whose lines stand in another order than that of
-    their scores, and equal scores within a topic, are counted in a note. A line with another number of columns than
-    six, a score that is no finite number, a document twice in a topic, bytes that are not UTF-8: each is a bad line;
-    without `on_bad` all of them are raised together as one `BadInput`, with it each is handed over and left out. The
-    tag is the first line's. An empty file is an empty run, tagged with the file's name.
+    their scores, and equal scores in another order than that of the documents, are counted in a note. A line with
+    another number of columns than six, a score that is no finite number, a document twice in a topic, bytes that are
+    not UTF-8: each is a bad line; without `on_bad` all of them are raised together as one `BadInput`, with it each is
+    handed over and left out. The tag is the first line's. An empty file is an empty run, tagged with the file's name.
     """
     path = Path(path)
     faults = Faults(path, on_bad)
@@ -65,18 +64,19 @@ def read_run(path: str | Path, on_note: Note = note_to_log, *, on_bad: Note | No
     if len(tags) > 1:
         on_note(f"{path}: {len(tags)} different tags; '{next(iter(tags))}' is used")
     run = Run.of(rows.values(), tag=next(iter(tags), path.name))
-    _note_order(path, rows.values(), run, on_note)
+    _note_order(path, rows.values(), on_note)
     return run
 
 
-def _note_order(path: Path, given: Iterable[ScoredDoc], run: Run, on_note: Note) -> None:
-    last: dict[str, float] = {}
-    unsorted = set()
+def _note_order(path: Path, given: Iterable[ScoredDoc], on_note: Note) -> None:
+    last: dict[str, ScoredDoc] = {}
+    unsorted, tied = set(), 0
     for row in given:
-        if row.score > last.get(row.topic, row.score):
+        before = last.get(row.topic, row)
+        if row.score > before.score:
             unsorted.add(row.topic)
-        last[row.topic] = row.score
-    tied = sum(a.topic == b.topic and a.score == b.score for a, b in pairwise(run))
+        tied += row.score == before.score and row.document > before.document
+        last[row.topic] = row
     if unsorted:
         on_note(f"{path}: {counted(len(unsorted), 'topic')} not in the order of the scores, which counts")
     if tied:
