@@ -19,7 +19,9 @@ from xsearch.lang.spellings import ENDING, alignment_odds
 from xsearch.lang.wordforms import query_spellings, word_forms
 from xsearch.retrieve import Names, NamesWriter
 from xsearch.retrieve import names as module
+from xsearch.retrieve.compound_words import CompoundWords
 from xsearch.retrieve.directory import PRIOR, SOFTNESS, UNLIKELY
+from xsearch.retrieve.forms import collect
 from xsearch.retrieve.gaps import decode, encode
 from xsearch.retrieve.skeletons import neighbours
 from xsearch.storage import DiskFiles
@@ -424,6 +426,26 @@ def test_compounds_are_found_by_their_parts(tmp_path, query, expected, commits):
     }
     sounding = {key for key in named if abs(len(key[1]) - len(query)) <= ENDING and key not in expected}
     assert {key: p for key, p in named.items() if key not in sounding} == expected
+
+
+SYLLABLES = st.lists(st.sampled_from(["ana", "na", "bau", "r", "s", "en"]), min_size=1, max_size=6).map("".join)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sets(SYLLABLES, min_size=1, max_size=8), max_size=4), SYLLABLES.filter(lambda part: len(part) >= 4))
+def test_compounds_are_those_of_every_word(segments, part):
+    parts = [collect(sorted(words), np.arange(len(words)), np.zeros(len(words), dtype=np.int64)) for words in segments]
+    words = [forms.form(i) for forms in parts for i in range(len(forms))]
+    expected = []
+    for row, word in enumerate(words):
+        for at in range(len(word) - len(part) + 1):
+            before, behind = at, len(word) - at - len(part)
+            if word[at:].startswith(part) and before >= 3 and behind <= 2:
+                expected.append((row, HEAD))
+            elif word[at:].startswith(part) and not before and behind > 3:
+                expected.append((row, MODIFIER))
+    rows, shares = CompoundWords(parts).with_part(part.encode())
+    assert sorted(zip(rows.tolist(), shares.tolist(), strict=True)) == sorted(expected)
 
 
 def test_names_are_found_within_text_without_spaces(tmp_path):

@@ -6,7 +6,7 @@ Tens of thousands of words of an index share enough consonants with a word of a 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from types import ModuleType
 from typing import Any
 
@@ -49,14 +49,50 @@ class Keys:
         return found
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Words:
-    """n words: their keys; their skeletons (`romanise.skeleton`), uint32 (n,); and groups that they are in, uint16
-    (n,)."""
+    """n words: their keys; their skeletons (`romanise.skeleton`), uint32 (n,), ascending; groups that they are in,
+    uint16 (n,); and what log-odds are asked for of a group's words, float64 (groups,)."""
 
     keys: Keys
     skeletons: NDArray[np.uint32]
     groups: NDArray[np.uint16]
+    least: Float64Array
+
+    def of_key(self, key: Codes, family: str, begin: int, end: int) -> Integers:
+        """The words from `begin` to before `end`, all that have some skeletons, with exactly this key: ascending."""
+        if _compiled.cache_info().currsize and (compiled := _compiled()) is not None:
+            keys, numbers = self.distinct.keys, self.distinct.numbers
+            found: Integers = compiled.of_key(key, FAMILIES.index(family), keys, numbers, begin, end)
+            return found
+        rows: Integers = np.arange(begin, end)
+        rows = rows[(self.keys.lengths[rows] == len(key)) & (self.keys.families[rows] == FAMILIES.index(family))]
+        if len(rows):
+            rows = rows[(self.keys.take(rows).matrix() == key).all(axis=1)]
+        return rows
+
+    @cached_property
+    def distinct(self) -> Distinct:
+        """The keys each once, for compiled loops."""
+        from xsearch.lang.alike_numba import lowest_of, told_apart
+
+        keys = self.keys
+        numbers, firsts = told_apart(keys.codes, keys.starts, keys.lengths, keys.families, self.skeletons)
+        lengths = keys.lengths[firsts]
+        begins = np.concatenate(([0], np.cumsum(lengths)))
+        at = np.arange(begins[-1]) + np.repeat(keys.starts[firsts] - begins[:-1], lengths)
+        lowest = lowest_of(numbers, self.groups, self.least, len(firsts))
+        return Distinct(numbers, (keys.codes[at], begins, keys.families[firsts], self.skeletons[firsts], lowest))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Distinct:
+    """The distinct keys of words, in the order in which they first come up. numbers: of every word's key, int32 (n,).
+    keys: codes end to end, where each begins and the last ends, families, skeletons, and the least that is asked for
+    of a word with the key."""
+
+    numbers: NDArray[np.int32]
+    keys: tuple[Codes, Integers, Codes, NDArray[np.uint32], Float64Array]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,34 +120,35 @@ class Asked:
         return found
 
 
-def likely(asked: Asked, words: Words, ranges: Integers, least: Float64Array) -> tuple[Integers, Float64Array]:
-    """The comparable words whose log-odds to be one name with what is asked are no less than `least` of their group,
-    float64 (groups,): rows, ascending, and odds, float64. ranges: int64 (r, 2), rows to look among, ascending and
-    apart."""
+def likely(asked: Asked, words: Words, ranges: Integers) -> tuple[Integers, Float64Array]:
+    """The comparable words whose log-odds to be one name with what is asked are no less than is asked for of their
+    group: rows, ascending, and odds, float64. ranges: int64 (r, 2), rows to look among, ascending and apart, each all
+    rows of some skeletons."""
     counts = ranges[:, 1] - ranges[:, 0]
     total = int(counts.sum())
     # Once it is loaded it is the faster way for few keys too.
     if (total >= MANY or _compiled.cache_info().currsize) and (compiled := _compiled()) is not None:
-        return _by_loops(compiled, asked, words, ranges, least, total)
+        return _by_loops(compiled, asked, words, ranges, total)
     before = np.cumsum(counts) - counts
     rows = asked.comparable(words, np.repeat(ranges[:, 0] - before, counts) + np.arange(total))
-    lowest = least[words.groups[rows]]
+    lowest = words.least[words.groups[rows]]
     odds = odds_above(asked.key, asked.family, words.keys.take(rows), lowest)
     kept = odds >= lowest
     return rows[kept], odds[kept]
 
 
 def _by_loops(
-    compiled: ModuleType, asked: Asked, words: Words, ranges: Integers, least: Float64Array, total: int
+    compiled: ModuleType, asked: Asked, words: Words, ranges: Integers, total: int
 ) -> tuple[Integers, Float64Array]:
-    keys, rows, odds = words.keys, np.empty(total, dtype=np.int64), np.empty(total, dtype=np.float32)
+    rows, odds, distinct = np.empty(total, dtype=np.int64), np.empty(total, dtype=np.float32), words.distinct
     count = compiled.likely(
         asked.key.astype(np.intp),
         (FAMILIES.index(asked.family), asked.kinds, asked.skeleton, asked.shift, asked.slip),
         (stacked(asked.family), most_steps(asked.key, asked.family), prices()),
-        (keys.codes, keys.starts, keys.lengths, keys.families, words.skeletons, words.groups),
+        distinct.keys,
+        (distinct.numbers, words.groups),
         ranges,
-        least,
+        words.least,
         rows,
         odds,
     )

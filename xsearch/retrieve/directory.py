@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IntArray, Mask, Spelling
 from xsearch.core.order import distinct
-from xsearch.lang.alike import Asked, Keys, Words, likely
-from xsearch.lang.compounds import COMPOUNDING, HEAD, MODIFIER, compound_shares, parts
+from xsearch.lang.alike import Asked, Codes, Keys, Words, likely
+from xsearch.lang.compounds import COMPOUNDING, HEAD, MODIFIER, parts
 from xsearch.lang.compounds import SHORTEST as SHORTEST_PART
 from xsearch.lang.romanise import FAMILIES, SKELETON, codes_of, skeleton, sound_key
 from xsearch.retrieve.best import Best, best_of_groups
+from xsearch.retrieve.compound_words import CompoundWords
 from xsearch.retrieve.forms import Forms
 from xsearch.retrieve.gaps import decode
 from xsearch.retrieve.skeletons import SHORTEST, count_consonants, neighbours
@@ -101,7 +102,6 @@ class Directory:
         skeletons = np.concatenate([part.skeletons for part in forms])
         # Each segment is in order: a stable sort merges runs.
         order = np.argsort(skeletons, kind="stable")
-        self._first_word = np.cumsum([0, *sizes])
         self._skeletons = skeletons[order]
         is_new = np.ones(len(skeletons), dtype=np.bool_)
         np.not_equal(self._skeletons[1:], self._skeletons[:-1], out=is_new[1:])
@@ -115,13 +115,14 @@ class Directory:
         lengths = np.concatenate([np.diff(part.key_starts) for part in forms])[order].astype(np.int64)
         families = np.concatenate([part.families for part in forms])[order]
         self._keys = Keys(np.concatenate([part.keys for part in forms]), starts[order], lengths, families)
-        self._words = Words(self._keys, self._skeletons, self._segment)
         self._language_of_segment = np.array([segment.language for segment in segments])
         occurrences = [float(part.frequencies.sum(dtype=np.int64)) for part in forms]
         self._chance = np.log1p(np.bincount(self._language_of_segment, occurrences, languages)) + PRIOR
+        # Less a little for sums in float32.
+        least = self._chance + SOFTNESS * np.log(UNLIKELY / (1.0 - UNLIKELY)) - 0.01
+        self._words = Words(self._keys, self._skeletons, self._segment, least[self._language_of_segment])
         self._passages = np.bincount(self._language_of_segment, [s.passages for s in segments], languages)
         self._known: dict[tuple[str, str, str, str], Matches] = {}
-        self._texts: dict[int, bytes] = {}
 
     def matches(self, spelling: Spelling) -> Matches:
         """The words that are likely `spelling`. Where a language has the very word, none other of its family is."""
@@ -194,12 +195,9 @@ class Directory:
     def _find(self, form: str, key: str, family: str, among: str) -> Matches:
         asked = self._asked(key, family, among)
         near = self._ranges(neighbours(frozenset((skeleton(key), skeleton(key, vowelless=True)))))
-        # Less a little for sums in float32.
-        least = self._chance + SOFTNESS * np.log(UNLIKELY / (1.0 - UNLIKELY)) - 0.01
-        words, odds = likely(asked, self._words, near, least[self._language_of_segment])
+        words, odds = likely(asked, self._words, near)
         probabilities = 1.0 / (1.0 + np.exp((self._chance[self._language(words)] - odds) / SOFTNESS))
-        same = self._ranges(np.uint32(skeleton(key, family == "a")) + np.arange(2, dtype=np.uint32))
-        own = self._written(asked.comparable(self._words, np.arange(*same)), form, key, family)
+        own = asked.comparable(self._words, self._written(form, asked.key, family, skeleton(key, family == "a")))
         known = np.zeros(len(self._codes), dtype=np.bool_)
         known[self._language(own)] = True
         other = (self._keys.families[words] != FAMILIES.index(family)) | ~known[self._language(words)]
@@ -225,46 +223,38 @@ class Directory:
 
     def _compounds(self, form: str, languages: NDArray[np.bool_]) -> Matches:
         """The words of some languages that are put together with `form`, as their head or before it."""
-        asked = form.encode()
-        words, shares = [np.zeros(0, np.int64)], [np.zeros(0)]
-        for place, segment in enumerate(self._segments):
-            if languages[segment.language]:
-                if place not in self._texts:
-                    self._texts[place] = segment.forms.forms.tobytes()
-                found, before, after = segment.forms.with_part(asked, self._texts[place])
-                share = compound_shares(before, after)
-                words.append(self._first_word[place] + found[share > 0])
-                shares.append(share[share > 0])
-        return Matches(self._places[np.concatenate(words)], np.concatenate(shares))
+        found, shares = self._compound_words.with_part(form.encode())
+        words = self._compounding_words[found]
+        chosen = languages[self._language(words)]
+        return Matches(words[chosen], shares[chosen])
 
     def _parts(self, form: str, languages: NDArray[np.bool_]) -> Matches:
         """Words of some languages that `form` may be put together of: the longest head and what begins it longest."""
         found = [Matches(np.zeros(0, np.int64), np.zeros(0))]
         missing = {HEAD: languages.copy(), MODIFIER: languages.copy()}
-        shares = parts(form)
-        keys = [sound_key(part) for part, _ in shares]
-        skeletons = np.array([skeleton(key) for key in keys], dtype=np.uint32)
-        firsts, ends = self._ranges(skeletons).tolist(), self._ranges(skeletons + np.uint32(1)).tolist()
-        for (part, share), key, first, end in zip(shares, keys, firsts, ends, strict=True):
-            words = first + np.flatnonzero(missing[share][self._language_of_segment[self._segment[first:end]]])
-            words = self._written(words, part, key, "l")
+        for part, share in parts(form):
+            key = sound_key(part)
+            words = self._written(part, codes_of([key])[0].astype(np.uint8), "l", skeleton(key))
+            words = words[missing[share][self._language(words)]]
             missing[share][self._language(words)] = False
             found.append(Matches(words, np.full(len(words), share)))
         return Matches(np.concatenate([m.words for m in found]), np.concatenate([m.probabilities for m in found]))
 
     @cached_property
-    def _places(self) -> IntArray:
-        """Where each word, by segment and place there, stands in the directory."""
-        places = np.empty(len(self._word), dtype=np.int64)
-        places[self._first_word[self._segment] + self._word] = np.arange(len(self._word))
-        return places
+    def _compound_words(self) -> CompoundWords:
+        return CompoundWords([s.forms for s in self._segments if self._compounding[s.language]])
 
-    def _written(self, words: IntArray, form: str, key: str, family: str) -> IntArray:
-        """Those of `words`, all with the key's skeleton, that are written as `form`."""
-        words = words[self._keys.lengths[words] == len(key)]
-        words = words[self._keys.families[words] == FAMILIES.index(family)]
-        if len(words):
-            words = words[(self._keys.take(words).matrix() == codes_of([key])).all(axis=1)]
+    @cached_property
+    def _compounding_words(self) -> IntArray:
+        """Where the words of languages that write compounds as one word, by segment and place there, stand in the
+        directory."""
+        own = np.flatnonzero(self._compounding[self._language_of_segment[self._segment]])
+        return own[np.lexsort((self._word[own], self._segment[own]))]
+
+    def _written(self, form: str, key: Codes, family: str, number: int) -> IntArray:
+        """The words that are written as `form`, of this key and skeleton."""
+        begin, end = self._ranges(np.array([number, number + 1], dtype=np.uint32)).tolist()
+        words = self._words.of_key(key, family, begin, end)
         written = form.encode()
         segments = zip(self._segment[words].tolist(), self._word[words].tolist(), strict=True)
         found: IntArray = words[[self._segments[segment].forms.written(word) == written for segment, word in segments]]

@@ -69,23 +69,6 @@ class Forms:
     def __len__(self) -> int:
         return len(self.skeletons)
 
-    def within(self, ranges: NDArray[np.uint32]) -> IntArray:
-        """The words whose skeletons are in these ranges, uint32 (r, 2) ascending and apart: int64, ascending."""
-        starts, ends = np.searchsorted(self.skeletons, ranges).T
-        counts = ends - starts
-        before = np.cumsum(counts) - counts
-        found: IntArray = np.repeat(starts - before, counts) + np.arange(int(counts.sum()))
-        return found
-
-    def keys_of(self, words: IntArray) -> Bytes:
-        """Keys of words as codes, uint8 (n, longest), zeros behind each."""
-        starts = self.key_starts[words].astype(np.int64)
-        lengths = self.key_starts[words + 1] - starts
-        place = np.arange(int(lengths.max(initial=0)))
-        inside = place < lengths[:, None]
-        found: Bytes = np.where(inside, self.keys[np.where(inside, starts[:, None] + place, 0)], 0).astype(np.uint8)
-        return found
-
     def form(self, word: int) -> str:
         """The form of a word."""
         return self.written(word).decode()
@@ -93,17 +76,6 @@ class Forms:
     def written(self, word: int) -> bytes:
         """The form of a word in UTF-8."""
         return self.forms[self.form_starts.item(word) : self.form_starts.item(word + 1)].tobytes()
-
-    def with_part(self, part: bytes, text: bytes) -> tuple[IntArray, IntArray, IntArray]:
-        """The words that have `part` in them, once for each time; how many bytes stand before it and behind (folded,
-        letters of Latin take one each); int64 (n,) all. text: `forms` as bytes, which are searched faster."""
-        at = np.fromiter(_occurrences(text, part), dtype=np.int64)
-        words = np.searchsorted(self.form_starts, at.astype(np.uint32), side="right") - 1
-        ends = self.form_starts[words + 1].astype(np.int64)
-        # What was found where one word ends and the next begins is in neither.
-        inside = at + len(part) <= ends
-        words, at, ends = words[inside], at[inside], ends[inside]
-        return words, at - self.form_starts[words], ends - at - len(part)
 
     def offsets(self, first: int, last: int) -> tuple[IntArray, IntArray]:
         """Passages, less the segment's first, of the words from `first` to before `last`, and where each word's
@@ -118,13 +90,6 @@ class Forms:
         for section in sections:
             content = section.tobytes()
             yield content + bytes(-len(content) % 8)
-
-
-def _occurrences(text: bytes, part: bytes) -> Iterator[int]:
-    at = text.find(part)
-    while at >= 0:
-        yield at
-        at = text.find(part, at + len(part))
 
 
 def collect(words: Sequence[str], numbers: IntArray, offsets: IntArray) -> Forms:

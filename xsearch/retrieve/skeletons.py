@@ -16,7 +16,9 @@ from xsearch.lang.romanise import SKELETON
 SHORTEST = 3
 """Consonants from which on a word is also found by others than its own."""
 _BITS = 3
-_CLASSES = range(1, 1 << _BITS)
+_ALL = np.arange(1, 1 << _BITS)
+_WIDTHS = np.array([1 << _BITS * behind for behind in range(SKELETON, -1, -1)], dtype=np.int64)
+"""By a number of consonants, how many skeletons begin with them."""
 
 
 @lru_cache(4096)
@@ -27,50 +29,35 @@ def neighbours(skeletons: frozenset[int]) -> NDArray[np.uint32]:
     They are these skeletons themselves; of those with `SHORTEST` consonants and more, also all that differ by one
     added, left out or changed, all that go on (a word with an ending), and their beginnings (the word without).
     """
-    ranges: set[tuple[int, int]] = set()
+    firsts = [np.array(sorted(skeletons))]
+    ends = [firsts[0] + 1]
     for skeleton in skeletons:
-        consonants = _unpacked(skeleton)
-        ranges.add((skeleton, skeleton + 1))
-        if len(consonants) >= SHORTEST:
-            ranges.add((skeleton, skeleton + (1 << _BITS * (SKELETON - len(consonants)))))
-            ranges.update((other, other + 1) for other in _one_away(skeleton))
-            ranges.update((begin := _packed(consonants[:n]), begin + 1) for n in range(SHORTEST, len(consonants)))
-    found: list[list[int]] = []
-    for first, end in sorted(ranges):
-        if found and first <= found[-1][1]:
-            found[-1][1] = max(found[-1][1], end)
-        else:
-            found.append([first, end])
-    near = np.array(found, dtype=np.uint32).reshape(-1, 2)
+        consonants = count_consonants(skeleton)
+        if consonants >= SHORTEST:
+            begun = skeleton - skeleton % _WIDTHS[SHORTEST:consonants]
+            alone = np.concatenate((_one_away(skeleton, consonants), begun))
+            firsts += [np.array([skeleton]), alone]
+            ends += [skeleton + _WIDTHS[consonants : consonants + 1], alone + 1]
+    begin, end = np.concatenate(firsts), np.concatenate(ends)
+    order = np.argsort(begin, kind="stable")
+    begin, end = begin[order], np.maximum.accumulate(end[order])
+    # A range goes on where the next one begins within it or right behind it.
+    last = np.flatnonzero(np.append(begin[1:] > end[:-1], True))
+    near = np.stack((begin[np.append(0, last[:-1] + 1)], end[last]), axis=1).astype(np.uint32)
     near.flags.writeable = False
     return near
 
 
-@lru_cache(1024)
-def _one_away(skeleton: int) -> frozenset[int]:
-    consonants = _unpacked(skeleton)
-    found = set()
-    for i in range(len(consonants) + 1):
-        before, after = consonants[:i], consonants[i:]
-        found.add(_packed(before + after[1:]))
-        for other in _CLASSES:
-            found.add(_packed([*before, other, *after]))
-            found.add(_packed([*before, other, *after[1:]]))
-    return frozenset(found)
-
-
-def _packed(consonants: list[int]) -> int:
-    packed = 0
-    for number in consonants[:SKELETON]:
-        packed = packed << _BITS | number
-    return packed << _BITS * max(0, SKELETON - len(consonants))
-
-
-def _unpacked(skeleton: int) -> list[int]:
-    numbers = (skeleton >> _BITS * (SKELETON - 1 - i) & 7 for i in range(SKELETON))
-    return [number for number in numbers if number]
+def _one_away(skeleton: int, consonants: int) -> NDArray[np.int64]:
+    """What comes of a skeleton when a consonant is added, left out or changed."""
+    at = np.arange(min(consonants + 1, SKELETON))
+    here = _WIDTHS[at + 1]
+    before, behind = skeleton - skeleton % _WIDTHS[at], skeleton % here
+    others = _ALL[:, None] * here
+    added = before + others + (skeleton - before >> _BITS)
+    return np.concatenate((before + (behind << _BITS), added.ravel(), (before + others + behind).ravel()))
 
 
 def count_consonants(skeleton: int) -> int:
     """How many consonants a skeleton has."""
-    return len(_unpacked(skeleton))
+    return sum(1 for at in range(SKELETON) if skeleton >> _BITS * at & 7)
