@@ -21,11 +21,12 @@ class TokenBags:
 
     def take(self, numbers: NDArray[np.int64]) -> TokenBags:
         """The bags with these numbers, in this order."""
-        sizes = self.starts[numbers + 1] - self.starts[numbers]
+        first = self.starts.take(numbers)
+        sizes = self.starts.take(numbers + 1) - first
         starts = np.zeros(len(numbers) + 1, dtype=np.int64)
         np.cumsum(sizes, out=starts[1:])
-        places = np.arange(starts[-1]) + np.repeat(self.starts[numbers] - starts[:-1], sizes)
-        return TokenBags(self.tokens[places], starts)
+        places = np.arange(starts[-1]) + np.repeat(first - starts[:-1], sizes)
+        return TokenBags(self.tokens.take(places), starts)
 
     def lists(self) -> list[list[int]]:
         """The tokens of each bag."""
