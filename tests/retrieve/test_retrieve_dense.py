@@ -143,8 +143,6 @@ def test_faiss_and_numpy_agree_to_the_bit_in_a_large_segment(tmp_path, monkeypat
             left = [by_numpy.search(query, depth, allowed) for query in queries]
             right = [by_faiss.search(query, depth, allowed) for query in queries]
             assert all(same(a, b) for a, b in zip(left, right, strict=True))
-        assert all(same(a, b) for a, b in zip(left, by_numpy.search_many(queries, 1000, allowed), strict=True))
-        assert all(same(a, b) for a, b in zip(left, by_faiss.search_many(queries, 1000, allowed), strict=True))
 
 
 def test_one_passage_with_all_the_best_windows_takes_one_place(tmp_path, monkeypatch):
@@ -319,8 +317,6 @@ def test_empty_texts_and_empty_queries_find_nothing(tmp_path):
     for query in (Query("", ()), vector_query(np.zeros(DIM)), vector_query(np.full(DIM, np.nan))):
         assert len(reader.search(query, 10)) == 0
         assert not reader.search(query, 10).background
-    assert [len(r) for r in reader.search_many([Query("", ()), vector_query(np.ones(DIM))], 10)] == [0, 4]
-    assert reader.search_many([], 10) == []
 
 
 def test_a_state_may_name_where_components_are_cut(tmp_path):
@@ -375,7 +371,8 @@ def test_threads_get_the_same_answers(collection, monkeypatch):
     folder, state, _ = collection
     monkeypatch.setattr(module, "FAISS_WINDOWS", 0)
     queries = [vector_query(vector) for vector in unit(np.random.default_rng(1).standard_normal((20, DIM)))]
-    expected = Dense(folder, state).search_many(queries, 10)
+    alone = Dense(folder, state)
+    expected = [alone.search(query, 10) for query in queries]
     reader, wrong = Dense(folder, state), []
 
     def work():
@@ -404,3 +401,16 @@ def test_any_shape(tmp_path_factory, seed, passages, commits, dim, depth, share)
     passages, scores = oracle(batches, query, depth, allowed)
     assert found.passages.tolist() == passages
     assert np.array_equal(found.scores, scores)
+
+
+def test_compiled_products_with_the_sample_are_the_same(collection, monkeypatch):
+    pytest.importorskip("numba")
+    folder, state, _ = collection
+    queries = [vector_query(vector) for vector in unit(np.random.default_rng(2).standard_normal((8, DIM)))]
+    monkeypatch.setattr(module, "COMPILED_SEARCHES", 1000)
+    monkeypatch.setattr(module, "LOADED_SEARCHES", 1000)
+    plain = [dict(reader.search(query, 5).background) for reader in [Dense(folder, state)] for query in queries]
+    monkeypatch.setattr(module, "LOADED_SEARCHES", 0)
+    reader = Dense(folder, state)
+    assert [dict(reader.search(query, 5).background) for query in queries] == plain
+    assert reader._narrow is not None

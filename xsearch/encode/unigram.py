@@ -28,6 +28,9 @@ MANY_WORDS = 20_000
 """So many words, all calls together, pay for building the trie."""
 SOME_WORDS = 5_000
 """So many, all calls together, pay for a dictionary of the pieces."""
+SOME_CALLS = 300
+"""So do so many calls for a few words each, as questions make them: what a call takes, however little it is asked, adds
+up to what the dictionary takes."""
 FEW_WORDS = 50
 """So few are segmented sooner one by one, with a dictionary, where no loops are compiled."""
 REMEMBERED = 1 << 16
@@ -61,6 +64,7 @@ class Unigram:
         self._lookup = Lookup(vocabulary, self._unknown, UNKNOWN)
         self._spelled: dict[str, Spelled] = {}
         self._words_met = 0
+        self._few_met = 0
 
     def segment_all(self, words: Sequence[str]) -> TokenBags:
         """The pieces of every word, those that mean something: neither `UNKNOWN` nor a lone `START`."""
@@ -122,7 +126,9 @@ class Unigram:
     def _segmented(self, words: Sequence[str]) -> TokenBags:
         if self._words_met >= MANY_WORDS and (len(words) >= FEW_WORDS or compiled()):
             return self._trie.segment([START + word for word in words])
-        if self._words_met < SOME_WORDS or len(words) >= FEW_WORDS:
+        few = len(words) < FEW_WORDS
+        self._few_met += few
+        if not few or (self._words_met < SOME_WORDS and self._few_met <= SOME_CALLS):
             return self._lookup.segment([START + word for word in words])
         found = [self._by_dictionary(START + word) for word in words]
         sizes = np.fromiter(map(len, found), dtype=np.int64, count=len(found))

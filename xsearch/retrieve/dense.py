@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +30,7 @@ from xsearch.retrieve.fastscan import FROM_WINDOWS, parts_of, quantise
 from xsearch.retrieve.gpu import FROM_WINDOWS as FROM_WINDOWS_GPU
 from xsearch.retrieve.gpu import Kind, gpus, on_gpus
 from xsearch.retrieve.numbers import next_number
-from xsearch.retrieve.stored import Rows, Stored, stored_as
+from xsearch.retrieve.stored import Int8, Rows, Stored, stored_as
 from xsearch.retrieve.threads import one_thread
 from xsearch.retrieve.windows import Segment, codes_name, map_owners, owners_name, quantised_name
 from xsearch.storage.failpoints import reach
@@ -43,7 +44,12 @@ BUFFER_BYTES = 256 << 20
 """Codes a writer holds before it makes segments of them ahead of the flush."""
 SAMPLE = 256
 """Windows of a language whose scores stand for all of its windows' scores."""
-QUERIES_AT_ONCE = 256
+MERGED_AT_ONCE = 1 << 12
+"""Windows copied at once when segments are merged."""
+COMPILED_SEARCHES = 1000
+"""Searches of an index after which a compiled loop over its sample pays for numba being loaded (half a second)."""
+LOADED_SEARCHES = 50
+"""The same where numba is loaded anyway, and only the loop is not."""
 
 Entry = dict[str, int]
 """A segment in the state: first and last passage number, windows; "parts" where they are quantised, "made", the commit
@@ -230,10 +236,10 @@ class DenseWriter:
         stored = self._stored_for(self._dim)
         owners = [map_owners(self._folder / owners_name(lang, e), e["windows"]) for e in entries]
         blocks = (
-            codes[start : start + QUERIES_AT_ONCE]
+            codes[start : start + MERGED_AT_ONCE]
             for e in entries
             for codes in [stored.map(self._folder / codes_name(lang, e, stored.suffix), e["windows"])[1]]
-            for start in range(0, e["windows"], QUERIES_AT_ONCE)
+            for start in range(0, e["windows"], MERGED_AT_ONCE)
         )
         return self._write_segment(lang, np.concatenate(owners), blocks, max(e.get("made", 0) for e in entries))
 
@@ -259,6 +265,8 @@ class Dense:
             for lang, entries in languages.items()
         }
         self._sample: FloatArray = np.empty((0, dim), dtype=np.float32)
+        self._narrow: NDArray[np.int8] | None = None
+        self._searched = 0
         self._sample_starts: list[int] = []
         self._is_prepared = False
         self._faiss: ModuleType | None = None
@@ -276,21 +284,7 @@ class Dense:
         dimension than the index. Runs in one thread.
         """
         with one_thread(self._prepared()):
-            return self._search([query], depth, allowed, langs)[0]
-
-    def search_many(
-        self,
-        queries: Sequence[Query],
-        depth: int,
-        allowed: Mask | None = None,
-        langs: Collection[str] | None = None,
-    ) -> list[Ranking]:
-        """`search` for each query, in as many threads as the machine has cores; the same answers."""
-        self._prepared()
-        rankings: list[Ranking] = []
-        for start in range(0, len(queries), QUERIES_AT_ONCE):
-            rankings += self._search(queries[start : start + QUERIES_AT_ONCE], depth, allowed, langs)
-        return rankings
+            return self._search(query, depth, allowed, langs)
 
     def support(self, query_lang: str, passage_lang: str) -> float:
         """1: vectors compare across languages; how well is the encoder's to say."""
@@ -330,61 +324,54 @@ class Dense:
                 on_gpu = on_gpus(faiss, numbers, self._gpu, self._stored, segment.codes)
             segment.use_faiss(faiss, on_gpu)
 
-    def _search(
-        self, queries: Sequence[Query], depth: int, allowed: Mask | None, langs: Collection[str] | None
-    ) -> list[Ranking]:
-        held = self._segments
-        if self._stored is None or not held:
-            return [Ranking.of([], []) for _ in queries]
-        integers, factors = self._stored.encode_queries(self._vectors(queries, self._dim))
-        asked = np.flatnonzero(factors)
-        spread = dict(zip(held, self._spread(integers[asked]), strict=True))
+    def _search(self, query: Query, depth: int, allowed: Mask | None, langs: Collection[str] | None) -> Ranking:
+        held, vector = self._segments, query.vectors.get(self._name)
+        if self._stored is None or not held or vector is None:
+            return Ranking.of([], [])
+        if len(vector) != self._dim:
+            raise EncoderMismatch(
+                f"the index holds vectors of {self._dim} components, the query's has {len(vector)}: "
+                "use the encoder the index was built with"
+            )
+        integers, factors = self._stored.encode_queries(np.asarray(vector, dtype=np.float32)[None])
+        factor = factors[0]
         wanted = [lang for lang in held if langs is None or lang in langs]
-        exact = np.array([query.exact for query in queries])[asked]
         segments = [segment for lang in wanted for segment in held[lang]]
+        if not factor or not segments:
+            return Ranking.of([], [])
         groups = [number for number, lang in enumerate(wanted) for _ in held[lang]]
-        found = [segment.best(integers[asked], depth, allowed, exact) for segment in segments]
-        rankings = [Ranking.of([], []) for _ in queries]
-        for i, query in enumerate(asked if segments else ()):
-            parts = [scored[i] for scored in found]
-            best, short = best_above(parts, groups, depth)
-            if short:
-                for number in short:
-                    parts[number] = segments[number].best(integers[[query]], depth, allowed, np.ones(1, np.bool_))[0]
-                best, _ = best_above(parts, groups, depth)
-            factor = factors[query]
-            background = {
-                lang: (float(mean[i] * factor), float(deviation[i] * factor))
-                for lang in wanted
-                for mean, deviation in [spread[lang]]
-            }
-            rankings[query] = Ranking(best.passages, (best.scores * factor).astype(np.float32), background)
-        return rankings
+        parts = [segment.best(integers, depth, allowed, query.exact) for segment in segments]
+        best, short = best_above(parts, groups, depth)
+        if short:
+            for number in short:
+                parts[number] = segments[number].best(integers, depth, allowed, exact=True)
+            best, _ = best_above(parts, groups, depth)
+        spread = dict(zip(held, (self._spread(integers) * factor).tolist(), strict=True))
+        background = {lang: (spread[lang][0], spread[lang][1]) for lang in wanted}
+        return Ranking(best.passages, (best.scores * factor).astype(np.float32), background)
 
-    def _spread(self, integers: FloatArray) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """For each language, mean and standard deviation of each query's products over its sample, float64 (m,)."""
-        products = (self._sample @ integers.T).astype(np.float64)
-        sizes = np.diff(self._sample_starts, append=len(products))[:, None]
+    def _sample_products(self, query: FloatArray) -> FloatArray:
+        """Products of the rows of the sample with a query, float32 (n,). Those of 8-bit codes are whole numbers, the
+        same whatever computes them: a compiled loop reads a quarter of the bytes."""
+        self._searched += 1
+        few = self._searched < (LOADED_SEARCHES if "numba" in sys.modules else COMPILED_SEARCHES)
+        if few or not isinstance(self._stored, Int8) or not have("numba"):
+            return np.asarray(self._sample @ query)
+        from xsearch.retrieve.codes_numba import products
+
+        if self._narrow is None:
+            self._narrow = self._sample.astype(np.int8)
+        found: FloatArray = products(self._narrow, query)
+        return found
+
+    def _spread(self, integers: FloatArray) -> NDArray[np.float64]:
+        """Mean and standard deviation of a query's products over each language's sample, float64 (languages, 2)."""
+        products = self._sample_products(integers[0]).astype(np.float64)
+        sizes = np.diff(self._sample_starts, append=len(products))
         means = np.add.reduceat(products, self._sample_starts) / sizes
         squares = np.add.reduceat(products * products, self._sample_starts) / sizes
         # Sums of whole numbers: a variance below zero could only be a last bit's.
-        deviations = np.sqrt(np.maximum(squares - means * means, 0.0))
-        return zip(means, deviations, strict=True)
-
-    def _vectors(self, queries: Sequence[Query], dim: int) -> FloatArray:
-        """The queries' vectors, float32 (m, dim), zeros where there is none."""
-        vectors = np.zeros((len(queries), dim), dtype=np.float32)
-        for row, query in enumerate(queries):
-            vector = query.vectors.get(self._name)
-            if vector is None:
-                continue
-            if len(vector) != dim:
-                raise EncoderMismatch(
-                    f"the index holds vectors of {dim} components, the query's has {len(vector)}: "
-                    "use the encoder the index was built with"
-                )
-            vectors[row] = vector
-        return vectors
+        return np.stack((means, np.sqrt(np.maximum(squares - means * means, 0.0))), axis=1)
 
 
 def merge_from(windows: Sequence[int]) -> int:

@@ -34,8 +34,6 @@ FETCH_COST = 16
 SCAN_COST = 30
 """Windows that FAISS scores in the time that one more takes which a scan of quantised vectors is to find."""
 NPY_MAGIC = b"\x93NUMPY\x01\x00"
-MATRIX_CELLS = 1 << 24
-"""Most scores (64 MB) computed at once when all windows are scored for several queries."""
 
 
 class Segment:
@@ -67,98 +65,74 @@ class Segment:
             except ValueError as error:
                 raise IndexDamaged(f"{self._quantised_path}: {error}: run `xsearch check --repair`") from error
 
-    def best(self, queries: FloatArray, depth: int, allowed: Mask | None, exact: Mask) -> list[Scored]:
-        """For each query as `Stored.encode_queries` made it, float32 (m, dim), windows among which the best `depth`
-        allowed passages are, each with its best window. exact: bool (m,), the queries that all windows are scored for;
-        for the others a scan may say which are worth it, and then there may be fewer passages above the floor: such a
-        query is to be asked again, as exact."""
+    def best(self, query: FloatArray, depth: int, allowed: Mask | None, exact: bool) -> Scored:
+        """Windows among which the best `depth` allowed passages are, each with its best window. query: as
+        `Stored.encode_queries` made it, float32 (1, dim). exact: whether all windows are scored; else a scan may say
+        which are worth it, and then there may be fewer passages above the floor: the query is to be asked again, as
+        exact."""
         inside = None if allowed is None else allowed[self.owners]
         count = self.rows if inside is None else int(np.count_nonzero(inside))
         if count == 0:
-            return [Scored(np.empty(0, np.int64), np.empty(0, np.float32)) for _ in queries]
+            return Scored(np.empty(0, np.int64), np.empty(0, np.float32))
         if inside is not None and count == self.rows:
             inside = None
         if count < SPARSE * self.rows:
-            return self._score_all(queries, depth, inside)
+            return self._score_all(query, depth, inside)
         fetch = int(self._likely(depth) * self.rows / count)
         # Where so much is asked for that a scan saves nothing, it does not scan.
-        if self._scan is None or exact.all() or fetch * SCAN_COST > self.rows or fetch > self._scan.most:
-            return self._exact(queries, depth, inside)
-        if not exact.any():
-            return self._scanned(self._scan, queries, fetch, inside)
-        scored = iter(self._exact(queries[exact], depth, inside))
-        found = iter(self._scanned(self._scan, queries[~exact], fetch, inside))
-        return [next(scored) if one else next(found) for one in exact]
-
-    def _exact(self, queries: FloatArray, depth: int, inside: Mask | None) -> list[Scored]:
+        if self._scan is not None and not exact and fetch * SCAN_COST <= self.rows and fetch <= self._scan.most:
+            return self._scanned(self._scan, query, fetch, inside)
         if self._faiss is None:
-            return self._score_all(queries, depth, inside)
-        return self._search(*self._faiss, queries, depth, inside)
+            return self._score_all(query, depth, inside)
+        return self._search(*self._faiss, query, depth, inside)
 
-    def _scanned(self, scan: Scan | GpuScan, queries: FloatArray, fetch: int, inside: Mask | None) -> list[Scored]:
+    def _scanned(self, scan: Scan | GpuScan, query: FloatArray, fetch: int, inside: Mask | None) -> Scored:
         """By scoring what a scan puts first, of all windows so many."""
-        found = []
-        for scores, windows in zip(*scan.search(queries, fetch), strict=True):
-            if windows[-1] < 0:
-                scores, windows = scores[windows >= 0], windows[windows >= 0]
-            floor = float(scores[-1]) if len(scores) else np.inf
-            if inside is not None:
-                allowed = inside[windows]
-                scores, windows = scores[allowed], windows[allowed]
-            found.append(Scored(self.owners[windows], scores, floor))
-        return found
+        (scores,), (windows,) = scan.search(query, fetch)
+        if windows[-1] < 0:
+            scores, windows = scores[windows >= 0], windows[windows >= 0]
+        floor = float(scores[-1]) if len(scores) else np.inf
+        if inside is not None:
+            allowed = inside[windows]
+            scores, windows = scores[allowed], windows[allowed]
+        return Scored(self.owners[windows], scores, floor)
 
     def _likely(self, depth: int) -> int:
         """Windows to fetch for `depth` passages: long passages are found more often than short ones."""
         return int(depth * (2 * self._windows_each - 1)) + SPARE_WINDOWS
 
-    def _score_all(self, queries: FloatArray, depth: int, inside: Mask | None) -> list[Scored]:
+    def _score_all(self, query: FloatArray, depth: int, inside: Mask | None) -> Scored:
         """By scoring every allowed window."""
         rows = None if inside is None else np.flatnonzero(inside)
         owners = np.asarray(self.owners) if rows is None else self.owners[rows]
         # Windows of a passage lie side by side.
         starts = np.flatnonzero(np.diff(owners, prepend=-1))
-        passages = owners[starts]
-        found: list[Scored] = []
-        step = max(1, MATRIX_CELLS // len(owners))
-        for start in range(0, len(queries), step):
-            scores = self._stored.dot(self.codes, queries[start : start + step], rows)
-            best = np.maximum.reduceat(scores, starts, axis=0)
-            found.extend(Scored(passages, column).above(depth) for column in np.ascontiguousarray(best.T))
-        return found
+        scores = self._stored.dot(self.codes, query, rows)[:, 0]
+        return Scored(owners[starts], np.maximum.reduceat(scores, starts)).above(depth)
 
-    def _search(
-        self, faiss: ModuleType, index: Any, queries: FloatArray, depth: int, inside: Mask | None
-    ) -> list[Scored]:
+    def _search(self, faiss: ModuleType, index: Any, query: FloatArray, depth: int, inside: Mask | None) -> Scored:
         """By FAISS: more and more windows, until `depth` passages lie strictly above the last window fetched.
 
         What lies above it is all there is above it, so neither the order in which FAISS breaks ties nor windows
-        that were not fetched can change the result. Queries not settled when fetching costs more than
-        it saves (few windows, or many equal texts) have all windows scored.
+        that were not fetched can change the result. When fetching costs more than it saves (few windows, or many equal
+        texts) all windows are scored.
         """
         parameters, count = None, self.rows
         if inside is not None:
             parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(np.packbits(inside, bitorder="little")))
             count = int(np.count_nonzero(inside))
-        found: dict[int, Scored] = {}
-        pending = list(range(len(queries)))
         fetch = self._likely(depth)
-        while pending:
+        while True:
             fetch = min(fetch, count)
-            scores, windows = index.search(queries[pending], fetch, params=parameters)
+            (scores,), (windows,) = index.search(query, fetch, params=parameters)
             owners = self.owners[windows]
-            for place, query in enumerate(pending):
-                if fetch == count:
-                    found[query] = Scored(owners[place], scores[place])
-                elif (best := settled(owners[place], scores[place], depth)) is not None:
-                    found[query] = best
-            pending = [query for query in pending if query not in found]
+            if fetch == count:
+                return Scored(owners, scores)
+            if (best := settled(owners, scores, depth)) is not None:
+                return best
             fetch *= 4
             if fetch * FETCH_COST >= count:
-                break
-        if pending:
-            found.update(zip(pending, self._score_all(queries[pending], depth, inside), strict=True))
-        return [found[query] for query in range(len(queries))]
+                return self._score_all(query, depth, inside)
 
 
 def settled(owners: IntArray, scores: FloatArray, depth: int) -> Scored | None:
