@@ -6,6 +6,7 @@ import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -18,12 +19,15 @@ from typer.testing import CliRunner
 
 import xsearch
 from xsearch.cli.app import app
-from xsearch.core import Document, EncoderMismatch, MissingExtra, UsageError
+from xsearch.core import Document, EncoderMismatch, IndexDamaged, MissingExtra, UsageError
 from xsearch.encode import Runtime, load_encoder, load_sparse
 from xsearch.encode.neural.dense import DenseEncoder
 from xsearch.encode.neural.fingerprint import content_hash
 from xsearch.engine import snapshot, workers, writer
 from xsearch.engine.recipe import DenseSettings, Recipe
+from xsearch.retrieve.colbert.codebook import read_codebook
+from xsearch.storage import DiskFiles, read_manifest, write_manifest
+from xsearch.storage.manifest import file_entry
 
 pytestmark = pytest.mark.neural
 
@@ -137,6 +141,34 @@ def test_learned_sparse(tmp_path, splade):
         xsearch.create(tmp_path / "none", "sparse")
     with pytest.raises(UsageError, match="sparse"):
         xsearch.create(tmp_path / "wrong", "sparse", tiny.decoder(tmp_path / "decoder"))
+
+
+def test_a_codebook_of_version_1_is_refused_until_the_index_is_compacted(tmp_path, models, monkeypatch):
+    monkeypatch.setattr("xsearch.retrieve.colbert.writer.TRAINED_FROM", 50)
+    base = tiny.bert(models / "engine-colbert-base")
+    checkpoint = tiny.stanford(models / "engine-colbert", base, {"query_maxlen": 16, "doc_maxlen": 40})
+    root = tmp_path / "i"
+    filled(root, "colbert", checkpoint).close()
+    found = [(hit.id, hit.score) for hit in xsearch.open(root, CPU).search("wheat prices")]
+    manifest = read_manifest(root)
+    (name,) = [name for name in manifest.files if name.endswith(".codebook")]
+    book = read_codebook(root / name, manifest.retrievers["colbert"]["dim"], 4)
+    # As version 1 was: the centroids, in two bytes a component, stand before the weights.
+    sizes = np.array([*book.centroids.shape, len(book.weights)], "<i8")
+    (root / name).write_bytes(
+        b"XSCODE\0\1" + b"".join(part.tobytes() for part in (sizes, book.centroids, book.weights))
+    )
+    files = {**manifest.files, name: file_entry(root / name)}
+    write_manifest(DiskFiles(), root, msgspec.structs.replace(manifest, files=files))
+
+    with pytest.raises(IndexDamaged, match="run `xsearch compact`"):
+        xsearch.open(root, CPU)
+    checked = CliRunner().invoke(app, ["check", "-i", str(root)])
+    assert (checked.exit_code, "run `xsearch compact`" in checked.output) == (1, True)
+    compacted = CliRunner().invoke(app, ["compact", "-i", str(root), "--device", "cpu"])
+    assert compacted.exit_code == 0, compacted.output
+    assert [(hit.id, hit.score) for hit in xsearch.open(root, CPU).search("wheat prices")] == found
+    assert CliRunner().invoke(app, ["check", "-i", str(root)]).exit_code == 0
 
 
 def test_processes_prepare_and_this_one_encodes(tmp_path, dense, monkeypatch):

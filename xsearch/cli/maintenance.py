@@ -61,16 +61,32 @@ def check(
     for problem in problems:
         say(f"{problem.path}: {problem.message}")
     errors = sum(problem.level == "error" for problem in problems)
-    if errors and repair:
+    refused = "" if errors else _refused(index)
+    if refused:
+        say(refused)
+    if (errors or refused) and repair:
         progress = Progress("passages")
         manifest = rebuild(index, progress.update, runtime=Runtime(device, precision, trust=trust))
         progress.clear()
         documents, passages = counted(manifest.documents, "document"), counted(manifest.passages, "passage")
         say(f"{index}: rebuilt from the store, {documents}, {passages}")
         return
-    say(f"{index}: {counted(errors, 'problem')}; run `xsearch check --repair`" if errors else f"{index}: whole")
-    if errors:
+    if errors or refused:
+        say(f"{index}: {counted(errors or 1, 'problem')}; run `xsearch check --repair`")
         raise typer.Exit(1)
+    say(f"{index}: whole")
+
+
+def _refused(index: Path) -> str:
+    """Why an index cannot be opened although its files are what was written: by a version that wrote others."""
+    from xsearch.core import EncoderMismatch, IndexDamaged
+    from xsearch.engine import open_index
+
+    try:
+        open_index(index).close()
+    except (IndexDamaged, EncoderMismatch) as error:
+        return str(error)
+    return ""
 
 
 def info(index: IndexFolder = DEFAULT_INDEX, format: Format = "table") -> None:
