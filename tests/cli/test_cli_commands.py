@@ -191,6 +191,7 @@ def test_delete_compact_check_info_doctor_backup_restore(tmp_path):
     hits = json.loads(xsearch("query", "rivers", "-i", "again", "--format", "json", cwd=tmp_path).out)["hits"]
     assert {hit["id"] for hit in hits} == {"r0", "r2", "r3", "r4", "r5"}
     assert xsearch("restore", "copy", "-i", "again", cwd=tmp_path).code == 3
+    assert "no backup at nowhere" in xsearch("restore", "nowhere", "-i", "third", cwd=tmp_path).err
     well = xsearch("doctor", "--format", "json", cwd=tmp_path)
     assert well.code == 0, well.out
     assert {finding["level"] for finding in json.loads(well.out)} == {"green"}

@@ -11,7 +11,7 @@ from doubles.engine_model import apply, create, document, expected, observed, pr
 import xsearch
 from xsearch.core import Document, Topic
 from xsearch.core.data import data_path
-from xsearch.engine import compact
+from xsearch.engine import SearchOptions, compact
 from xsearch.engine import writer as writer_module
 from xsearch.storage import check_index
 
@@ -428,3 +428,22 @@ def test_burmese_in_zawgyi_is_found_by_unicode_and_the_other_way_round(tmp_path)
     for question in (zawgyi, unicode):
         (best, *_) = index.search(question, retrievers=["bm25"])
         assert (best.id, best.text) == ("z", unicode)
+
+
+def test_a_filter_that_no_document_satisfies_is_answered_with_the_fields(tmp_path):
+    with xsearch.create(tmp_path / "i") as index:
+        with index.writer() as writer:
+            writer.add(Document("1", "A report on rivers", metadata={"year": 1999, "tags": ["a"]}))
+            writer.add(Document("2", "A report on lakes", metadata={"year": "2000"}))
+            writer.add(Document("3", "A report on seas", metadata={"gone": True}))
+        with index.writer() as writer:
+            writer.delete(["3"])
+        told = "no document satisfies the filter; the fields are tags (array), year (integer or text)"
+        assert told in index.find("report", SearchOptions(filter="tags == 'a'"))[1].notes
+        assert told in index.find("report", SearchOptions(filter="gone"))[1].notes
+        assert index.find("report", SearchOptions(filter="'a' in tags"))[1].notes == ()
+        with index.writer() as writer:
+            writer.add(Document("4", "x", metadata={f"f{i:02}": i for i in range(20)}))
+            writer.delete(["1", "2"])
+        (note,) = index.find("report", SearchOptions(filter="year > 1"))[1].notes
+        assert note.endswith("f10 (integer), f11 (integer) and 8 more")

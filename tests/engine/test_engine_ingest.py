@@ -162,3 +162,16 @@ def test_data_within_a_document_is_counted_and_not_searched(home):
     index.refresh()
     assert index.manifest.passages == 2
     assert index.search("bridge")[0].id == "a.txt"
+
+
+def test_a_file_that_could_not_be_read_is_read_with_other_options(home):
+    (home / "f" / "a.csv").write_text("name,note\nx,Bees make honey\ny,Storks nest on roofs\n")
+    index = xsearch.create(home / "i")
+    wrong = IngestOptions(read=ReadOptions(text_field="text"))
+    for _ in range(2):
+        report = index_paths(index, [home / "f"], wrong)
+        assert (report.documents, report.bad, report.unchanged) == (0, 2, 0)
+    right = IngestOptions(read=ReadOptions(text_field="note"))
+    assert index_paths(index, [home / "f"], right).documents == 2
+    assert index_paths(index, [home / "f"], right).unchanged == 1
+    assert sorted(texts(index).values()) == ["Bees make honey", "Storks nest on roofs"]

@@ -33,6 +33,11 @@ def test_langchain(index):
     assert asyncio.run(retriever.ainvoke("Fluss Elbe"))[0].id == "de"
     only = XSearchRetriever(index=index, options={"to": ["de"]})
     assert [d.id for d in only.invoke("river")] == ["de"]
+    assert [d.id for d in retriever.invoke("river", filter="year < 2000")] == ["en"]
+    assert [d.id for d in asyncio.run(retriever.ainvoke("river", k=1, to=["de"]))] == ["de"]
+    assert [d.id for d in only.invoke("river", to=["en"])] == ["en"]
+    with pytest.raises(TypeError, match="filters"):
+        retriever.invoke("river", filters={"year": 1990})
 
 
 def test_llama_index(index):
@@ -57,6 +62,12 @@ def test_haystack(index):
     assert [(d.id, d.content, d.meta["title"]) for d in found] == [("de", "Die Elbe ist ein Fluss.", "Elbe")]
     again = Pipeline.from_dict(pipeline.to_dict(), allowed_modules=["xsearch.serve.haystack"])
     assert again.run({"retriever": {"query": "Fluss Elbe", "top_k": 1}})["retriever"]["documents"][0].id == "de"
+    narrow = XSearchRetriever(index, options={"to": ["en"]})
+    narrow = XSearchRetriever.from_dict(narrow.to_dict())
+    assert [d.id for d in narrow.run("river")["documents"]] == ["en"]
+    assert [d.id for d in narrow.run("river", to=["de"])["documents"]] == ["de"]
+    with pytest.raises(xsearch.UsageError):
+        narrow.run("river", top_k=0)
 
 
 RETRIEVERS = {"langchain": "langchain_core", "llama_index": "llama_index.core", "haystack": "haystack"}

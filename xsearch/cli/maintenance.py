@@ -188,8 +188,12 @@ def restore(
     \b
     xsearch restore news-2024-05 -i news
     """
+    from xsearch.core import BadInput
     from xsearch.storage import backup as run
+    from xsearch.storage import has_index
 
+    if not has_index(source):
+        raise BadInput(f"no backup at {source}: name a folder that `xsearch backup` made")
     run(source, index)
     say(f"{source} restored to {index}")
 

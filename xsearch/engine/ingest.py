@@ -133,13 +133,16 @@ class _Run:
         old = set(writer.ids_of_source(key)) if key in self.documented else set()
         self.report.files += 1
         writer.expect(source.size)
+        before = self.report.documents, self.report.bad
         documents = read(source, self.read_options, self._bad, self._note)
         self._documents(writer, documents, key, old)
         # Records that the changed file no longer holds; the ones it still holds are replaced, not removed.
         if old:
             self._remove(writer, sorted(old))
         reach("ingest.file_done")
-        writer.set_source(key, state)
+        # What could not be read at all is not remembered: with other options, or a package that was lacking, it may be.
+        if self.report.documents > before[0] or self.report.bad == before[1]:
+            writer.set_source(key, state)
 
     def _remove(self, writer: IndexWriter, ids: list[str]) -> None:
         writer.delete(ids)

@@ -21,6 +21,8 @@ from xsearch.rank.rerank import Reranker
 from xsearch.retrieve import BM25, Names
 
 MAX_K = 100_000
+FIELDS_NAMED = 12
+"""Fields told to somebody whose filter no document satisfies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ def search(snapshot: Snapshot, text: str, options: SearchOptions) -> Found:
     if options.to and not scope.groups:
         have = ", ".join(sorted(snapshot.manifest.languages))
         notes += (f"the index has no passage in {', '.join(options.to)}: it has {have or 'none at all'}",)
+    if options.filter and not filter_mask(snapshot, options.filter).any():
+        notes += (_no_document(snapshot),)
     scope = _constrained(snapshot, query, scope)
     reranking = rerank_options(snapshot, options)
     wanted = options.k if reranking is None else max(options.k, rerank_depth(snapshot, reranking))
@@ -200,6 +204,13 @@ def filter_mask(snapshot: Snapshot, expression: str) -> Mask:
 
     condition = compile_filter(expression, languages.normalize_code)
     return snapshot.filter_mask(condition.sql, tuple(condition.parameters))
+
+
+def _no_document(snapshot: Snapshot) -> str:
+    """What to tell of a filter that no document satisfies: most often a field is called otherwise, or is a list."""
+    fields = [f"{name} ({' or '.join(kinds)})" for name, kinds in snapshot.store.fields().items()]
+    more = f" and {len(fields) - FIELDS_NAMED} more" if len(fields) > FIELDS_NAMED else ""
+    return f"no document satisfies the filter; the fields are {', '.join(fields[:FIELDS_NAMED]) or 'none'}{more}"
 
 
 def retrieve(snapshot: Snapshot, name: str, query: Query, depth: int, scope: Scope) -> Candidates:

@@ -19,19 +19,24 @@ from haystack import Document, component, default_from_dict, default_to_dict  # 
 class XSearchRetriever:
     """Passages for a question in any language.
 
-    index: an open `Index`, or the folder of one. top_k: documents wanted.
+    index: an open `Index`, or the folder of one. top_k: documents wanted. options: further arguments of
+    `Index.search`, e.g. ``{"lang": "de"}``. A pipeline file is read with
+    ``Pipeline.loads(text, allowed_modules=["xsearch.serve.haystack"])``.
     """
 
-    def __init__(self, index: Index | str | Path, top_k: int = 10) -> None:
+    def __init__(self, index: Index | str | Path, top_k: int = 10, options: dict[str, Any] | None = None) -> None:
         self.index = opened(index)
         self.top_k = top_k
+        self.options = options or {}
 
     @component.output_types(documents=list[Document])  # type: ignore[untyped-decorator]
     def run(
         self, query: str, top_k: int | None = None, to: list[str] | None = None, filter: str | None = None
     ) -> dict[str, list[Document]]:
-        """Documents for `query`; `to` and `filter` as for `Index.search`."""
-        hits = self.index.search(query, top_k or self.top_k, to=to, filter=filter)
+        """Documents for `query`; `to` and `filter` as for `Index.search`, where given instead of those in `options`."""
+        given = {"k": top_k, "to": to, "filter": filter}
+        asked = {"k": self.top_k, **self.options, **{name: value for name, value in given.items() if value is not None}}
+        hits = self.index.search(query, **asked)
         return {
             "documents": [
                 Document(id=hit.id, content=hit.text, score=hit.score, meta=hit_metadata(hit)) for hit in hits
@@ -40,7 +45,7 @@ class XSearchRetriever:
 
     def to_dict(self) -> dict[str, Any]:
         """The component as a pipeline file keeps it."""
-        data: dict[str, Any] = default_to_dict(self, index=str(self.index.path), top_k=self.top_k)
+        data: dict[str, Any] = default_to_dict(self, index=str(self.index.path), top_k=self.top_k, options=self.options)
         return data
 
     @classmethod

@@ -23,20 +23,26 @@ class XSearchRetriever(BaseRetriever):  # type: ignore[misc]
     """Passages for a question in any language.
 
     index: an open `Index`, or the folder of one. k: documents wanted. options: further arguments of `Index.search`,
-    e.g. ``{"to": ["de"]}``.
+    e.g. ``{"to": ["de"]}``. A question can have its own of all these: ``invoke("…", k=3, filter="year >= 2020")``.
     """
 
     index: Annotated[Any, BeforeValidator(opened)]
     k: int = 10
     options: dict[str, Any] = {}  # noqa: RUF012 (a pydantic field: copied for each instance)
 
-    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
-        return [_document(hit) for hit in self.index.search(query, self.k, **self.options)]
+    # LangChain drops what `invoke` is given besides the query, without a word, unless these take it.
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **options: Any
+    ) -> list[Document]:
+        return [_document(hit) for hit in self.index.search(query, **self._with(options))]
 
     async def _aget_relevant_documents(
-        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **options: Any
     ) -> list[Document]:
-        return [_document(hit) for hit in await self.index.asearch(query, self.k, **self.options)]
+        return [_document(hit) for hit in await self.index.asearch(query, **self._with(options))]
+
+    def _with(self, options: dict[str, Any]) -> dict[str, Any]:
+        return {"k": self.k, **self.options, **options}
 
 
 def _document(hit: Any) -> Document:

@@ -9,7 +9,8 @@ from xsearch.engine import Index, open_index
 
 
 def opened(index: Index | str | Path) -> Index:
-    """An open `Index` as it is; the index in a folder, opened for reading.
+    """An open `Index` as it is; the index in a folder, opened for reading as it is now. What is written later is seen
+    after `Index.refresh()`: hand over an `Index` where it grows while the retriever lives.
 
     Raises `UsageError` for anything else, and what `open_index` raises (`BadInput` where there is no index).
     """

@@ -95,6 +95,16 @@ class StoreReader:
             raise FilterError(f"the filter cannot be evaluated: {error}") from error
         return np.fromiter((number for (number,) in rows), np.int64, len(rows))
 
+    def fields(self) -> dict[str, list[str]]:
+        """The fields of live documents' metadata, sorted, each with the JSON types of its values; reads every row."""
+        kinds: dict[str, list[str]] = {}
+        for key, kind in self._db.rows(
+            "SELECT DISTINCT field.key, field.type FROM documents, json_each(documents.metadata) AS field "
+            f"WHERE {self._visible} ORDER BY field.key, field.type"
+        ):
+            kinds.setdefault(key, []).append(kind)
+        return kinds
+
     def counts(self) -> Counts:
         """Counts what is alive; reads every row."""
         ((documents, passages),) = self._db.rows(
