@@ -28,12 +28,15 @@ retrieval training, or 150 of the one way to train, means over seeds) beside tho
 held-out translations, of sections asked for by titles in another language, of Tatoeba, of translations asked for in
 Latin letters (*romanised*), and of translations by a quarter of the vectors' numbers (*cut*). *Demo*: nDCG@10 of the
 collection that ships, all languages in one list, by an index made with what the recipe's command trained in 25 steps a
-stage of a smaller network still, beside that of the recipe `contrastive`: too few steps to tell recipes apart, enough
-to see that results are used; *runs* where it was indexed with and asked without being scored. A dash: not compared, or
-no figure could be read. *half the layers* and *hidden-states* go on from the network of *retrieval alone*, the one with
-75 steps of retrieval, the other with 75 of its objective before them.
+stage of a smaller network still, beside that of the plain recipe of its kind: `contrastive` of one vector a text,
+`colbert-x` of one a token, `splade` of words. That shows that results are used; it tells recipes apart no more than
+{steps} do, because such a network learns what it is shown, manuals of programs, and the collection is about anything
+else. A dash: not compared, or no figure could be read. *half the layers* and *hidden-states* go on from the network of
+*retrieval alone*, the one with 75 steps of retrieval, the other with 75 of its objective before them.
 
 """
+PLAIN = {"dense": "contrastive", "multivector": "colbert-x", "sparse": "splade"}
+"""The recipe that others of a kind are compared with."""
 ALONE = "retrieval alone"
 POOLS = ("translations", "sections", "tatoeba", "romanised", "cut")
 
@@ -151,11 +154,11 @@ def _turned(test: dict[str, Any]) -> dict[str, Any]:
 def everything() -> Iterator[str]:
     """One table of all objectives and recipes."""
     found, ran = compared(), {row["recipe"]: row for row in rows("recipes")}
-    yield LEGEND
+    yield LEGEND.format(steps=_longer(ran["contrastive"]))
     yield f"| objective | absence | {' | '.join(POOLS)} | seeds | recipe | demo | in its paper |\n"
     yield f"| --- | --- |{' ---: |' * (len(POOLS) + 1)} --- | ---: | --- |\n"
     for idea in IDEAS:
-        asked = _asked(ran.get(idea.recipe), ran.get("contrastive"))
+        asked = _asked(ran.get(idea.recipe), ran)
         cells = [idea.variant or "–", *_against(found.get(idea.variant, {})), idea.recipe or "–", asked]
         yield f"| {' | '.join([*cells, idea.paper or '–'])} |\n"
     yield from _apart(found.get(ALONE, {}))
@@ -180,14 +183,30 @@ def _against(seeds: dict[int, dict[str, Any]]) -> list[str]:
     return [", ".join(absences), *cells, str(len(seeds))]
 
 
-def _asked(row: dict[str, Any] | None, plain: dict[str, Any] | None) -> str:
-    """What an index made with a recipe's result is worth, beside the plain recipe's."""
+def _asked(row: dict[str, Any] | None, ran: dict[str, dict[str, Any]]) -> str:
+    """What an index made with a recipe's result is worth, beside that of its kind's plain recipe."""
     if row is None:
         return "–"
     if "demo" not in row:
         return "failed" if "failed" in row else "runs" if "found" in row else "trained"
-    figures = [each["demo"]["nDCG@10"] for each in (row, plain) if each and "demo" in each]
-    return " / ".join(f"{figure:.3f}" for figure in (figures[:1] if row is plain else figures))
+    plain = ran[PLAIN[row["kind"]]]
+    beside = [] if row is plain else [plain]
+    return " / ".join(f"{each['demo']['nDCG@10']:.3f}" for each in (row, *beside) if "demo" in each)
+
+
+def _longer(plain: dict[str, Any]) -> str:
+    """What more steps of the plain recipe bring, of the held-out sections' and of the demo's figure."""
+    others = {
+        row["steps_a_stage"]: row
+        for row in rows("recipes")
+        if row["recipe"] == plain["recipe"] and "demo" in row and row["files"] == plain["files"]
+    }
+    told = [
+        f"{steps} ({row['after']['passages']:.2f} of held-out sections, {row['demo']['nDCG@10']:.3f} of the demo)"
+        for steps, row in sorted(others.items())
+        if row is not plain and steps > plain["steps_a_stage"]
+    ]
+    return " or ".join(told)
 
 
 def _apart(seeds: dict[int, dict[str, Any]]) -> Iterator[str]:
