@@ -135,7 +135,7 @@ class ListwiseReranker:
 
     def _fitted(self, query: str, texts: list[str], limit: int) -> list[int]:
         """The prompt's tokens, at most `limit` of them: the longest passages are shortened until it fits."""
-        asked = shortened(query, lambda text: len(self._opened.tokenizer.encode(text)), max(1, limit // 4))
+        asked = shortened(query, lambda text: len(self._opened.tokenizer.encode(text, verbose=False)), max(1, limit // 4))
         if asked != query:
             self.counts[QUERIES_CUT] += 1
         numbers, most = self._prompt(asked, texts), max(map(len, texts))
@@ -156,7 +156,7 @@ class ListwiseReranker:
         listed = "\n".join(fill(settings.passage, number=str(n), passage=text) for n, text in enumerate(texts, start=1))
         asked = fill(settings.prompt, query=query, count=str(len(texts)), passages=listed)
         if not tokenizer.chat_template:
-            plain: list[int] = tokenizer.encode(f"{settings.system}\n{asked}\n".lstrip())
+            plain: list[int] = tokenizer.encode(f"{settings.system}\n{asked}\n".lstrip(), verbose=False)
             return plain
         said = [{"role": "system", "content": settings.system}] if settings.system else []
         said.append({"role": "user", "content": asked})
@@ -170,7 +170,7 @@ class ListwiseReranker:
                 f"the chat template of {self._opened.checkpoint.folder} refuses the prompt ({brief(error)}): try "
                 f"system = \"\" in the settings of the card of '{self.card.name}'"
             ) from error
-        numbers: list[int] = tokenizer.encode(text, add_special_tokens=False)
+        numbers: list[int] = tokenizer.encode(text, add_special_tokens=False, verbose=False)
         return numbers
 
 
