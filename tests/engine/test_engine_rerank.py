@@ -110,6 +110,10 @@ def test_a_budget_that_was_too_small_is_said(index):
     assert found.reranked.done == 4
     assert any("4 of 13 documents reranked" in note for note in found.notes)
     assert index.rerankers.counts["reranked in part, the time was over"] >= 1
+    # One that orders lists has a place for every document from its first pass on: its passes count.
+    _, found = index.find("river", SearchOptions(13, rerank=ToyList(number), rerank_budget=1e-9))
+    assert not found.reranked.complete
+    assert found.notes[0].startswith("1 of 13 passes over 13 documents done in ")
     # A reranker that orders the list in one pass is late, but has done all.
     one_pass = ToyList(number)
     one_pass.improve = lambda query, passages: iter([one_pass.score(query, passages)])

@@ -134,3 +134,17 @@ def test_it_reranks_a_search(models, tmp_path):
     hits = index.search("river", rerank=models / "listwise-search.toml", explain=True)
     assert sorted(hit.id for hit in hits) == sorted(f"d{n}" for n in range(len(tiny.TEXTS)))
     assert [hit.rerank.score for hit in hits] == [8, 7, 6, 5, 4, 3, 2, 1]
+
+
+def test_prompts_that_are_shortened_set_off_no_warning(models, capfd):
+    from transformers.utils import logging
+
+    reranker, verbosity = made(models, "listwise-warned", positions=150), logging.get_verbosity()
+    capfd.readouterr()
+    logging.set_verbosity_warning()
+    try:
+        reranker.score(QUERY, passages([" ".join(tiny.TEXTS)] * 3))
+    finally:
+        logging.set_verbosity(verbosity)
+    assert reranker.counts[TEXTS_CUT]
+    assert capfd.readouterr().err == ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xsearch.core import FloatArray, IntArray, Query, UsageError
+from xsearch.core.wording import counted
 from xsearch.encode import Runtime
 from xsearch.rank import Fused
 from xsearch.rank.rerank import RerankCandidate, Reranker, load_reranker, reorder, score_within
@@ -129,7 +130,10 @@ def rerank_documents(
     notes = [f"{name}: {count}" for name, count in (Counter(reranker.counts) - before).items()]
     if not scored.complete:
         snapshot.rerankers.note_cut()
-        notes.insert(0, f"{done} of {depth} documents reranked in {scored.seconds * 1000:.0f} ms: the time was over")
+        said = f"{done} of {depth} documents reranked"
+        if scored.passes:
+            said = f"{scored.passes[0]} of {scored.passes[1]} passes over {counted(depth, 'document')} done"
+        notes.insert(0, f"{said} in {scored.seconds * 1000:.0f} ms: the time was over")
     elif options.budget and scored.seconds > options.budget:
         spent, given = scored.seconds * 1000, options.budget * 1000
         notes.insert(0, f"reranked in {spent:.0f} ms, longer than the {given:g} ms given")

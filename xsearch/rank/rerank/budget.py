@@ -19,11 +19,13 @@ FIRST = 4
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
     """What a reranker said within its time. scores: float32 (n,), NaN of passages it did not come to. complete:
-    whether it did all it would have done. seconds: what it took."""
+    whether it did all it would have done. seconds: what it took. passes: of a `ListReranker`, the lists that it made and
+    those that it would have made."""
 
     scores: FloatArray
     complete: bool
     seconds: float
+    passes: tuple[int, int] | None = None
 
 
 def score_within(
@@ -77,11 +79,10 @@ def _improved(
     clock: Callable[[], float],
 ) -> Scored:
     begun = last = clock()
-    scores, left = np.full(len(passages), np.nan, dtype=np.float32), reranker.passes(len(passages))
-    for improved in reranker.improve(query, passages):
-        left -= 1
+    scores, wanted = np.full(len(passages), np.nan, dtype=np.float32), reranker.passes(len(passages))
+    for done, improved in enumerate(reranker.improve(query, passages), start=1):
         scores, now = _checked(reranker, improved, passages), clock()
-        if left and budget is not None and now - begun + (now - last) > budget:
-            return Scored(scores, False, now - begun)
+        if done < wanted and budget is not None and now - begun + (now - last) > budget:
+            return Scored(scores, False, now - begun, (done, wanted))
         last = now
-    return Scored(scores, True, clock() - begun)
+    return Scored(scores, True, clock() - begun, (wanted, wanted))
