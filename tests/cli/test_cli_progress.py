@@ -4,6 +4,8 @@ import io
 
 from xsearch.cli import progress as module
 from xsearch.cli.progress import Progress
+from xsearch.cli.training_progress import reporter
+from xsearch.train.progress import Progress as Step
 
 
 class Terminal(io.StringIO):
@@ -30,6 +32,16 @@ def test_a_stage_has_a_rate_of_its_own(monkeypatch):
     assert progress.seconds == 110.0
 
 
+def test_what_takes_seconds_is_told_in_seconds(monkeypatch):
+    now, shown = [0.0], Terminal()
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module.sys, "stderr", shown)
+    progress = Progress("steps", 400)
+    now[0] = 50.0
+    progress.update(20)
+    assert shown.getvalue().endswith("20 of 400 steps, 2.5 s each, 950 s left")
+
+
 def test_a_log_gets_a_line_a_minute(monkeypatch):
     now, shown = [0.0], io.StringIO()
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
@@ -40,3 +52,19 @@ def test_a_log_gets_a_line_a_minute(monkeypatch):
         progress.update(second)
     progress.clear()
     assert shown.getvalue().splitlines() == ["60 of 300 steps, 1/s, 240 s left", "120 of 300 steps, 1/s, 180 s left"]
+
+
+def test_a_training_that_goes_on_has_the_rate_of_its_own_steps(monkeypatch):
+    now, shown = [0.0], Terminal()
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module.sys, "stderr", shown)
+    report = reporter(Progress("steps"))
+    report(Step("read"))
+    report(Step("train", note="goes on behind step 300 of 400", within="retrieval"))
+    now[0] = 90.0
+    report(Step("train", 310, 400, within="retrieval", parts={"contrastive": 0.5}, pairs_per_second=32))
+    now[0] = 100.0
+    report(Step("train", 320, 400, within="retrieval", parts={"contrastive": 0.25}, pairs_per_second=32))
+    line = "320 of 400 steps, 1/s, 80 s left (retrieval: contrastive 0.250, 32 texts/s)"
+    assert shown.getvalue().endswith(line)
+    assert "retrieval: goes on behind step 300 of 400\n" in shown.getvalue()

@@ -87,6 +87,51 @@ def test_a_run_cut_short_ends_with_the_same_bits(tmp_path):
         assert state.step == 12
 
 
+class Remembering(torch.nn.Module):
+    """A network whose loss leaves something behind, as a queue of negatives does."""
+
+    def __init__(self):
+        super().__init__()
+        self.network = network()
+        self.register_buffer("last", torch.zeros(1))
+
+    def losses(self, batch):
+        value = losses_of(self.network)(batch)["square"] * (1 + 0.5 * torch.tanh(self.last))
+        self.last = value.detach().reshape(1).clone()
+        return {"square": value}
+
+
+def test_a_step_ends_before_an_interrupt_stops_the_run(tmp_path):
+    whole = Remembering()
+    fit(whole, draw, whole.losses, SCHEDULE, 5, tmp_path / "whole")
+
+    def stopped(work, times):
+        model, calls = Remembering(), []
+
+        def losses(batch):
+            found = model.losses(batch)
+            calls.append(batch)
+            if len(calls) == 9:
+                for _ in range(times):
+                    signal.raise_signal(signal.SIGINT)
+            return found
+
+        with pytest.raises(KeyboardInterrupt):
+            fit(model, draw, losses, SCHEDULE, 5, work)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        return len(calls)
+
+    # Two batches a step: the ninth is the fifth step's first.
+    assert stopped(tmp_path / "once", 1) == 10
+    again, said = Remembering(), []
+    fit(again, draw, again.losses, SCHEDULE, 5, tmp_path / "once", on_progress=said.append)
+    np.testing.assert_array_equal(weights(again), weights(whole))
+    assert said[0].note == "goes on behind step 5 of 12"
+    # A second one does not wait, and keeps no half step.
+    assert stopped(tmp_path / "twice", 2) == 9
+    assert not (tmp_path / "twice" / loop.STATE).exists()
+
+
 def test_steps_are_those_of_adamw_written_out(tmp_path):
     """Two accumulated batches are the mean of their gradients; then clip, then AdamW's formulas (Loshchilov and Hutter
     2019, algorithm 2)."""

@@ -35,7 +35,8 @@ class Progress:
         rate = (done - self._first) / max(now - self._since, 1e-9)
         of = f" of {self.total:,}" if self.total else ""
         left = f", {(self.total - done) / rate:,.0f} s left" if self.total and rate else ""
-        line = f"{done:,}{of} {self.unit}, {rate:,.0f}/s{left}{detail}"
+        pace = f"{1 / rate:,.1f} s each" if 0 < rate < 1 else f"{rate:,.0f}/s"
+        line = f"{done:,}{of} {self.unit}, {pace}{left}{detail}"
         sys.stderr.write(f"\r\x1b[K{line}" if self._live else f"{line}\n")
         sys.stderr.flush()
 

@@ -15,14 +15,15 @@ def reporter(progress: Progress) -> OnProgress:
     """Shows steps on `progress`, with their losses; notes and measures as lines of their own."""
 
     def report(step: Step) -> None:
-        progress.unit, progress.total = ("texts" if step.stage == "mine" else "steps"), step.total
         if step.note:
-            say(step.note, progress)
+            say(f"{step.within}: {step.note}" if step.within else step.note, progress)
         elif step.measures:
             found = ", ".join(f"{name} {value:.3f}" for name, value in step.measures.items())
             where = f"{step.within}, step" if step.within else "step"
             say(f"{where} {step.done:,}: {found}", progress)
         else:
+            unit = "texts" if step.stage == "mine" else "steps"
+            progress.stage(f"{step.within} {step.stage}", unit, step.total, step.done)
             progress.update(step.done, f" ({_detail(step)})")
 
     return report

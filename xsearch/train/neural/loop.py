@@ -8,6 +8,8 @@ to the same weights, to the last bit where the device's sums are.
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -71,8 +73,8 @@ def fit(
     """Fit `model`, a module of torch on its device, in place; parameters that need no gradient stay as they are.
 
     draw: the batch of a number counted from 0, always the same for it; called in a thread of its own. work: a folder;
-    the state is kept there every `save_seconds`, and a run that finds one goes on from it. key: of all that shapes the
-    run. A GPU that can computes the losses in bfloat16. Raises `BadInput` when a loss or a gradient is not finite, with
+    the state is kept there every `save_seconds` and when the run is interrupted (Ctrl-C waits for the end of a step, a
+    second one does not), and a run that finds one goes on from it. key: of all that shapes the run. A GPU that can computes the losses in bfloat16. Raises `BadInput` when a loss or a gradient is not finite, with
     the batch left in `work`, and for a state of another key.
     """
     torch_device = next(model.parameters()).device
@@ -80,9 +82,12 @@ def fit(
     work.mkdir(parents=True, exist_ok=True)
     state = _load(work / STATE, model, optimizer, key, torch_device)
     meter = _Meter(state.step, schedule.steps, on_progress)
+    if 0 < state.step < schedule.steps:
+        on_progress(Progress("train", note=f"goes on behind step {state.step:,} of {schedule.steps:,}"))
     kept = time.monotonic()
     devices = [torch_device] if torch_device.type == "cuda" else []
-    with torch.random.fork_rng(devices), _Ahead(draw, state.step * schedule.accumulate) as batches:
+    ahead = _Ahead(draw, state.step * schedule.accumulate)
+    with torch.random.fork_rng(devices), ahead as batches, _Interrupts() as interrupts:
         try:
             while state.step < schedule.steps:
                 _step(model, optimizer, batches, losses, schedule, seed, state.step, work, meter)
@@ -95,8 +100,10 @@ def fit(
                 if state.step < schedule.steps and time.monotonic() - kept > save_seconds:
                     _save(work / STATE, model, optimizer, state, key)
                     kept = time.monotonic()
+                interrupts.check()
         except KeyboardInterrupt:
-            _save(work / STATE, model, optimizer, state, key)
+            if not interrupts.at_once:
+                _save(work / STATE, model, optimizer, state, key)
             raise
     if state.added:
         state.take_mean(model)
@@ -208,6 +215,37 @@ def _load(path: Path, model: Any, optimizer: Any, key: str, device: Any) -> Stat
         optimizer.load_state_dict(kept["optimizer"])
     measured = [(int(step), dict(found)) for step, found in kept["measured"]]
     return State(kept["step"], kept["sums"], kept["added"], measured)
+
+
+class _Interrupts:
+    """Lets a step end before Ctrl-C stops the run: of a step half done the weights, the optimizer's sums and what an
+    objective remembers would not belong together. at_once: whether there was a second one, which stops where it is."""
+
+    def __init__(self) -> None:
+        self.at_once = self._asked = False
+        self._before: Any = None
+
+    def __enter__(self) -> _Interrupts:
+        # Only the main thread is told of signals; whoever has a handler of their own keeps it.
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, *_: object) -> None:
+        self.at_once = self._asked
+        self._asked = True
+        if self.at_once:
+            raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """Raise `KeyboardInterrupt` where there was one."""
+        if self._asked:
+            raise KeyboardInterrupt
 
 
 class _Ahead:

@@ -100,7 +100,8 @@ def _without_languages(out: Path) -> list[str]:
 
 def described(path: Path, card: ModuleCard) -> str:
     """A line on a module."""
-    size = path.with_suffix(".safetensors").stat().st_size / 2**20
+    size = path.with_suffix(".safetensors").stat().st_size
+    shown = f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
     scores = "".join(f", {name} {value:.3f}" for name, value in card.scores.items())
     under = ", on no language module" if card.role == "ranking" and not card.under else ""
-    return f"{path}: {card.kind}, {card.parameters:,} numbers, {size:.1f} MiB{under}{scores}"
+    return f"{path}: {card.kind}, {card.parameters:,} numbers, {shown}{under}{scores}"

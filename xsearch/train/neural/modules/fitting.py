@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from xsearch.train.neural.modules import ticket
 from xsearch.train.neural.modules.plan import Plan
 from xsearch.train.neural.modules.weights import fresh_adapter, fresh_head, injected, settings_of
 from xsearch.train.neural.recipe import Schedule
-from xsearch.train.progress import OnProgress
+from xsearch.train.progress import OnProgress, Progress
 
 Loss = Callable[[Batch, Mapping[str, Any]], Any]
 """(batch, the head's parameters by name, none for language modules) → the loss, with gradients."""
@@ -162,7 +162,12 @@ def _fit(
 
     fitted = torch.nn.ParameterList([value for value in [*named.values(), *head.values()] if value.requires_grad])
     key = f"{task.key} {work.name}"
-    fit(fitted, task.draw, losses, schedule, plan.seed, work, key, on_progress, lambda: _measured(task, head))
+
+    def report(step: Progress) -> None:
+        on_progress(replace(step, within="all weights" if start is not None else "chosen weights"))
+
+    reporting = report if plan.kind == "sft" else on_progress
+    fit(fitted, task.draw, losses, schedule, plan.seed, work, key, reporting, lambda: _measured(task, head))
 
 
 def _measured(task: Task, head: Mapping[str, Any]) -> dict[str, float]:
