@@ -19,8 +19,8 @@ FIRST = 4
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
     """What a reranker said within its time. scores: float32 (n,), NaN of passages it did not come to. complete:
-    whether it did all it would have done. seconds: what it took. passes: of a `ListReranker`, the lists that it made and
-    those that it would have made."""
+    whether it did all it would have done. seconds: what it took. passes: of a `ListReranker`, how many lists it made
+    and how many it would have made."""
 
     scores: FloatArray
     complete: bool

@@ -135,7 +135,8 @@ class ListwiseReranker:
 
     def _fitted(self, query: str, texts: list[str], limit: int) -> list[int]:
         """The prompt's tokens, at most `limit` of them: the longest passages are shortened until it fits."""
-        asked = shortened(query, lambda text: len(self._opened.tokenizer.encode(text, verbose=False)), max(1, limit // 4))
+        tokenizer = self._opened.tokenizer
+        asked = shortened(query, lambda text: len(tokenizer.encode(text, verbose=False)), max(1, limit // 4))
         if asked != query:
             self.counts[QUERIES_CUT] += 1
         numbers, most = self._prompt(asked, texts), max(map(len, texts))

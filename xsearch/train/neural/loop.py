@@ -74,8 +74,9 @@ def fit(
 
     draw: the batch of a number counted from 0, always the same for it; called in a thread of its own. work: a folder;
     the state is kept there every `save_seconds` and when the run is interrupted (Ctrl-C waits for the end of a step, a
-    second one does not), and a run that finds one goes on from it. key: of all that shapes the run. A GPU that can computes the losses in bfloat16. Raises `BadInput` when a loss or a gradient is not finite, with
-    the batch left in `work`, and for a state of another key.
+    second one does not), and a run that finds one goes on from it. key: of all that shapes the run. A GPU that can
+    computes the losses in bfloat16. Raises `BadInput` when a loss or a gradient is not finite, with the batch left in
+    `work`, and for a state of another key.
     """
     torch_device = next(model.parameters()).device
     optimizer = _optimizer(model, schedule, torch_device)
