@@ -169,7 +169,7 @@ class StaticEncoder:
 
     def _placed(self, found: Sequence[list[Place]]) -> list[QueryPieces]:
         tokens, starts, ends = np.array(list(chain.from_iterable(found)), dtype=np.int64).reshape(-1, 3).T
-        weights = np.linalg.norm(self.token_vectors(tokens), axis=1).astype(np.float32)
+        weights = self._weights_of(tokens)
         cuts = np.cumsum([len(places) for places in found])[:-1]
         columns = (np.split(column, cuts) for column in (tokens.astype(np.int32), weights, starts, ends))
         return [QueryPieces(*parts) for parts in zip(*columns, strict=True)]
@@ -178,9 +178,23 @@ class StaticEncoder:
         """The sum of each word's token weights, float32 (len(words),); 1 for a word without tokens. What was learnt to
         matter little for meaning (articles, prepositions, conjunctions) stays below 1 in every language."""
         bags = self.token_bags(words)
-        weights = np.linalg.norm(self.token_vectors(bags.tokens), axis=1)
+        weights = self._weights_of(bags.tokens)
         sums = np.add.reduceat(np.append(weights, 0.0), bags.starts[:-1]) if len(words) else np.zeros(0)
         return np.where(np.diff(bags.starts) > 0, sums, 1.0).astype(np.float32)
+
+    def _weights_of(self, tokens: NDArray[np.integer]) -> FloatArray:
+        """The weights of tokens, float32 (n,)."""
+        found: FloatArray = self._weights[tokens]
+        new = np.flatnonzero(found == 0.0)
+        if len(new):
+            found[new] = np.linalg.norm(self.token_vectors(tokens[new]), axis=1)
+            self._weights[tokens[new]] = found[new]
+        return found
+
+    @cached_property
+    def _weights(self) -> FloatArray:
+        """The weights of the tokens that were met, 0 for the others: questions repeat their pieces."""
+        return np.zeros(len(self._pieces), dtype=np.float32)
 
     def supports(self, lang: str) -> float:
         """How well the encoder knows a language, 0..1: the card's score, 0 for one it does not list or barely knows.
