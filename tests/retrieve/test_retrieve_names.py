@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from retrieve_oracles import RecordedFiles, fingerprint
 
 from xsearch.core import IndexDamaged, PassageBatch, Query, Ranking
+from xsearch.lang import alike
 from xsearch.lang.compounds import HEAD, MODIFIER
 from xsearch.lang.romanise import FAMILIES, codes_of, skeleton
 from xsearch.lang.spellings import ENDING, alignment_odds
@@ -136,9 +137,20 @@ def agrees(found: Ranking, expected) -> bool:
     )
 
 
+@pytest.fixture(params=["numpy", "numba"])
+def loops(request, monkeypatch):
+    """NumPy, or compiled loops from the first word on."""
+    if request.param == "numba":
+        pytest.importorskip("numba")
+    alike._compiled.cache_clear()
+    monkeypatch.setattr(alike, "MANY", 0 if request.param == "numba" else 1 << 60)
+    yield
+    alike._compiled.cache_clear()
+
+
 @pytest.mark.parametrize("commits", [1, 3])
 @pytest.mark.parametrize("text", QUERIES)
-def test_rankings_are_those_of_the_formula(tmp_path, text, commits):
+def test_rankings_are_those_of_the_formula(tmp_path, loops, text, commits):
     reader = Names(tmp_path, build(tmp_path, batches(TEXTS, commits)))
     query = asked(text)
     assert agrees(reader.search(query, 10), oracle(TEXTS, query, 10))
@@ -233,7 +245,7 @@ def random_texts(rng, count):
     return [(langs[rng.integers(3)], " ".join(rng.choice(words, rng.integers(0, 6)))) for _ in range(count)]
 
 
-def test_merging_changes_no_answer(tmp_path, monkeypatch):
+def test_merging_changes_no_answer(tmp_path, loops, monkeypatch):
     monkeypatch.setattr(module, "MAX_SEGMENTS", 2)
     texts = random_texts(np.random.default_rng(5), 120)
     many = build(tmp_path / "many", batches(texts, 12))
@@ -358,6 +370,33 @@ def test_gaps_come_back(lists):
     assert np.array_equal(back, values)
     assert np.array_equal(ends, starts)
     assert len(packed) <= 9 * len(values)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.lists(st.sets(st.integers(0, 2**40), max_size=5).map(sorted), min_size=1, max_size=4), min_size=1),
+    st.randoms(use_true_random=False),
+)
+def test_lists_of_many_segments_are_decoded_at_once(segments, random):
+    passages_of = pytest.importorskip("xsearch.retrieve.gaps_numba").passages_of
+    held, table = [], []
+    for first, lists in enumerate(segments):
+        values = np.array([number for part in lists for number in part], dtype=np.int64)
+        packed, starts = encode(values, np.cumsum([0, *map(len, lists)]))
+        held.append((packed, starts))
+        addresses = [array.__array_interface__["data"][0] for array in (starts, packed)]
+        table.append([*addresses, len(lists), len(packed), first])
+    words = [(segment, word) for segment, lists in enumerate(segments) for word in range(len(lists))]
+    random.shuffle(words)
+    chosen = np.array(words, dtype=np.int64)
+    passages, counts = passages_of(np.array(table, dtype=np.int64), chosen[:, 0], chosen[:, 1])
+    assert counts.tolist() == [len(segments[segment][word]) for segment, word in words]
+    assert passages.tolist() == [number + segment for segment, word in words for number in segments[segment][word]]
+    # What a damaged file says beyond its end is not there.
+    for _, starts in held:
+        starts[1:] += 1000
+    beyond, _ = passages_of(np.array(table, dtype=np.int64), chosen[:, 0], chosen[:, 1])
+    assert len(beyond) <= len(passages)
 
 
 def edits(key: tuple[int, ...]):

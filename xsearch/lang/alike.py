@@ -61,7 +61,7 @@ class Words:
 
     def of_key(self, key: Codes, family: str, begin: int, end: int) -> Integers:
         """The words from `begin` to before `end`, all that have some skeletons, with exactly this key: ascending."""
-        if _compiled.cache_info().currsize and (compiled := _compiled()) is not None:
+        if (compiled := loaded()) is not None:
             keys, numbers = self.distinct.keys, self.distinct.numbers
             found: Integers = compiled.of_key(key, FAMILIES.index(family), keys, numbers, begin, end)
             return found
@@ -126,8 +126,7 @@ def likely(asked: Asked, words: Words, ranges: Integers) -> tuple[Integers, Floa
     rows of some skeletons."""
     counts = ranges[:, 1] - ranges[:, 0]
     total = int(counts.sum())
-    # Once it is loaded it is the faster way for few keys too.
-    if (total >= MANY or _compiled.cache_info().currsize) and (compiled := _compiled()) is not None:
+    if (compiled := _compiled() if total >= MANY else loaded()) is not None:
         return _by_loops(compiled, asked, words, ranges, total)
     before = np.cumsum(counts) - counts
     rows = asked.comparable(words, np.repeat(ranges[:, 0] - before, counts) + np.arange(total))
@@ -185,6 +184,12 @@ def _distinct(codes: Codes, families: Codes) -> tuple[Integers, Integers]:
     sums = codes.astype(np.uint64) @ factors[1:] + families * factors[0]
     _, first, row = np.unique(sums, return_index=True, return_inverse=True)
     return first, row
+
+
+def loaded() -> ModuleType | None:
+    """The module of compiled loops, None where it has not been loaded: once it is, it is the faster way for few keys
+    too."""
+    return _compiled() if _compiled.cache_info().currsize else None
 
 
 @cache

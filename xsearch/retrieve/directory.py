@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IntArray, Mask, Spelling
 from xsearch.core.order import distinct
-from xsearch.lang.alike import Asked, Codes, Keys, Words, likely
+from xsearch.lang.alike import Asked, Codes, Keys, Words, likely, loaded
 from xsearch.lang.compounds import COMPOUNDING, HEAD, MODIFIER, parts
 from xsearch.lang.compounds import SHORTEST as SHORTEST_PART
 from xsearch.lang.romanise import FAMILIES, SKELETON, codes_of, skeleton, sound_key
@@ -272,6 +272,11 @@ class Directory:
         """The passages of words, one list after the other, and how many each has."""
         if not len(words):
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        if loaded() is not None:
+            from xsearch.retrieve.gaps_numba import passages_of
+
+            found: tuple[IntArray, IntArray] = passages_of(self._lists, self._segment[words], self._word[words])
+            return found
         parts, firsts = [], []
         opened = [(s.forms.postings, s.forms.posting_starts.item, s.first) for s in self._segments]
         for segment, word in zip(self._segment[words].tolist(), self._word[words].tolist(), strict=True):
@@ -281,3 +286,13 @@ class Directory:
         offsets, ends = decode(np.concatenate(parts), np.cumsum([0, *map(len, parts)]))
         counts = np.diff(ends)
         return offsets + np.repeat(firsts, counts), counts
+
+    @cached_property
+    def _lists(self) -> IntArray:
+        """Where the segments' postings lie, as compiled loops take them: int64 (segments, 5)."""
+        rows = []
+        for segment in self._segments:
+            starts, postings = segment.forms.posting_starts, segment.forms.postings
+            addresses = [array.__array_interface__["data"][0] for array in (starts, postings)]
+            rows.append([*addresses, len(segment.forms), len(postings), segment.first])
+        return np.array(rows, dtype=np.int64)

@@ -1,9 +1,9 @@
 """The segments of many languages searched by one compiled call: with dozens of small ones, a call for each takes longer
 than what it does. Answers are those of `accumulate`.
 
-Compiled functions take no lists of arrays without unpacking each, so a table holds where the arrays lie in memory:
-`addresses`, int64 (segments, 9), in the order of `_ARRAYS`, and `sizes`, int64 (segments, 4): passages, terms,
-postings, blocks. Whoever calls holds the segments open meanwhile.
+A table holds where the arrays lie in memory (`pointers_numba`): `addresses`, int64 (segments, 9), in the order of
+`_ARRAYS`, and `sizes`, int64 (segments, 4): passages, terms, postings, blocks. Whoever calls holds the segments open
+meanwhile.
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ from typing import Any
 
 import numba
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from xsearch.core import IntArray, Mask
 from xsearch.retrieve.accumulate_numba import CURVES, best_above, search_segment
 from xsearch.retrieve.best import Scored
+from xsearch.retrieve.pointers_numba import pointer
 from xsearch.retrieve.postings import Postings
 from xsearch.retrieve.scorers import LanguageGroups, Scorer
 
@@ -85,16 +83,6 @@ class Together:
         return rows, np.repeat(np.arange(len(langs)), [len(own) for own in ranges])
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _pointer(_: Any, address: Any) -> Any:
-    """An address as a pointer, as `numba.carray` takes it."""
-
-    def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
-
-    return types.voidptr(address), generate
-
-
 @_compiled
 def locate(table: Any, rows: IntArray, owners: IntArray, term_starts: IntArray, terms: IntArray) -> Any:
     """Where the terms of language ``owners[i]``, ``terms[term_starts[l]:term_starts[l + 1]]``, stand in the segment
@@ -107,7 +95,7 @@ def locate(table: Any, rows: IntArray, owners: IntArray, term_starts: IntArray, 
     done = 0
     for at in range(len(rows)):
         count = sizes[rows[at], 1]
-        held = numba.carray(_pointer(addresses[rows[at], 2]), (count,), np.uint32)
+        held = numba.carray(pointer(addresses[rows[at], 2]), (count,), np.uint32)
         for i in range(term_starts[owners[at]], term_starts[owners[at] + 1]):
             low, high = np.int64(0), np.int64(count)
             while low < high:
@@ -129,8 +117,8 @@ def count(table: Any, rows: IntArray, owners: IntArray, term_starts: IntArray, p
     done = 0
     for at in range(len(rows)):
         held = sizes[rows[at], 1]
-        starts = numba.carray(_pointer(addresses[rows[at], 3]), (held + 1,), np.uint32)
-        totals = numba.carray(_pointer(addresses[rows[at], 4]), (held,), np.uint64)
+        starts = numba.carray(pointer(addresses[rows[at], 3]), (held + 1,), np.uint32)
+        totals = numba.carray(pointer(addresses[rows[at], 4]), (held,), np.uint64)
         for i in range(term_starts[owners[at]], term_starts[owners[at] + 1]):
             place = places[done]
             done += 1
@@ -189,13 +177,13 @@ def _mapped(addresses: Any, sizes: Any, kind: Any) -> Any:
     """A segment's passage numbers, and its postings as `accumulate_numba` takes them."""
     passages, terms, postings, blocks = sizes
     return (
-        numba.carray(_pointer(addresses[0]), (passages,), np.int64),
+        numba.carray(pointer(addresses[0]), (passages,), np.int64),
         (
-            numba.carray(_pointer(addresses[3]), (terms + 1,), np.uint32),
-            numba.carray(_pointer(addresses[5]), (postings,), np.uint16),
-            numba.carray(_pointer(addresses[6]), (postings,), kind.dtype),
-            numba.carray(_pointer(addresses[1]), (passages,), np.uint32),
-            numba.carray(_pointer(addresses[7]), (blocks,), kind.dtype),
-            numba.carray(_pointer(addresses[8]), (terms + 1,), np.int64),
+            numba.carray(pointer(addresses[3]), (terms + 1,), np.uint32),
+            numba.carray(pointer(addresses[5]), (postings,), np.uint16),
+            numba.carray(pointer(addresses[6]), (postings,), kind.dtype),
+            numba.carray(pointer(addresses[1]), (passages,), np.uint32),
+            numba.carray(pointer(addresses[7]), (blocks,), kind.dtype),
+            numba.carray(pointer(addresses[8]), (terms + 1,), np.int64),
         ),
     )
