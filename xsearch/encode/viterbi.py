@@ -9,7 +9,7 @@ With numba (`viterbi_numba`) each word is gone through by itself, in loops.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from types import ModuleType
 
 import numpy as np
@@ -45,22 +45,17 @@ class KeyTable:
             left = self._keys[slots] != keys[waiting]
             waiting, slots = waiting[left], (slots[left] + 1) & self._last
 
-    @property
-    def slots(self) -> tuple[Keys, Integers, np.uint64]:
-        """The key in every slot, `NONE` where there is none, and its number; and by how much a product with `SPREAD` is
-        shifted to give the slot to begin at."""
-        return self._keys, self._numbers, self._shift
-
     def find(self, keys: Keys) -> Integers:
         """The number of every key, -1 for one that is not there."""
         found = np.full(len(keys), -1)
         waiting, slots = np.arange(len(keys)), self._slots(keys)
         while len(waiting):
-            held = self._keys[slots]
-            here = held == keys[waiting]
-            found[waiting[here]] = self._numbers[slots[here]]
-            left = ~here & (held != NONE)
-            waiting, slots = waiting[left], (slots[left] + 1) & self._last
+            held = self._keys.take(slots)
+            same = held == keys
+            here = np.flatnonzero(same)
+            found[waiting.take(here)] = self._numbers.take(slots.take(here))
+            left = np.flatnonzero(~same & (held != NONE))
+            waiting, keys, slots = waiting.take(left), keys.take(left), (slots.take(left) + 1) & self._last
         return found
 
     def _slots(self, keys: Keys) -> Integers:
@@ -97,10 +92,36 @@ class Lattice:
             over = lengths[inside] == depth
             ends.append((at[inside[over]], inside[over]))
             inside = inside[~over]
-        self._children = KeyTable(np.concatenate([np.empty(0, np.uint64), *keys]))
-        self._piece_of = np.full(made + 1, NO_PIECE)
+        # Way i, from a node by a character, leads to node i + 1.
+        self._ways = np.concatenate([np.empty(0, np.uint64), *keys])
+        self._piece_of = np.full(made + 1, NO_PIECE, dtype=np.int32)
         for nodes, numbers in ends:
             self._piece_of[nodes] = numbers
+
+    @cached_property
+    def _children(self) -> KeyTable:
+        """The ways, by key: number i leads to node i + 1."""
+        return KeyTable(self._ways)
+
+    @cached_property
+    def nodes(self) -> NDArray[np.int32]:
+        """The trie for compiled loops, int32 (n + 1, 4): of each node, the root being 0, and of one behind the last,
+        the character that leads to it, where its children begin, its piece, and nothing. Nodes are numbered by depth,
+        then parent, then character: children stand side by side, ascending, and those of the next node follow."""
+        nodes = np.full((len(self._piece_of) + 1, 4), NO_PIECE, dtype=np.int32)
+        nodes[1:-1, 0] = self._ways & ((np.uint64(1) << CHARACTER_BITS) - np.uint64(1))
+        nodes[:, 1] = 1 + np.searchsorted(self._ways >> CHARACTER_BITS, np.arange(len(nodes), dtype=np.uint64))
+        nodes[:-1, 2] = self._piece_of
+        return nodes
+
+    @cached_property
+    def initials(self) -> NDArray[np.int32]:
+        """By character, the child of the root that it leads to, 0 for none: its children are thousands."""
+        children = np.arange(1, int(self.nodes[1, 1]), dtype=np.int32)
+        characters = self.nodes[children, 0]
+        initials = np.zeros(int(characters.max(initial=0)) + 1, dtype=np.int32)
+        initials[characters] = children
+        return initials
 
     def segment(self, words: Sequence[str]) -> TokenBags:
         """The pieces of the best segmentation of every word; none of a word is empty."""
@@ -112,9 +133,7 @@ class Lattice:
             return TokenBags(np.empty(0, np.int64), np.zeros(1, np.int64))
         if loops := compiled():
             pieces = np.empty(len(codes), dtype=np.int64)
-            counts = loops.segment(
-                codes, lengths, self._children.slots, self._piece_of, self._scores, self._piece_numbers, pieces
-            )
+            counts = loops.segment(codes, lengths, self.nodes, self.initials, self._scores, self._piece_numbers, pieces)
             starts = np.concatenate(([0], np.cumsum(counts)))
             return TokenBags(pieces[: starts[-1]].copy(), starts)
         first = np.cumsum(lengths) - lengths

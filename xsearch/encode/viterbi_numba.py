@@ -8,7 +8,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from xsearch.encode.viterbi import CHARACTER_BITS, NO_PIECE, NONE, SPREAD
+from xsearch.encode.viterbi import NO_PIECE
 
 Array = np.ndarray[Any, Any]
 _compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = numba.njit(cache=True, nogil=True)
@@ -16,14 +16,13 @@ _compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = numba.njit(cache
 
 @_compiled
 def segment(
-    codes: Array, lengths: Array, children: Any, piece_of: Array, scores: Array, numbers: Array, pieces: Array
+    codes: Array, lengths: Array, nodes: Array, initials: Array, scores: Array, numbers: Array, pieces: Array
 ) -> Array:
     """Fill `pieces`, int64 (as many as characters), with the pieces of all words, one word after the other, and return
     how many each has, int64 (words,). codes: uint32, the characters of the words end to end, `lengths` of each word.
-    children: keys, numbers and shift of the table of the trie's edges. scores: of each piece, what no piece is last.
+    nodes, initials: the trie (`Lattice.nodes`, `Lattice.initials`). scores: of each piece, what no piece is last.
     numbers: what each piece is called."""
-    keys, nodes, shift = children
-    mask, unknown = len(keys) - 1, len(scores) - 1
+    unknown = len(scores) - 1
     most = lengths.max() if len(lengths) else 0
     best = np.empty(most + 1, dtype=np.float64)
     piece_at = np.empty(most + 1, dtype=np.int64)
@@ -35,23 +34,19 @@ def segment(
         best[0] = 0.0
         best[1 : size + 1] = -np.inf
         for begin in range(size):
-            node: Any = np.int64(0)
-            for end in range(begin + 1, size + 1):
-                key = (np.uint64(node) << CHARACTER_BITS) | np.uint64(codes[first + end - 1])
-                slot = np.int64((key * SPREAD) >> shift)
-                while keys[slot] != key and keys[slot] != NONE:
-                    slot = (slot + 1) & mask
-                inside = keys[slot] == key
-                piece: Any = NO_PIECE
-                if inside:
-                    node = nodes[slot] + 1
-                    piece = piece_of[node]
-                if piece == NO_PIECE and end == begin + 1:
-                    piece = unknown
+            code, end = codes[first + begin], begin + 1
+            node: Any = initials[code] if code < len(initials) else 0
+            piece: Any = nodes[node, 2]
+            if piece == NO_PIECE:
+                piece = unknown
+            while True:
                 if piece != NO_PIECE and best[begin] + scores[piece] > best[end]:
                     best[end], piece_at[end], begin_of[end] = best[begin] + scores[piece], piece, begin
-                if not inside:
+                if node == 0 or end == size:
                     break
+                node = _child(nodes, node, codes[first + end])
+                piece = nodes[node, 2]
+                end += 1
         end = size
         while end > 0:
             pieces[filled + counts[word]] = numbers[piece_at[end]]
@@ -61,3 +56,17 @@ def segment(
         filled += counts[word]
         first += size
     return counts
+
+
+@_compiled
+def _child(nodes: Array, node: Any, code: Any) -> Any:
+    """The child that a character leads to, 0, the root, for none; the root has no piece."""
+    low, last = nodes[node, 1], nodes[node + 1, 1]
+    high = last
+    while low < high:
+        middle = (low + high) >> 1
+        if nodes[middle, 0] < code:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < last and nodes[low, 0] == code else 0

@@ -21,7 +21,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
-from itertools import chain, islice, pairwise
+from itertools import chain, compress, islice, pairwise
 from operator import add
 from typing import NamedTuple
 
@@ -158,9 +158,9 @@ class Analyzer:
         if lacks(chain.from_iterable(words)):
             return []
         found: list[Token] = []
-        for match, own in zip(self._pattern(text).finditer(text), words, strict=True):
-            if lacks(own):
-                continue
+        has = [not lacks(own) for own in words]
+        matches = compress(self._pattern(text).finditer(text), has)
+        for match, own in zip(matches, compress(words, has), strict=True):
             word, start = match[0], match.start()
             if word[0] >= FIRST_UNIT and self._is_run(word):
                 found += [Token((term,), start + a, start + b) for term, a, b in self._run(word) if not lacks((term,))]
