@@ -89,3 +89,12 @@ def test_han_characters_are_read_as_japanese_where_they_may_be():
     assert kanji_reader("人工智能的发展趋势是什么", (("zh", 1.0),)) == "zh"
     assert kanji_reader("東京都知事選挙立候補予定者説明会", (("zh-Hant", 0.6), ("ja", 0.4))) is None
     assert kanji_reader("presidential elections", ()) is None
+
+
+def test_function_words_are_not_marked_where_there_are_others(demo):
+    def marked(text):
+        hit = demo.search(text, k=1, to=["en"])[0]
+        return {hit.snippet[start:end].lower() for start, end in hit.spans}
+
+    assert marked("who built the first solar cell in the world") == {"first", "cell", "cells"}
+    assert marked("in the") >= {"in", "the"}

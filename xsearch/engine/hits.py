@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from xsearch import lang as languages
 from xsearch.core import Explanation, FloatArray, Hit, Query, Reranking, WordMatch
+from xsearch.engine.query import analyze_clauses, content_clauses
 from xsearch.engine.question_matches import question_matches
 from xsearch.engine.search import Found
 from xsearch.engine.snapshot import Snapshot
@@ -110,9 +111,10 @@ def make_snippets(
     is nearest to the query. unmatched: where it is known that no term stands in the passage, so that its words, each of
     which would have to be analyzed, need not be looked at.
     """
-    tokens = _found(snapshot, query, passages, unmatched)
+    terms = {lang: query_terms(snapshot, query, lang) for lang in {passage.lang for passage in passages}}
+    tokens = _found(terms, passages, unmatched)
     views = [
-        _view(snapshot, query, passage, own, there)
+        _view(terms[passage.lang], passage, own, there)
         for passage, own, there in zip(passages, matches, tokens, strict=True)
     ]
     nearness = _nearness(snapshot, query, views) if snapshot.has_encoder else [None] * len(views)
@@ -133,7 +135,7 @@ class _View(NamedTuple):
 
 
 def _found(
-    snapshot: Snapshot, query: Query, passages: Sequence[StoredPassage], unmatched: Sequence[bool]
+    terms: Mapping[str, Mapping[str, float]], passages: Sequence[StoredPassage], unmatched: Sequence[bool]
 ) -> list[list[languages.Token]]:
     """Of each passage the words that the query's terms match; those of a language are analyzed together."""
     found: list[list[languages.Token]] = [[] for _ in passages]
@@ -142,9 +144,9 @@ def _found(
         if not unmatched[row]:
             by_lang.setdefault(passage.lang, []).append(row)
     for lang, rows in by_lang.items():
-        if terms := query_terms(snapshot, query, lang):
+        if terms[lang]:
             texts = [shown(passages[row]) for row in rows]
-            for row, tokens in zip(rows, languages.analyzer(lang).find_all(texts, terms), strict=True):
+            for row, tokens in zip(rows, languages.analyzer(lang).find_all(texts, terms[lang]), strict=True):
                 found[row] = tokens
     return found
 
@@ -155,14 +157,9 @@ def shown(passage: StoredPassage) -> str:
 
 
 def _view(
-    snapshot: Snapshot,
-    query: Query,
-    passage: StoredPassage,
-    matches: Sequence[WordMatch],
-    tokens: list[languages.Token],
+    asked: Mapping[str, float], passage: StoredPassage, matches: Sequence[WordMatch], tokens: list[languages.Token]
 ) -> _View:
-    text = shown(passage)
-    terms = query_terms(snapshot, query, passage.lang)
+    text, terms = shown(passage), dict(asked)
     if matches:
         tokens = _with_translated(tokens, matches)
         for match in matches:
@@ -193,11 +190,14 @@ def _with_translated(tokens: Sequence[languages.Token], matches: Sequence[WordMa
 
 
 def query_terms(snapshot: Snapshot, query: Query, lang: str) -> dict[str, float]:
-    """The query's terms in a language's analysis, with a weight each: what may be marked in a passage."""
-    clauses = query.analyzed.get(languages.base_language(lang))
+    """The query's terms in a language's analysis, with a weight each: what may be marked in a passage. Of a query in
+    that language, function words are none of it, unless it has no other words."""
+    analyzer, group = languages.analyzer(lang), languages.base_language(lang)
+    clauses = query.analyzed.get(group)
     if clauses is None:
-        text = " ".join(clause.text for clause in query.clauses if clause.occur != "must_not")
-        return dict.fromkeys(languages.analyzer(lang).terms(text), 1.0)
+        clauses = analyze_clauses(query.clauses, analyzer)
+    if snapshot.has_encoder and group in {languages.base_language(code) for code, _ in query.langs}:
+        clauses = analyze_clauses(content_clauses(query.clauses, snapshot.word_encoder), analyzer) or clauses
     return {term: 1.0 for clause in clauses if clause.occur != "must_not" for term in clause.terms}
 
 
