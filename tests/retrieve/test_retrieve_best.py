@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xsearch.core.order import best_first, distinct, first_mentions, ranked
+from xsearch.core.order import best_first, best_of_each, distinct, first_mentions, ranked
 from xsearch.retrieve.best import Best, Scored, best_above
 
 SCORES = st.lists(
@@ -24,7 +24,22 @@ def test_orders_are_those_of_sorting_tuples(scores, depth, random):
     assert ranked(np.array(numbers, dtype=np.int64), values, depth).tolist() == by_number
 
 
-@given(st.lists(st.one_of(st.integers(0, 5), st.integers(0, 1 << 40)), min_size=1))
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.integers(0, 3), st.integers(0, 1 << 60)),
+            st.one_of(st.sampled_from([0.0, -0.0, 1.0]), st.floats(0, 1e6, width=32)),
+        )
+    )
+)
+def test_the_best_of_each_owner_come_first(rows):
+    owners = np.array([owner for owner, _ in rows], dtype=np.int64)
+    scores = np.array([score for _, score in rows], dtype=np.float32)
+    expected = sorted(range(len(rows)), key=lambda i: (rows[i][0], -rows[i][1], i))
+    assert best_of_each(owners, scores).tolist() == expected
+
+
+@given(st.lists(st.one_of(st.integers(0, 5), st.integers(0, 1 << 62)), min_size=1))
 def test_distinct_is_numpys_unique(given_numbers):
     expected = np.unique(given_numbers, return_index=True, return_inverse=True)
     for mine, theirs in zip(distinct(np.array(given_numbers, dtype=np.int64)), expected, strict=True):

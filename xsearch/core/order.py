@@ -7,6 +7,9 @@ import numpy as np
 
 from xsearch.core.batch import FloatArray, IntArray, Mask
 
+PACKED_BITS = 63
+"""Of the integers into which keys and places are packed."""
+
 
 def best_first(scores: FloatArray, depth: int) -> IntArray:
     """Places of the `depth` highest scores (float32, none of them NaN), descending, equal ones by ascending place.
@@ -47,13 +50,31 @@ def distinct(given: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     return numbers[new], order[new], column
 
 
+def best_of_each(owners: IntArray, scores: FloatArray) -> IntArray:
+    """Places by ascending owner (0 or more), of each the highest scores first (float32, 0 or more), equal ones by
+    ascending place: what ``np.lexsort((-scores, owners))`` gives."""
+    bits = (scores + np.float32(0)).view(np.int32)
+    most = int(bits.max(initial=0))
+    score_bits, place_bits = most.bit_length(), len(scores).bit_length()
+    if int(owners.max(initial=0)).bit_length() + score_bits + place_bits > PACKED_BITS:
+        return np.lexsort((-scores, owners))
+    packed = owners.astype(np.int64) << score_bits | most - bits
+    packed = packed << place_bits | np.arange(len(scores))
+    packed.sort()
+    return packed & ((1 << place_bits) - 1)
+
+
 def _by_number(given: IntArray) -> tuple[IntArray, IntArray, Mask]:
     """The numbers in ascending order, the place of each in `given`, and which are the first of their kind."""
     bits = max(1, len(given).bit_length())
-    packed = (given << bits) | np.arange(len(given))
-    packed.sort()
-    order = packed & ((1 << bits) - 1)
-    numbers = packed >> bits
+    if int(given.max(initial=0)).bit_length() + bits > PACKED_BITS:
+        order = np.argsort(given, kind="stable")
+        numbers = given[order]
+    else:
+        packed = (given << bits) | np.arange(len(given))
+        packed.sort()
+        order = packed & ((1 << bits) - 1)
+        numbers = packed >> bits
     new = np.ones(len(given), dtype=np.bool_)
     np.not_equal(numbers[1:], numbers[:-1], out=new[1:])
     return numbers, order, new

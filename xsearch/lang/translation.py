@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsearch.core import FloatArray, IndexDamaged, IntArray, Translations
+from xsearch.core.order import best_of_each, distinct
 from xsearch.lang.codes import base_language, macrolanguage
 from xsearch.lang.translation_file import MOST_COLUMNS, TableFile, read_tables
 
@@ -276,10 +277,11 @@ def _repeated(matched: Matched, which: IntArray) -> Matched:
 
 def _summed(owners: IntArray, places: IntArray, values: FloatArray) -> _Entries:
     """Entries of the same owner and place added up, by owner, then place."""
-    # One sort of one number: piece numbers are below 2^32.
-    keys, where = np.unique((owners << 32) | places, return_inverse=True)
+    # One sort of one number.
+    bits = int(places.max(initial=0)).bit_length()
+    keys, _, where = distinct((owners << bits) | places)
     sums = np.bincount(where, weights=values, minlength=len(keys)).astype(np.float32)
-    return _Entries(keys >> 32, keys & 0xFFFFFFFF, sums)
+    return _Entries(keys >> bits, keys & ((1 << bits) - 1), sums)
 
 
 def _mean(some: _Entries, others: _Entries) -> _Entries:
@@ -299,7 +301,7 @@ def likeliest(owners: IntArray, values: FloatArray, limits: Limits) -> IntArray:
     """
     # What is too unlikely comes last in its row, so that leaving it out first changes nothing and spares the sort.
     order = np.flatnonzero(values >= limits.min_probability)
-    order = order[np.lexsort((-values[order], owners[order]))]
+    order = order[best_of_each(owners[order], values[order])]
     owners, values = owners[order], values[order]
     first = np.searchsorted(owners, owners)
     before = np.cumsum(values, dtype=np.float64) - values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -58,14 +59,6 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fused:
-    """One ranking made of several, with each retriever's part by name."""
-
-    ranking: Ranking
-    parts: Mapping[str, Part]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Pool:
     """The union of r retrievers' n passages as a table, retrievers by name, passages by ascending number.
 
@@ -90,6 +83,39 @@ class Judged:
 
     scores: Float64Array
     calibrated: Float64Array
+
+
+@dataclass(frozen=True, eq=False)
+class Fused:
+    """One ranking made of several: the passages of `table` in the order `order`, places int64 (n,), with what `judged`
+    says of them."""
+
+    ranking: Ranking
+    table: Pool
+    judged: Judged
+    order: IntArray
+
+    @cached_property
+    def parts(self) -> Mapping[str, Part]:
+        """Each retriever's part by name, made when it is asked for: few searches show it."""
+        table, order, langs = self.table, self.order, self.table.langs[self.order]
+        return {
+            source.name: Part(
+                rank=table.ranks[row, order],
+                score=table.scores[row, order].astype(np.float32),
+                calibrated=self.judged.calibrated[row, order].astype(np.float32),
+                support=source.support[langs].astype(np.float32),
+                weight=source.weight,
+                unmatched=(table.ranks[row, order] == 0) & _complete(source)[langs],
+            )
+            for row, source in enumerate(table.sources)
+        }
+
+
+def _complete(source: Candidates) -> Mask:
+    """Of each language, whether the retriever returned fewer passages than it was asked for."""
+    complete: Mask = np.bincount(source.langs, minlength=len(source.support)) < source.depth
+    return complete
 
 
 Method = Callable[[Pool], Judged]

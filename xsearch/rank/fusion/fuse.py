@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from xsearch.core import IntArray, Mask, Ranking, UsageError
+from xsearch.core import Ranking, UsageError
 from xsearch.core.order import best_first
-from xsearch.rank.fusion.candidates import Candidates, Fused, Judged, Method, Part, Pool, pool
+from xsearch.rank.fusion.candidates import Candidates, Fused, Method, pool
 from xsearch.rank.fusion.fair import fair
 from xsearch.rank.fusion.minmax import minmax
 from xsearch.rank.fusion.roundrobin import roundrobin
@@ -38,26 +38,4 @@ def fuse(method: str | Method, candidates: Sequence[Candidates], depth: int | No
     judged = method(table)
     scores = judged.scores.astype(np.float32)
     order = best_first(scores, len(scores) if depth is None else depth)
-    ranking = Ranking(table.passages[order], scores[order])
-    return Fused(ranking, _parts(table, judged, order))
-
-
-def _parts(table: Pool, judged: Judged, order: IntArray) -> dict[str, Part]:
-    langs = table.langs[order]
-    return {
-        source.name: Part(
-            rank=table.ranks[row, order],
-            score=table.scores[row, order].astype(np.float32),
-            calibrated=judged.calibrated[row, order].astype(np.float32),
-            support=source.support[langs].astype(np.float32),
-            weight=source.weight,
-            unmatched=(table.ranks[row, order] == 0) & _complete(source)[langs],
-        )
-        for row, source in enumerate(table.sources)
-    }
-
-
-def _complete(source: Candidates) -> Mask:
-    """Of each language, whether the retriever returned fewer passages than it was asked for."""
-    complete: Mask = np.bincount(source.langs, minlength=len(source.support)) < source.depth
-    return complete
+    return Fused(Ranking(table.passages[order], scores[order]), table, judged, order)
