@@ -39,7 +39,7 @@ def test_an_index_of_words_answers_in_other_languages_once_it_is_augmented(home)
     assert "generated in" in xsearch("info", cwd=home).out
     assert xsearch("check", cwd=home).code == 0
     again = xsearch("augment", ".xsearch", cwd=home)
-    assert "0 questions of 0 passages, 3 done before, nothing new" in again.err
+    assert "nothing to generate, 3 done before, nothing new" in again.err
     more = xsearch("augment", "--langs", "fr,es", "-n", "1", cwd=home)
     assert all(f"of 3 passages in {lang}" in more.err for lang in ("en", "fr", "es")), more.err
     gone = xsearch("augment", "--remove", cwd=home)

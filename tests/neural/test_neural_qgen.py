@@ -164,7 +164,7 @@ def test_training_refuses_what_it_cannot_learn_from(base, data, tmp_path):
     (tmp_path / "wrong.jsonl").write_text('{"passage": "a", "query": " ", "query_lang": "de"}\n')
     with pytest.raises(BadInput, match=r"wrong\.jsonl:1: an example needs 'query'"):
         train_qgen(recipe(base), tmp_path, tmp_path / "out", CPU)
-    with pytest.raises(BadInput, match="writes no text"):
+    with pytest.raises(BadInput, match="is no generator of questions"):
         train_qgen(recipe(xlmr(tmp_path / "xlmr")), data, tmp_path / "out", CPU)
     # Evaluation text is left out; where that is all there is, nothing is learnt.
     (data / "topics.jsonl.test").write_text('{"id": "1", "text": "WHAT flooded?"}\n', encoding="utf-8")

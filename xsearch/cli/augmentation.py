@@ -150,7 +150,7 @@ def summary(report: AugmentReport) -> str:
         f"{counted(questions, 'question')} of {counted(passages, 'passage')}" + (f" in {lang}" if lang else "")
         for lang, (passages, questions) in made.items()
     )
-    text = ", ".join(parts)
+    text = ", ".join(parts) if report.passages else "nothing to generate"
     if report.dropped:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in report.dropped.most_common())
         text += f", {report.dropped.total():,} dropped ({reasons})"

@@ -177,7 +177,9 @@ def _check(settings: AugmentSettings, generator: QuestionGenerator, recipe: Reci
         raise UsageError("in which languages? Name them with --langs en,fa,zh")
     mute = [lang for lang in settings.langs if not generator.speaks(lang)]
     if mute:
-        raise UsageError(f"generator {generator.name} makes no questions in '{mute[0]}'")
+        learnt = generator.settings().get("languages", ())
+        but = f", but in {', '.join(learnt)}" if learnt else ""
+        raise UsageError(f"generator {generator.name} makes no questions in '{mute[0]}'{but}")
     if settings.count < 1 or settings.round_trip < 0:
         raise UsageError("at least one question a passage, and a round trip of 0 (none) or more")
     if not settings.use:

@@ -145,7 +145,7 @@ def load_model_generator(name: str | Path, runtime: Runtime | None = None) -> Mo
     writes = [made for made in checkpoint.architectures if made.endswith("ForConditionalGeneration")]
     if not writes:
         made = ", ".join(checkpoint.architectures) or checkpoint.config["model_type"]
-        raise BadInput(f"{checkpoint.folder} writes no text ({made}): a generator is an mT5 or a model like it")
+        raise BadInput(f"{checkpoint.folder} ({made}) is no generator of questions: that is an mT5 or a model like it")
     trusted = checkpoint.check_trust(runtime.trust)
     settings = read_settings(checkpoint.folder)
     inside = {"trust_remote_code": trusted and checkpoint.needs_code, "local_files_only": True}
