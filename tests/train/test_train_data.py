@@ -19,7 +19,7 @@ from xsearch.encode.subwords import Subwords
 from xsearch.train.bags import Bags, concatenate, from_spans
 from xsearch.train.recipe import Sampling, Source, Vocabulary, load_recipe
 from xsearch.train.romanised import add_romanised
-from xsearch.train.rows import excluded_files, normalised, own_sources, read_excluded, read_parallel
+from xsearch.train.rows import excluded_files, is_excluded, normalised, own_sources, read_excluded, read_parallel
 from xsearch.train.sampling import PairSampler, RowDrawer
 from xsearch.train.tokenrows import tokenise_rows
 from xsearch.train.vocabulary import learn_pieces, sample_texts
@@ -335,3 +335,15 @@ def test_a_frequent_word_that_is_part_of_no_other_is_a_piece():
     assert {"\u2581quilf", "\u2581zmeb"} <= set(pieces)
     assert "\u2581klmno" not in pieces  # seen four times
     assert len(pieces) <= 60
+
+
+def test_evaluation_text_is_known_below_its_title_and_not_by_its_short_lines(tmp_path):
+    body = "The lake behind the dam is the largest that was ever filled by people."
+    (tmp_path / "eval.jsonl").write_text(json.dumps({"id": "1", "title": "Overview", "text": f"{body}\nSee also"}))
+    excluded = read_excluded([tmp_path / "eval.jsonl"])
+    assert is_excluded(body, excluded)
+    assert is_excluded(f"Kariba\n{body.upper()}", excluded)
+    assert is_excluded(f"{body} See also.", excluded)
+    assert is_excluded("Overview", excluded)
+    assert not is_excluded("Overview\nAnother lake altogether, which nobody has filled yet, lies here.", excluded)
+    assert not is_excluded(f"Somebody has written: {body}", excluded)

@@ -34,6 +34,8 @@ NO_TEXT = frozenset({IDENTIFIER, "id", "lang"})
 """Keys of evaluation files whose values are no text: the code of Norwegian is a word of many languages."""
 SAME_LANGUAGE = {"no": "nb"}
 FORMS = (".jsonl", ".tsv")
+TELLING = 40
+"""Letters and digits of a line from which on it is hardly in two texts by chance."""
 NO_WORD = re.compile(r"[\W_]+")
 
 
@@ -168,6 +170,13 @@ def read_excluded(files: Collection[Path]) -> frozenset[int]:
                 found.update(hash(normalised(line)) for line in [value, *value.split("\n")])
     found.discard(hash(""))
     return frozenset(found)
+
+
+def is_excluded(text: str, excluded: frozenset[int]) -> bool:
+    """Whether a text, or a line of it of `TELLING` letters and digits or more, is among those of `read_excluded`: an
+    evaluation document may stand in a text with its title above it."""
+    lines = [line for line in map(normalised, text.split("\n")) if len(line) >= TELLING]
+    return any(hash(line) in excluded for line in (normalised(text), *lines))
 
 
 def excluded_files(globs: Sequence[str], data: Path) -> list[Path]:

@@ -33,7 +33,7 @@ from xsearch.train.neural.pairs import shipped_evaluation
 from xsearch.train.neural.recipe import Schedule
 from xsearch.train.progress import OnProgress
 from xsearch.train.recipe_file import read_recipe, refuse
-from xsearch.train.rows import excluded_files, normalised, read_excluded, read_records
+from xsearch.train.rows import excluded_files, is_excluded, read_excluded, read_records
 
 HELD_SHARE, HELD_MOST = 0.02, 500
 """Of the examples, kept from training to measure with."""
@@ -156,7 +156,7 @@ def read_examples(recipe: QgenRecipe, data: Path) -> tuple[list[Example], int]:
         for where, record in read_records(path):
             example = _example(record, where)
             texts = (example.query, example.passage)
-            if any(hash(normalised(text)) in excluded for text in texts):
+            if any(is_excluded(text, excluded) for text in texts):
                 left_out += 1
             else:
                 examples.append(example)

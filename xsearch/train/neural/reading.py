@@ -14,7 +14,7 @@ from xsearch.core.wording import counted
 from xsearch.train.neural.corpus import Corpus, Table
 from xsearch.train.neural.pairs import Pair, read_pairs, shipped_evaluation
 from xsearch.train.recipe import Source
-from xsearch.train.rows import Texts, excluded_files, normalised, read_excluded, read_parallel, read_records
+from xsearch.train.rows import Texts, excluded_files, is_excluded, read_excluded, read_parallel, read_records
 
 HELD_SHARE = 0.01
 HELD_MOST = 400
@@ -95,7 +95,7 @@ def _read_pairs(
     for path, source in files:
         for where, pair in islice(read_pairs(path), most):
             for text in (pair.query, pair.positive, *pair.negatives):
-                if hash(normalised(text)) in excluded:
+                if is_excluded(text, excluded):
                     raise BadInput(f"this pair is evaluation text, which may not be trained on: {text[:60]!r}", where)
             pairs.append(pair)
             weights.append(source.weight)

@@ -13,8 +13,9 @@ import numpy as np
 
 from xsearch import lang as languages
 from xsearch.core import BadInput, IntArray
+from xsearch.core.wording import counted
 from xsearch.train.neural.pairs import shipped_evaluation
-from xsearch.train.rows import normalised, read_excluded, read_lines, read_records
+from xsearch.train.rows import is_excluded, normalised, read_excluded, read_lines, read_records
 
 HELD_SHARE, HELD_MOST = 0.02, 200
 MASKED, TO_MASK, TO_OTHER = 0.15, 0.8, 0.1
@@ -57,10 +58,15 @@ def read_language(files: Sequence[Path], lang: str, seed: int, exclude: Sequence
     """
     excluded = read_excluded([*exclude, *shipped_evaluation()])
     found = dict.fromkeys(text for path in files for text in _texts(path, lang) if normalised(text))
-    kept = [text for text in found if hash(normalised(text)) not in excluded]
+    kept = [text for text in found if not is_excluded(text, excluded)]
     if len(kept) < 2:
         names = ", ".join(str(path) for path in files)
-        raise BadInput(f"no text in '{lang}' to train on ({len(found) - len(kept)} left out as evaluation text)", names)
+        lost = counted(len(found) - len(kept), "text")
+        left = f" ({lost} left out: evaluation has them)" if len(kept) < len(found) else ""
+        raise BadInput(
+            f"{counted(len(kept), 'text')} in '{lang}'{left}: one to learn from and one to measure with are needed",
+            names,
+        )
     order = np.random.default_rng([seed, 3]).permutation(len(kept)).tolist()
     held = max(1, min(HELD_MOST, int(len(kept) * HELD_SHARE)))
     return LanguageText([kept[n] for n in order[held:]], [kept[n] for n in order[:held]], len(found) - len(kept))
