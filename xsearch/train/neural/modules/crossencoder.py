@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 
@@ -17,6 +19,7 @@ from xsearch.encode.card import SourceNote, write_toml
 from xsearch.encode.neural.build import quiet
 from xsearch.encode.neural.checkpoint import brief, locate
 from xsearch.encode.neural.fingerprint import fingerprint
+from xsearch.encode.neural.load import window
 from xsearch.encode.neural.modules.pairs import PairTokens
 from xsearch.encode.neural.tokens import pad_number
 from xsearch.rank.rerank import RerankerCard
@@ -48,6 +51,7 @@ def train_crossencoder(
     runtime = runtime or Runtime(precision="fp32")
     data = pair_data(found, plan.seed, exclude)
     model, tokenizer, mark = _load(base, runtime, plan.seed)
+    plan = msgspec.structs.replace(plan, length=window(plan.length, SimpleNamespace(tokenizer=tokenizer, model=model)))
     device = next(model.parameters()).device
     pairs = PairTokens(tokenizer, plan.length)
 

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 
 from xsearch.encode import Runtime
 from xsearch.encode.card import SourceNote
+from xsearch.encode.neural.load import window
 from xsearch.encode.neural.modules.base import Base, load_base
 from xsearch.encode.neural.modules.card import ModuleCard
 from xsearch.rank.rerank.card import LANGUAGES
@@ -41,6 +43,7 @@ def train_language(
     if other := in_another(data.train, plan.lang):
         on_progress(Progress("read", note=f"most texts seem to be in '{other}', not in '{plan.lang}'"))
     loaded = load_base(base, runtime or Runtime(precision="fp32"), predicts=True)
+    plan = msgspec.structs.replace(plan, length=window(plan.length, loaded.as_first()))
     card = ModuleCard(
         name=plan.name or plan.lang,
         kind=plan.kind,

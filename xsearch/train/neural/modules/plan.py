@@ -23,10 +23,10 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     kind: of the module, "" for a whole cross-encoder. lang: the module's language, or that of the pairs. steps: of the
     fit, full_steps: of the first, dense fit of a sparse module. batch: texts or queries a step. negatives: passages
-    beside the positive that a query is shown with. length: tokens of a text or a pair. reduction, attention,
-    invertible: of adapters (`AdapterSettings`). rank: of LoRA. entries: how many weights a sparse module changes, at
-    most a tenth of those it may. l1: weight of the distance from the base in its first fit (Ansell et al. 2022).
-    average: the mean of the last so many of ten moments.
+    beside the positive that a query is shown with. length: tokens of a text or a pair, no more than the base reads.
+    reduction, attention, invertible: of adapters (`AdapterSettings`). rank: of LoRA. entries: how many weights a sparse
+    module changes, at most a tenth of those it may. l1: weight of the distance from the base in its first fit (Ansell
+    et al. 2022). average: the mean of the last so many of ten moments.
     """
 
     kind: str = ""

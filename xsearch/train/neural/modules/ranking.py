@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 
 from xsearch.core import FloatArray
 from xsearch.encode import Runtime
 from xsearch.encode.card import SourceNote
+from xsearch.encode.neural.load import window
 from xsearch.encode.neural.modules.base import Base, load_base
 from xsearch.encode.neural.modules.card import HEAD, Module, ModuleCard
 from xsearch.encode.neural.modules.folder import LanguageModules
@@ -51,6 +53,7 @@ def train_ranking(
     plan = plan.published("ranking")
     data = pair_data(found, plan.seed, exclude)
     loaded = load_base(base, runtime or Runtime(precision="fp32"))
+    plan = msgspec.structs.replace(plan, length=window(plan.length, loaded.as_first()))
     under = _under(languages, plan.lang, loaded)
     card = ModuleCard(
         name=plan.name or RANKING,
