@@ -284,3 +284,11 @@ def test_doctor_says_what_reaches_a_language_without_vectors(tmp_path):
     shown = xsearch("doctor", "--format", "json", cwd=tmp_path)
     found = {finding["subject"]: finding["message"] for finding in json.loads(shown.out)}
     assert found["mt"].startswith("words and their translations")
+
+
+def test_the_largest_document_is_told(tmp_path):
+    (tmp_path / "a.txt").write_text("A river in a book about rivers. " * 9)
+    refused = xsearch("index", "a.txt", "--max-document-bytes", "100", cwd=tmp_path)
+    assert "larger than 100 bytes" in refused.err
+    assert refused.code == 1
+    assert xsearch("index", "a.txt", "--max-document-bytes", "1000", cwd=tmp_path).code == 0

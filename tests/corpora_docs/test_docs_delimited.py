@@ -105,7 +105,10 @@ def test_the_text_s_column_can_be_named(reading):
     ]
 
 
-@pytest.mark.parametrize("first", ["0\tThe Danube is a river.", "q-1\tWhat is a text of more than forty characters?"])
+@pytest.mark.parametrize(
+    "first",
+    ["0\tThe Danube is a river.", "q-1\tWhat is a text of more than forty characters?", "d1\tStorks nest on roofs"],
+)
 def test_two_columns_without_a_header_are_id_and_text(reading, first):
     name, text = first.split("\t")
     outcome = reading("t.tsv", f"{first}\nlater\tshort\n".encode())

@@ -40,20 +40,25 @@ def index(
     encoding: Annotated[
         str | None, typer.Option(metavar="NAME", help="The files' encoding, e.g. cp866 (detected if not given).")
     ] = None,
+    max_document_bytes: Annotated[
+        int | None, typer.Option(metavar="N", help="The largest document, and line of records (67108864).")
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="Read unchanged files too.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="End at the first bad record.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Remove the documents of files that are gone.")] = False,
 ) -> None:
     """Index files and folders, or bring an index up to date.
 
-    txt, md, html, json, jsonl, csv, tsv, TREC SGML, pdf and docx (extra `ingest`), also .gz .xz .zst.
-    Unchanged files are skipped, changed ones replaced.
+    txt, md, html, epub, srt, vtt, eml, mbox, json, jsonl, csv, tsv, TREC SGML, pdf and docx (extra `ingest`), also
+    .gz .xz .zst. Unchanged files are skipped, changed ones replaced.
 
     \b
     xsearch index ./docs
     xsearch index news.jsonl.gz -i news --lang fa
     cat records.jsonl | xsearch index - -i idx
     """
+    from dataclasses import replace
+
     from xsearch.core.wording import counted
     from xsearch.corpora import ReadOptions, scan
     from xsearch.encode import Runtime
@@ -61,6 +66,8 @@ def index(
     from xsearch.engine.ingest import Listener
 
     reading = ReadOptions(encoding=encoding, text_field=text_field)
+    if max_document_bytes is not None:
+        reading = replace(reading, max_document_bytes=max_document_bytes)
     # A path that does not exist must not leave an empty index behind.
     scan([path for path in paths if path != "-"], lambda path, reason: None)
     opened = _open_or_create(index, recipe, encoder, Runtime(device, precision, trust=trust))

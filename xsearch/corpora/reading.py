@@ -40,10 +40,10 @@ def read(
 ) -> Iterator[Document]:
     """The documents of one source, streamed in the file's order.
 
-    A file that is a document (txt, md, html, pdf, docx) has `source.name` as its id; the records of other files have
-    their own (`formats.records`). Metadata holds "path", "file" and "modified" (ISO 8601, UTC). `on_bad` is called
-    for every record, and every file, that cannot be used; what else the file holds is read. `on_note` gets one-line
-    remarks ("a.txt: read as windows-1251").
+    A file that is a document (txt, md, html, pdf, docx, epub, srt, eml) has `source.name` as its id; the records of
+    other files have their own (`formats.records`). Metadata holds "path", "file" and "modified" (ISO 8601, UTC).
+    `on_bad` is called for every record, and every file, that cannot be used; what else the file holds is read.
+    `on_note` gets one-line remarks ("a.txt: read as windows-1251").
 
     Raises `BadInput` (with file and line) under ``options.strict`` for the first bad record, `MissingExtra` for a pdf
     or docx that the installed packages cannot read.

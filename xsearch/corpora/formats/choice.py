@@ -27,6 +27,10 @@ FORMATS = {
     "sgml": f"{_HERE}.sgml:read_sgml",
     "pdf": f"{_HERE}.pdf:read_pdf",
     "docx": f"{_HERE}.docx:read_docx",
+    "epub": f"{_HERE}.epub:read_epub",
+    "srt": f"{_HERE}.subtitles:read_subtitles",
+    "eml": f"{_HERE}.mail:read_message",
+    "mbox": f"{_HERE}.mail:read_mailbox",
 }
 
 SUFFIXES = {
@@ -40,6 +44,7 @@ SUFFIXES = {
     ".sgm": "sgml",
     ".trec": "sgml",
     ".xml": "sgml",
+    ".vtt": "srt",
 }
 
 EXTRAS = {"pdf": "pypdf", "docx": "docx"}

@@ -22,6 +22,9 @@ HEADLESS = ["id", "text"]
 LONGEST_NAME = 40
 """Characters of the longest cell that may be the name of a column."""
 
+MOST_WORDS = 3
+"""Words of the longest second cell of two that may name a column: "d1", "Storks nest on roofs" is a record."""
+
 
 class _Lines:
     """Numbered lines that can be given back; it remembers which ones the row being read has taken."""
@@ -131,16 +134,23 @@ def _rows(file: OpenSource, lines: _Lines, delimiter: str) -> Iterator[tuple[int
 def _is_record(row: list[str], known: Set[str | None]) -> bool:
     """Whether the first row of two columns is no header but an id and a text."""
     name, text = row if len(row) == len(HEADLESS) else ("", "")
-    return not _names_columns(row, known) and bool(text.strip()) and len(name.split()) == 1
+    if len(name.split()) != 1 or not text.strip() or _has_known(row, known):
+        return False
+    return len(text.split()) > MOST_WORDS or not _names_columns(row, known)
 
 
 def _names_columns(row: list[str], known: Set[str | None]) -> bool:
     """Whether a row is a header: it names a column that is known, or its cells are short and no numbers."""
-    names = [cell.strip() for cell in row if cell.strip()]
-    if any(name in known or name.lower() in KNOWN_FIELDS for name in names):
+    if _has_known(row, known):
         return True
+    names = [cell.strip() for cell in row if cell.strip()]
     short = all(len(name) <= LONGEST_NAME and type(typed_value(name)) is str for name in names)
     return short and (len(names) > 1 or len(" ".join(names).split()) == 1)
+
+
+def _has_known(row: list[str], known: Set[str | None]) -> bool:
+    """Whether a cell is the name of a column that is known."""
+    return any(name in known or name.lower() in KNOWN_FIELDS for name in map(str.strip, row))
 
 
 def _fields(header: list[str], known: Set[str | None]) -> list[str]:

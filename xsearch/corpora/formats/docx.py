@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 from xsearch.core.document import Document
 from xsearch.core.errors import BadInput
 from xsearch.core.extras import need
+from xsearch.corpora.formats.archive import open_archive
 from xsearch.corpora.opened import OpenSource
-from xsearch.corpora.source import mebibytes
 
 CORE_PROPERTIES = "docProps/core.xml"
 
@@ -25,7 +24,10 @@ def read_docx(file: OpenSource) -> Iterator[Document]:
     """
     docx = need("docx", "ingest", "reading .docx")
     data = file.read_bytes()
-    names = _checked_names(data, file.options.max_document_bytes)
+    if data.startswith(b"\xd0\xcf\x11\xe0"):
+        raise BadInput("an encrypted .docx or an old .doc: save it as .docx without a password")
+    with open_archive(data, ".docx", file.options.max_document_bytes) as archive:
+        names = set(archive.namelist())
     try:
         document = docx.Document(io.BytesIO(data))
         text = file.clean("\n".join(_lines(document)))
@@ -36,20 +38,6 @@ def read_docx(file: OpenSource) -> Iterator[Document]:
         # python-docx and lxml raise KeyError, ValueError and their own errors for parts that are missing or broken.
         raise BadInput(f"damaged .docx: {' '.join(str(error).split())[:200] or type(error).__name__}") from error
     yield file.document(text, title, lang)
-
-
-def _checked_names(data: bytes, limit: int) -> set[str]:
-    if data.startswith(b"\xd0\xcf\x11\xe0"):
-        raise BadInput("an encrypted .docx or an old .doc: save it as .docx without a password")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            parts = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-        raise BadInput(f"damaged .docx: {error}") from error
-    # zipfile stops a part at the size that is declared here, so a false declaration unpacks no further.
-    if sum(part.file_size for part in parts) > limit:
-        raise BadInput(f"unpacks to more than {mebibytes(limit)}, the limit for one document (max_document_bytes)")
-    return {part.filename for part in parts}
 
 
 def _lines(container: Any) -> Iterator[str]:
