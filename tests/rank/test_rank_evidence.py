@@ -26,13 +26,17 @@ def translations(*rows):
     return Translations(starts, np.array(tokens, np.int32), np.array(values, np.float32))
 
 
+def matches(query, asked, translated, text, held):
+    """Those of one passage."""
+    (found,) = word_matches(query, asked, [translated], [text], [held])
+    return found
+
+
 def test_a_word_of_several_pieces_by_hand():
     # "black sea" met in "Schwarze|n Meer": the ending is translated by nothing.
     query = pieces((1, 0, 5), (2, 6, 9))
     held = pieces((11, 0, 8), (12, 8, 9), (13, 10, 14), (11, 15, 23))
-    found = word_matches(
-        "black sea", query, translations({11: 0.9, 13: 0.2}, {13: 0.6}), "Schwarzen Meer schwarze", held
-    )
+    found = matches("black sea", query, translations({11: 0.9, 13: 0.2}, {13: 0.6}), "Schwarzen Meer schwarze", held)
     assert [(m.query, m.word, m.start, m.end) for m in found] == [
         ("black", "Schwarzen", 0, 9),
         ("sea", "Meer", 10, 14),
@@ -43,16 +47,16 @@ def test_a_word_of_several_pieces_by_hand():
 
 def test_pieces_of_a_query_word_count_by_weight():
     query = pieces((1, 0, 3), (2, 3, 5), weights=[3.0, 1.0])
-    (match,) = word_matches("abcde", query, translations({7: 0.5}, {8: 1.0}), "xx yy", pieces((7, 0, 2), (9, 3, 5)))
+    (match,) = matches("abcde", query, translations({7: 0.5}, {8: 1.0}), "xx yy", pieces((7, 0, 2), (9, 3, 5)))
     assert match.strength == pytest.approx(0.5 * 3 / 4)
     assert match.query == "abcde"
 
 
 def test_what_is_weak_or_not_translated_is_left_out():
     query = pieces((1, 0, 3))
-    assert word_matches("abc", query, translations({7: 0.05}), "xx", pieces((7, 0, 2))) == []
-    assert word_matches("abc", query, translations({}), "xx", pieces((7, 0, 2))) == []
-    assert word_matches("abc", query, translations({7: 0.9}), "", pieces()) == []
+    assert matches("abc", query, translations({7: 0.05}), "xx", pieces((7, 0, 2))) == []
+    assert matches("abc", query, translations({}), "xx", pieces((7, 0, 2))) == []
+    assert matches("abc", query, translations({7: 0.9}), "", pieces()) == []
 
 
 def test_a_run_without_spaces_is_words_of_one_piece():
@@ -73,12 +77,36 @@ def test_matches_lie_in_the_text_and_follow_each_other(sizes, rows):
         at += gap + size
     query = pieces(*((n, 3 * n, 3 * n + 2) for n in range(len(rows))))
     text = "x" * at
-    found = word_matches("ab " * len(rows), query, translations(*rows), text, pieces(*spans))
+    found = matches("ab " * len(rows), query, translations(*rows), text, pieces(*spans))
     for match in found:
         assert 0 <= match.start < match.end <= len(text)
         assert match.word == text[match.start : match.end]
         assert 0.1 <= match.strength <= 1.0001
     assert all(a.end <= b.start for a, b in pairwise(found))
+
+
+@given(
+    texts=st.lists(
+        st.lists(st.tuples(st.integers(0, 6), st.integers(1, 30), st.integers(0, 2)), max_size=9), max_size=5
+    ),
+    rows=st.lists(st.dictionaries(st.integers(0, 6), st.floats(0.01, 1), max_size=4), min_size=2, max_size=6),
+    chosen=st.lists(st.integers(0, 1), min_size=5, max_size=5),
+)
+def test_passages_together_match_as_each_alone(texts, rows, chosen):
+    half = len(rows) // 2
+    query = pieces(*((n, 3 * n, 3 * n + 2) for n in range(half)))
+    tables = [translations(*rows[:half]), translations(*rows[-half:])]
+    lines, held = [], []
+    for sizes in texts:
+        spans, at = [], 0
+        for token, size, gap in sizes:
+            spans.append((token, at + gap, at + gap + size))
+            at += gap + size
+        lines.append("".join(chr(97 + n % 26) for n in range(at)))
+        held.append(pieces(*spans))
+    own = [tables[chosen[n]] for n in range(len(texts))]
+    alone = [matches("ab " * half, query, *each) for each in zip(own, lines, held, strict=True)]
+    assert word_matches("ab " * half, query, own, lines, held) == alone
 
 
 def test_vectors_bear_out_what_tables_are_unsure_of():

@@ -82,8 +82,8 @@ def passage_matches(snapshot: Snapshot, query: Query, passages: Sequence[StoredP
     translations = [query.translations[groups[row]] for row in abroad]
     texts = [passages[row].text for row in abroad]
     held = snapshot.pieces.pieces_around(texts, [known.tokens for known in translations])
-    for row, known, text, pieces in zip(abroad, translations, texts, held, strict=True):
-        found[row] = word_matches(query.text, asked, known, text, pieces)
+    for row, matches in zip(abroad, word_matches(query.text, asked, translations, texts, held), strict=True):
+        found[row] = matches
     return believed(found, snapshot.word_encoder.encode_queries)
 
 

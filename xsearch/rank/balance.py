@@ -19,7 +19,7 @@ def balance(langs: NDArray[np.int32], k: int, cap: int | None = None) -> IntArra
     if count == 0 or k <= 0:
         return np.empty(0, dtype=np.int64)
     if cap is None:
-        cap = -(-k // len(np.unique(langs)))
+        cap = -(-k // int(np.count_nonzero(np.bincount(langs))))
     over = _rank_in_language(langs) >= cap
     chosen = np.argsort(over, kind="stable")[:k]
     return np.sort(chosen)
@@ -28,7 +28,7 @@ def balance(langs: NDArray[np.int32], k: int, cap: int | None = None) -> IntArra
 def _rank_in_language(langs: NDArray[np.int32]) -> IntArray:
     """How many results of its language stand above each result."""
     grouped = np.argsort(langs, kind="stable")
-    counts = np.unique(langs, return_counts=True)[1]
+    counts = np.bincount(langs)
     within = np.arange(len(langs)) - np.repeat(np.cumsum(counts) - counts, counts)
     rank = np.empty(len(langs), dtype=np.int64)
     rank[grouped] = within

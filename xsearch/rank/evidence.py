@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -25,18 +25,27 @@ LONGEST_WORD = 24
 
 
 def word_matches(
-    query: str, asked: QueryPieces, translations: Translations, text: str, held: QueryPieces
-) -> list[WordMatch]:
-    """The words of a passage that translate a word of the query, each with the best one, in the passage's order.
+    query: str,
+    asked: QueryPieces,
+    translations: Sequence[Translations],
+    texts: Sequence[str],
+    held: Sequence[QueryPieces],
+) -> list[list[WordMatch]]:
+    """Of each passage the words that translate a word of the query, each with the best one, in the passage's order.
 
-    query, text: as written. asked, held: their pieces. A match's strength is the product of two shares: of the query
-    word, Σ_q w_q max_t p(t | q) / Σ_q w_q over its pieces q and the pieces t of the passage's word; and of the
-    passage's word, the characters of those pieces t that translate one of the query word's.
+    query, texts: as written. asked, held: their pieces. translations: of the query's pieces into each passage's
+    language. A match's strength is the product of two shares: of the query word, Σ_q w_q max_t p(t | q) / Σ_q w_q over
+    its pieces q and the pieces t of the passage's word; and of the passage's word, the characters of those pieces t
+    that translate one of the query word's.
     """
-    links = _links(translations, held.tokens)
+    found: list[list[WordMatch]] = [[] for _ in texts]
+    if not texts:
+        return found
+    links, line = _links(translations, [own.tokens for own in held]), _on_one_line(texts, held)
     if not len(links.places):
-        return []
-    words, owned = words_of(asked), words_of(held)
+        return found
+    words, owned = words_of(asked), words_of(line.pieces)
+    begins, ends = line.pieces.starts, line.pieces.ends
     ours = np.repeat(np.arange(len(words)), _sizes(words))[links.pieces]
     theirs = np.repeat(np.arange(len(owned)), _sizes(owned))[links.places]
     pairs, _, column = distinct(theirs * len(words) + ours)
@@ -45,20 +54,20 @@ def word_matches(
     best = np.zeros(len(held_by))
     np.maximum.at(best, first, links.probabilities)
     said = np.bincount(held_by // len(asked), asked.weights[held_by % len(asked)] * best)
-    covered, _ = first_mentions(column * len(held) + links.places)
-    met = np.bincount(covered // len(held), (held.ends - held.starts)[covered % len(held)])
+    covered, _ = first_mentions(column * len(begins) + links.places)
+    met = np.bincount(covered // len(begins), (ends - begins)[covered % len(begins)])
     theirs, ours = pairs // len(words), pairs % len(words)
-    strengths = said / _sums(asked.weights, words)[ours] * met / _sums(held.ends - held.starts, owned)[theirs]
+    strengths = said / _sums(asked.weights, words)[ours] * met / _sums(ends - begins, owned)[theirs]
     # Of a passage's word the best of the query's, the first of equals.
     order = np.lexsort((ours, -strengths, theirs))
     order = order[strengths[order] >= LEAST]
     order = order[np.diff(theirs[order], prepend=-1) > 0]
-    return [
-        _match(query, asked, words[one], text, held, owned[other], strength)
-        for one, other, strength in zip(
-            ours[order].tolist(), theirs[order].tolist(), strengths[order].tolist(), strict=True
-        )
-    ]
+    for one, other, strength in zip(
+        ours[order].tolist(), theirs[order].tolist(), strengths[order].tolist(), strict=True
+    ):
+        text, match = _match(query, asked, words[one], texts, line, owned[other], strength)
+        found[text].append(match)
+    return found
 
 
 def believed(
@@ -98,21 +107,54 @@ def words_of(pieces: QueryPieces) -> list[tuple[int, int]]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Line:
+    """Texts one behind the other, apart. pieces: those of all, by their places there. owners: int64 (m,), the text of
+    each. begins: where each text does."""
+
+    pieces: QueryPieces
+    owners: IntArray
+    begins: list[int]
+
+
+def _on_one_line(texts: Sequence[str], held: Sequence[QueryPieces]) -> _Line:
+    begins = [0, *accumulate(len(text) + 1 for text in texts)][: len(texts)]
+    tokens, weights, starts, ends = (
+        np.concatenate([getattr(own, name) for own in held]) for name in ("tokens", "weights", "starts", "ends")
+    )
+    owners = np.repeat(np.arange(len(held)), [len(own) for own in held])
+    shift = np.array(begins, dtype=np.int64)[owners]
+    return _Line(QueryPieces(tokens, weights, starts + shift, ends + shift), owners, begins)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Links:
-    """Piece of the query, place of a passage's piece, probability that the one is translated by the other."""
+    """Piece of the query, place of a passage's piece among those of all, probability that the one is translated by the
+    other."""
 
     pieces: IntArray
     places: IntArray
     probabilities: FloatArray
 
 
-def _links(translations: Translations, tokens: NDArray[np.int32]) -> _Links:
-    owners = np.repeat(np.arange(len(translations.starts) - 1), np.diff(translations.starts))
-    order = np.argsort(tokens, kind="stable")
-    first = np.searchsorted(tokens[order], translations.tokens, side="left")
-    sizes = np.searchsorted(tokens[order], translations.tokens, side="right") - first
-    at = np.arange(sizes.sum()) + np.repeat(first - np.cumsum(sizes) + sizes, sizes)
-    return _Links(np.repeat(owners, sizes), order[at], np.repeat(translations.probabilities, sizes))
+def _links(translations: Sequence[Translations], tokens: Sequence[NDArray[np.int32]]) -> _Links:
+    """Passages of one language share its translations and are looked through together."""
+    begins = np.cumsum([0, *map(len, tokens)])
+    groups: dict[int, list[int]] = {}
+    for row, known in enumerate(translations):
+        groups.setdefault(id(known), []).append(row)
+    found = []
+    for rows in groups.values():
+        known = translations[rows[0]]
+        own = np.concatenate([tokens[row] for row in rows])
+        places = np.concatenate([np.arange(begins[row], begins[row + 1]) for row in rows])
+        order = np.argsort(own, kind="stable")
+        ascending = own[order]
+        first = np.searchsorted(ascending, known.tokens, side="left")
+        sizes = np.searchsorted(ascending, known.tokens, side="right") - first
+        at = np.arange(sizes.sum()) + np.repeat(first - np.cumsum(sizes) + sizes, sizes)
+        owners = np.repeat(np.arange(len(known.starts) - 1), np.diff(known.starts))
+        found.append((np.repeat(owners, sizes), places[order[at]], np.repeat(known.probabilities, sizes)))
+    return _Links(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
 def _sizes(words: Sequence[tuple[int, int]]) -> list[int]:
@@ -123,14 +165,18 @@ def _match(
     query: str,
     asked: QueryPieces,
     ours: tuple[int, int],
-    text: str,
-    held: QueryPieces,
+    texts: Sequence[str],
+    line: _Line,
     theirs: tuple[int, int],
     strength: float,
-) -> WordMatch:
-    start, end = int(held.starts[theirs[0]]), int(held.ends[theirs[1] - 1])
+) -> tuple[int, WordMatch]:
+    """A match of two words, given as ranges of pieces, and the text it is in."""
+    text = int(line.owners[theirs[0]])
+    start, end = (
+        int(place) - line.begins[text] for place in (line.pieces.starts[theirs[0]], line.pieces.ends[theirs[1] - 1])
+    )
     asked_word = query[int(asked.starts[ours[0]]) : int(asked.ends[ours[1] - 1])]
-    return WordMatch(asked_word, text[start:end], start, end, round(strength, 4))
+    return text, WordMatch(asked_word, texts[text][start:end], start, end, round(strength, 4))
 
 
 def _sums(values: NDArray[Any], words: Sequence[tuple[int, int]]) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from xsearch.core import FloatArray, IntArray, Ranking
+from xsearch.core.order import first_mentions
 
 
 def max_passage(
@@ -18,6 +19,6 @@ def max_passage(
     Retrieval", SIGIR 1994; named MaxP by Dai and Callan, "Deeper Text Understanding for IR with Contextual Neural
     Language Modeling", SIGIR 2019.
     """
-    _, first = np.unique(documents, return_index=True)
-    rows = np.sort(first)[:depth].astype(np.int64)
+    _, first = first_mentions(documents)
+    rows = np.sort(first)[:depth]
     return rows, documents[rows], ranking.scores[rows]

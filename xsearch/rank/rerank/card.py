@@ -20,11 +20,10 @@ class RerankerCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A reranker, as its TOML file describes it.
 
     kind: "reranker-cross", "reranker-t5" … (`known.KINDS`), which says what `settings` may hold. model: a name on the
-    hub or the path of a folder, relative to the card. revision: the commit it was seen at. files: folder of weights
-    that ship, relative to the card. max_length: tokens of query and passage that are read at once, 0 for what the
-    model allows. mix: share of the reranker's score in the final one, the rest is the fused score (`order.reorder`).
-    depth: documents that are reranked where nobody says how many. language_set, languages: as for encoders.
-    fingerprint: of what shapes the scores. scores: measured figures by name.
+    hub or the path of a folder, relative to the card. revision: the commit it was seen at. max_length: tokens of query
+    and passage that are read at once, 0 for what the model allows. mix: share of the reranker's score in the final one,
+    the rest is the fused score (`order.reorder`). depth: documents that are reranked where nobody says how many.
+    language_set, languages: as for encoders. fingerprint: of what shapes the scores. scores: measured figures by name.
     """
 
     name: str
@@ -33,7 +32,6 @@ class RerankerCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     description: str = ""
     model: str = ""
     revision: str = ""
-    files: str = ""
     max_length: int = 0
     mix: float = 1.0
     depth: int = 100

@@ -19,8 +19,8 @@ from xsearch.rank.rerank.card import RerankerCard
 from xsearch.rank.rerank.forward import Features, Forward, Tokens
 from xsearch.rank.rerank.opened import DECODER, Opened, open_model
 from xsearch.rank.rerank.prompts import check_prompt, fill, token_number
-from xsearch.rank.rerank.protocol import RerankCandidate
-from xsearch.rank.rerank.windows import fit, passage_text
+from xsearch.rank.rerank.protocol import RerankCandidate, passage_text
+from xsearch.rank.rerank.windows import fit
 
 
 class DecoderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,8 +12,7 @@ import numpy as np
 from xsearch.core import BadInput, FloatArray, Query
 from xsearch.encode import MultiVectorEncoder, Runtime, load_multivector
 from xsearch.rank.rerank.card import RerankerCard
-from xsearch.rank.rerank.protocol import RerankCandidate
-from xsearch.rank.rerank.windows import passage_text
+from xsearch.rank.rerank.protocol import RerankCandidate, passage_text
 
 
 class LateReranker:

@@ -24,8 +24,8 @@ from xsearch.encode.neural.tokens import pad_number
 from xsearch.rank.rerank.card import RerankerCard
 from xsearch.rank.rerank.opened import DECODER, Opened, open_model
 from xsearch.rank.rerank.prompts import check_prompt, fill
-from xsearch.rank.rerank.protocol import RerankCandidate
-from xsearch.rank.rerank.windows import QUERIES_CUT, TEXTS_CUT, passage_text, shortened
+from xsearch.rank.rerank.protocol import RerankCandidate, passage_text
+from xsearch.rank.rerank.windows import QUERIES_CUT, TEXTS_CUT, shortened
 
 NOT_UNDERSTOOD = "answers not understood"
 INCOMPLETE = "answers that left passages out"
@@ -110,7 +110,7 @@ class ListwiseReranker:
             self.counts[NOT_UNDERSTOOD] += 1
         elif len(named) < count:
             self.counts[INCOMPLETE] += 1
-        return named + [place for place in range(count) if place not in set(named)]
+        return list(dict.fromkeys([*named, *range(count)]))
 
     def _ask(self, query: str, texts: list[str]) -> str:
         """What the model writes, always its likeliest next word."""

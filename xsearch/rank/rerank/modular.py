@@ -20,8 +20,7 @@ from xsearch.core import BadInput, FloatArray, Query
 from xsearch.encode import Runtime
 from xsearch.encode.neural.modules import ModularRanker, load_ranker
 from xsearch.rank.rerank.card import RerankerCard
-from xsearch.rank.rerank.protocol import RerankCandidate
-from xsearch.rank.rerank.windows import passage_text
+from xsearch.rank.rerank.protocol import RerankCandidate, passage_text
 
 
 class ModularSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

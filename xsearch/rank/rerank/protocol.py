@@ -31,6 +31,11 @@ class RerankCandidate:
     supports: Mapping[str, float] = field(default_factory=dict)
 
 
+def passage_text(passage: RerankCandidate) -> str:
+    """A passage as encoders read it too: its title, then its text."""
+    return f"{passage.title}\n{passage.text}" if passage.title else passage.text
+
+
 class Reranker(Protocol):
     """Scores passages for a query. Safe to share between threads."""
 

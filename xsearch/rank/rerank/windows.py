@@ -12,7 +12,6 @@ import numpy as np
 from xsearch.core import FloatArray, IntArray
 from xsearch.encode.neural.tokens import cut
 from xsearch.rank.rerank.forward import Tokens
-from xsearch.rank.rerank.protocol import RerankCandidate
 
 Encode = Callable[[str, list[str]], list[Tokens]]
 """A query with each of some passages → sequences as the model reads them, as long as they come."""
@@ -77,8 +76,3 @@ def _windows(query: str, text: str, tokens: Tokens, encode: Encode, limit: int, 
         else:
             windows += _windows(query, part, encoded, encode, limit, shared)
     return windows
-
-
-def passage_text(passage: RerankCandidate) -> str:
-    """A passage as encoders read it too: its title, then its text."""
-    return f"{passage.title}\n{passage.text}" if passage.title else passage.text

@@ -10,7 +10,7 @@ import numpy as np
 from xsearch.core import FloatArray, Query
 from xsearch.encode import PieceEncoder
 from xsearch.lang import base_language
-from xsearch.rank.rerank.protocol import RerankCandidate
+from xsearch.rank.rerank.protocol import RerankCandidate, passage_text
 from xsearch.rank.rerank.small.held import Held, held_by, likeness
 from xsearch.rank.rerank.small.interaction import Met, asked_words, meet
 
@@ -72,9 +72,8 @@ def measure(encoder: PieceEncoder, query: Query, passages: Sequence[RerankCandid
         return found
     # Translations are of the pieces of the index: of another vocabulary they would be of other words.
     same = query.pieces is not None and np.array_equal(query.pieces.tokens, pieces.tokens)
-    texts = [f"{p.title}\n{p.text}" if p.title else p.text for p in passages]
-    groups = [base_language(p.lang) for p in passages]
-    held = held_by(encoder, texts)
+    groups = [base_language(passage.lang) for passage in passages]
+    held = held_by(encoder, list(map(passage_text, passages)))
     met = meet(asked, held, query.translations if same else {}, groups)
     best = np.maximum(met.similar, met.translated).max(axis=1)
     unmet = 1.0 - float(_mean(best, asked.weights))
