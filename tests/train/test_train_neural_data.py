@@ -62,6 +62,20 @@ def test_batches_hold_what_belongs_together(tmp_path):
     assert ranked.owners[:60] == ranked.groups
 
 
+def test_texts_are_those_of_all_files_but_what_is_kept_to_measure_with(tmp_path):
+    read = corpus(tmp_path, a_pairs=PAIRS)
+    drawn = read.texts(4000, np.random.default_rng(1)).texts
+    held = {read.pairs[n].positive for n in read.held_pairs}
+    assert set(drawn.texts) == {pair.positive for pair in read.pairs} - held
+    assert set(drawn.langs) == {"de"}
+    read = corpus(tmp_path, a_pairs=PAIRS, b_rows=ROWS, c_sections=SECTIONS)
+    kinds = [text.split()[0] for text in read.texts(3000, np.random.default_rng(1)).texts.texts]
+    passages, sections = kinds.count("das"), kinds.count("text") + kinds.count("texte")
+    # As many of each: a third of 3,000, give or take five standard deviations.
+    assert abs(passages - 1000) < 130
+    assert abs(sections - 1000) < 130
+
+
 def test_batches_depend_on_their_number_alone(tmp_path):
     one, other = (corpus(tmp_path, a_pairs=PAIRS, b_rows=ROWS) for _ in range(2))
     for seed in range(3):
@@ -190,6 +204,15 @@ def test_impossible_recipes_are_refused(tmp_path, change, message):
     path = tmp_path / "r.toml"
     path.write_text(text.replace(*change))
     with pytest.raises(BadInput, match=message):
+        load_neural_recipe(path)
+
+
+@pytest.mark.parametrize("added", ["extension = { words = 5 }", 'tuning = { method = "prompt" }'])
+def test_a_teacher_knows_no_words_that_are_added(tmp_path, added):
+    text = (Path(__file__).parents[2] / "encoders" / "recipes" / "bistil.toml").read_text()
+    path = tmp_path / "r.toml"
+    path.write_text(text.replace("[model]", f"[model]\n{added}"))
+    with pytest.raises(BadInput, match="compares with the network as it was"):
         load_neural_recipe(path)
 
 

@@ -106,13 +106,17 @@ class Corpus:
 
     def _texts(self, size: int, rng: np.random.Generator) -> list[Item]:
         tables = [table for table in (self.rows, self.bodies) if table.weights.any()]
-        if not tables:
-            chosen = [self.pairs[n] for n in rng.integers(len(self.pairs), size=size)]
-            return [(pair.positive, pair.positive_lang) for pair in chosen]
-        shares = np.array([np.count_nonzero(table.weights) for table in tables], dtype=np.float64)
-        which = rng.choice(len(tables), size, p=shares / shares.sum())
-        drawn = [(tables[t], tables[t].draw(1, rng)[0]) for t in which.tolist()]
-        return [table.pick(row, 1, rng)[0] for table, row in drawn]
+        usable = np.flatnonzero(self.pair_weights)
+        counts = [*(np.count_nonzero(table.weights) for table in tables), *([len(usable)] if len(usable) else [])]
+        shares = np.array(counts, dtype=np.float64)
+        which = rng.choice(len(shares), size, p=shares / shares.sum()).tolist()
+        places = [tables[t].draw(1, rng)[0] if t < len(tables) else int(rng.choice(usable)) for t in which]
+        return [
+            tables[t].pick(place, 1, rng)[0]
+            if t < len(tables)
+            else (self.pairs[place].positive, self.pairs[place].positive_lang)
+            for t, place in zip(which, places, strict=True)
+        ]
 
     def parallel(
         self, size: int, count: int, rng: np.random.Generator, pivot: str = "", bodies: bool = False

@@ -54,7 +54,8 @@ def mine(corpus: Corpus, settings: Mining, seed: int, work: Path, on_progress: O
         if right is None:
             continue
         limit = right - settings.margin * abs(right)
-        rivals = [n for n, score in scores.items() if owners[n] != owner and score <= limit][: settings.negatives]
+        others = (n for n in scores if owners[n] != owner and n != number_of[positive])
+        rivals = [n for n in others if scores[n] <= limit][: settings.negatives]
         if len(rivals) == settings.negatives:
             mined.append(
                 Pair(

@@ -185,6 +185,10 @@ def check_recipe(recipe: NeuralRecipe, path: Path) -> None:
         'model.pooling must be "mean" or "cls"': model.pooling not in ("mean", "cls"),
         'model.tuning.method must be "full", "lora" or "prompt"': model.tuning.method not in ("full", "lora", "prompt"),
         "a stage needs objectives": any(not stage.objectives for stage in stages),
+        "hidden-states compares with the network as it was: no words (model.extension) and no prompt can be added": (
+            any(task.needs_teacher() for stage in stages for task in stage.objectives)
+            and (model.extension.words > 0 or model.tuning.method == "prompt")
+        ),
         "a stage's batch must be at least 2": any(stage.batch < 2 for stage in stages),
         "schedule.steps and accumulate must be at least 1": any(
             stage.schedule.steps < 1 or stage.schedule.accumulate < 1 for stage in stages
