@@ -163,6 +163,7 @@ def test_cards_say_what_is_wrong_with_them(tmp_path):
     card = tmp_path / "card.toml"
     for text, complaint in [
         ('name = "x"\nkind = "dense"\n', "not the card of a reranker"),
+        ('name = "x"\nkind = "adapter"\nrole = "language"\n', "not the card of a reranker: its kind is 'adapter'"),
         ('name = "x"\nkind = "reranker-cross"\nmix = 0\n', "mix must be above 0"),
         ('name = "x"\nkind = "reranker-cross"\ncolour = 1\n', "colour"),
         ("name = ", "card.toml"),

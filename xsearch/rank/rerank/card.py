@@ -62,6 +62,9 @@ def read_reranker_card(path: Path) -> RerankerCard:
     try:
         card = msgspec.toml.decode(path.read_bytes(), type=RerankerCard)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        kind = kind_of(path)
+        if kind and not kind.startswith(PREFIX):
+            raise BadInput(f"not the card of a reranker: its kind is '{kind}'", str(path)) from error
         raise BadInput(str(error), str(path)) from error
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}", str(path)) from error

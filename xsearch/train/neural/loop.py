@@ -153,8 +153,8 @@ def _check(value: float, what: str, step: int, parts: dict[str, float], seen: li
     note = {"step": step, "losses": {name: str(part) for name, part in parts.items()}, "batches": seen}
     (work / FAILED).write_bytes(msgspec.json.encode(note))
     raise BadInput(
-        f"the {what} of step {step + 1} is {value}; its batch is in {work / FAILED}: look at its texts, lower the "
-        "learning rate or the stage's clip"
+        f"the {what} of step {step + 1} is {value}; its batch is in {work / FAILED}: look at its texts, or lower "
+        "the learning rate"
     )
 
 

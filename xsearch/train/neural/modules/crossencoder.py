@@ -21,7 +21,7 @@ from xsearch.encode.neural.checkpoint import brief, locate
 from xsearch.encode.neural.fingerprint import fingerprint
 from xsearch.encode.neural.load import window
 from xsearch.encode.neural.modules.pairs import PairTokens
-from xsearch.encode.neural.tokens import pad_number
+from xsearch.encode.neural.tokens import check_vocabulary, pad_number
 from xsearch.rank.rerank import RerankerCard
 from xsearch.train.neural.folders import replacing
 from xsearch.train.neural.loop import fit
@@ -128,6 +128,7 @@ def _load(base: str | Path, runtime: Runtime, seed: int) -> tuple[Any, Any, str]
     except Exception as error:
         # Whatever a damaged or foreign checkpoint makes the library raise, the folder is what the user can change.
         raise BadInput(f"{checkpoint.folder} cannot be loaded as a cross-encoder: {brief(error)}") from error
+    check_vocabulary(tokenizer, checkpoint.folder)
     if not tokenizer.is_fast:
         raise BadInput(f"{checkpoint.folder} has no tokenizer.json: training needs one")
     return model.to(runtime.devices(torch)[0]), tokenizer, fingerprint(checkpoint.folder, {})
