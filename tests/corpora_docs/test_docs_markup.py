@@ -116,7 +116,7 @@ x = 1
 def test_markdown_gives_text_without_marks_and_front_matter(reading):
     [document] = reading("m.md", MARKDOWN.encode()).documents
     assert (document.title, document.lang, document.metadata["year"]) == ("From the *front*", "de", 2021)
-    assert "tags" not in document.metadata
+    assert document.metadata["tags"] == ["nested"]
     assert [line for line in document.text.split("\n") if line] == [
         "Heading",
         "Some emphasis, code, a link and an image.",
@@ -161,3 +161,25 @@ def test_a_paragraph_too_long_to_parse_is_kept_as_it_is(reading):
 def test_plain_paragraphs_pass_unchanged(reading_many, paragraphs):
     paragraphs = [" ".join(p.split()) for p in paragraphs]
     assert reading_many("m.md", "\n\n".join(paragraphs).encode()).texts == ["\n\n".join(paragraphs)]
+
+
+def test_lists_of_front_matter_are_lists(reading):
+    written = (
+        "---\ntags: [solar, \"wind, sea\", 2020]\nauthors:\n  - Noor\n  - 'de Vries'\nempty:\nnone: []\n"
+        "day: 2024-05-01\nnested:\n  deep: 1\nodd: [a, [b]]\nother: x\n- stray\n---\ntext\n"
+    )
+    [document] = reading("m.md", written.encode()).documents
+    found = {key: value for key, value in document.metadata.items() if key not in ("path", "file", "modified")}
+    assert found == {
+        "tags": ["solar", "wind, sea", 2020],
+        "authors": ["Noor", "de Vries"],
+        "day": "2024-05-01",
+        "odd": "[a, [b]]",
+        "other": "x",
+    }
+
+
+@given(st.text("ab:[]-, \n\"'1\t", max_size=60))
+def test_any_front_matter_is_read(reading_many, block):
+    [document] = reading_many("m.md", f"---\n{block}\n---\nwords\n".encode()).documents
+    assert "words" in document.text

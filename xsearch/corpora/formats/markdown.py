@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S | re.M)
-_SIMPLE_KEY = re.compile(r"([A-Za-z_][\w-]*)[ \t]*:[ \t]+(\S.*?)[ \t]*")
+_SIMPLE_KEY = re.compile(r"([A-Za-z_][\w-]*)[ \t]*:(?:[ \t]+(\S.*?))?[ \t]*")
+_ITEM = re.compile(r"[ \t]*-[ \t]+(\S.*?)[ \t]*")
 
 MAX_INLINE = 20_000
 """Characters of one paragraph whose marks are taken out; the time for brackets grows with the square of their number
@@ -31,8 +33,8 @@ def read_markdown(file: OpenSource) -> Iterator[Document]:
     """The file as one document.
 
     The title is the front matter's, or else the first heading, which is taken out of the text if it begins it.
-    "lang" (or "language") of the front matter is the language; its other ``key: value`` lines are metadata, nested
-    ones are left out.
+    "lang" (or "language") of the front matter is the language; its other ``key: value`` lines are metadata, and so are
+    lists, ``[a, b]`` or an item a line; what is nested otherwise is left out.
     """
     from markdown_it import MarkdownIt
 
@@ -64,13 +66,33 @@ def _inline(parser: MarkdownIt, content: str, references: dict[str, Any]) -> lis
     return tokens
 
 
-def split_front_matter(markup: str) -> tuple[dict[str, str | int | float], str]:
-    """The simple keys of a YAML block between ``---`` lines at the beginning, and what follows the block."""
+def split_front_matter(markup: str) -> tuple[dict[str, Any], str]:
+    """The simple keys and lists of a YAML block between ``---`` lines at the beginning, and what follows the block."""
     block = _FRONT_MATTER.match(markup)
     if block is None:
         return {}, markup
-    found = (_SIMPLE_KEY.fullmatch(line) for line in block[1].splitlines())
-    return {key[1]: _scalar(key[2]) for key in found if key}, markup[block.end() :]
+    found: dict[str, Any] = {}
+    items: list[Any] | None = None
+    for line in block[1].splitlines():
+        if (item := _ITEM.fullmatch(line)) and items is not None:
+            items.append(_scalar(item[1]))
+        elif key := _SIMPLE_KEY.fullmatch(line):
+            items = None if key[2] else []
+            found[key[1]] = _value(key[2]) if key[2] else items
+        else:
+            items = None
+    return {key: value for key, value in found.items() if value != []}, markup[block.end() :]
+
+
+def _value(value: str) -> Any:
+    """A value on its key's line: a list of plain values in brackets, or one value."""
+    if value[0] != "[" or value[-1] != "]" or set(value[1:-1]) & set("[]{}"):
+        return _scalar(value)
+    try:
+        parts = next(csv.reader([value[1:-1]], skipinitialspace=True), [])
+    except csv.Error:  # One longer than the module's limit.
+        return _scalar(value)
+    return [_scalar(part.strip()) for part in parts if part.strip()]
 
 
 def _scalar(value: str) -> str | int | float:
@@ -80,7 +102,7 @@ def _scalar(value: str) -> str | int | float:
 
 
 def _string(value: object) -> str | None:
-    return None if value is None else str(value)
+    return None if value is None or isinstance(value, list) else str(value)
 
 
 def _text(tokens: Sequence[Token]) -> str:
