@@ -279,3 +279,20 @@ def test_without_tables_passages_cannot_be_translated(tmp_path, monkeypatch):
     monkeypatch.setattr("xsearch.engine.encoder.find_tables", lambda *_: None)
     with pytest.raises(UsageError, match="translates passages"):
         xsearch.create(tmp_path / "idx", load_recipe("psq-index-time"))
+
+
+def test_a_script_without_pieces_is_found_by_its_words(tmp_path):
+    texts = {
+        "nqo": "ߒߞߏ ߦߋ߫ ߛߓߍߛߎ߲ ߘߏ߫ ߟߋ߬ ߘߌ߫، ߛߏߟߏߡߣߊ߫ ߞߊ߲ߕߍ߫ ߟߊ߫ ߡߍ߲ ߛߌ߲ߘߌ߫ ߘߊ߫ ߁߉߄߉ ߟߊ߫.",
+        "fi": "Nuuk Kalaallit Nunaanni illoqarfiit annersaraat. Piniartut qajartorlutik puisinniarput.",
+        "lo": "ນະຄອນຫຼວງວຽງຈັນຕັ້ງຢູ່ແຄມແມ່ນ້ຳຂອງ.",
+        "en": "The river is wide.",
+    }
+    with xsearch.create(tmp_path / "i") as index:
+        with index.writer() as writer:
+            for lang, text in texts.items():
+                writer.add(xsearch.Document(lang, text, lang=lang))
+        hits = index.search("ߒߞߏ", explain=True)
+        assert hits[0].id == "nqo"
+        assert [part.support for part in hits[0].explain if part.retriever == "psq"] == [0.0]
+        assert any(part.support for part in index.search("river", explain=True)[0].explain if part.retriever == "psq")

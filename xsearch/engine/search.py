@@ -11,7 +11,7 @@ import numpy as np
 from xsearch import lang as languages
 from xsearch.core import FloatArray, IntArray, Mask, Query, UsageError
 from xsearch.engine.constraints import constraint_mask
-from xsearch.engine.parts import RETRIEVERS
+from xsearch.engine.parts import PIECES, RETRIEVERS, parts_of
 from xsearch.engine.query import build_query
 from xsearch.engine.rerank import NONE, Reranked, RerankOptions, rerank_documents
 from xsearch.engine.snapshot import Snapshot
@@ -244,7 +244,10 @@ def retrieve(snapshot: Snapshot, name: str, query: Query, depth: int, scope: Sco
 
 def _supports(snapshot: Snapshot, name: str, query: Query) -> FloatArray:
     """For each group of languages, how well a retriever could see a relevant passage of it: expected over the languages
-    the query may be in, float32 (groups,)."""
+    the query may be in, float32 (groups,). By pieces none is seen where the query has none: the vocabulary lacks whole
+    scripts (N'Ko, Syriac)."""
+    if PIECES & set(parts_of([name])) and not (query.pieces is not None and len(query.pieces)):
+        return np.zeros(len(snapshot.groups), dtype=np.float32)
     compared, known = np.zeros(len(snapshot.groups)), np.zeros(len(snapshot.groups))
     for code, weight in query.langs:
         by_retriever, by_encoder = snapshot.supports(name, code)
