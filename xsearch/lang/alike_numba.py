@@ -2,7 +2,8 @@
 numbers.
 
 The same word stands in many languages and segments, so a key is compared once: `told_apart` numbers the distinct ones.
-Keys that share no more than consonants with what is asked are given up as soon as what is left cannot make them likely.
+Those that a bound does not rule out are aligned many at a time, as `spellings.alignment_odds` does: within one key each
+step would wait for the one before.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from xsearch.lang.spellings import STEPS
 Array = np.ndarray[Any, Any]
 _compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = numba.njit(cache=True, nogil=True)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
+_LANES = 128
+"""Keys aligned together: what is computed of them stays in a core's nearest cache."""
 _ROUNDING = 0.01
 """What sums in float32 in another order may differ by, and more."""
 
@@ -89,105 +92,178 @@ def likely(
     slip of `alike.Asked`. steps_of: table of steps, what a letter can add, what it costs to leave out so many letters
     at the end. keys: of the distinct keys codes, where each begins and the last ends, families, skeletons and the least
     that a group with the key asks for. words: numbers of their keys and groups."""
-    # All is unpacked here: a call that took tuples would count references to every array, for every key.
-    family, kinds, skeleton, shift, slip = asked
     table, most, prices = steps_of
-    codes, begins, families, skeletons, lowest_of = keys
-    numbers, groups = words
-    best = np.zeros(MAX_KEY + 1, dtype=np.float32)
-    written = np.zeros(MAX_KEY + 1, dtype=np.float32)
-    ahead = np.zeros(MAX_KEY + 1, dtype=np.float32)
-    steps = np.zeros(MAX_KEY, dtype=np.int64)
-    found = np.empty(0, dtype=np.float32)
-    count = 0
+    lowest, (numbers, groups) = keys[4], words
+    befores = _places_of(ranges, numbers, len(lowest))
+    chosen, places, shapes = _worth(key, asked, most, keys, ranges, numbers, befores)
+    found = np.full(befores[-1], np.float32(-np.inf), dtype=np.float32)
+    own = _odds(key, table, prices, keys[0], keys[1], chosen, shapes)
+    count = at = 0
+    for i in range(len(ranges)):
+        some = False
+        while at < len(chosen) and places[at] < befores[i + 1]:
+            found[places[at]] = own[at]
+            some |= own[at] >= lowest[chosen[at]]
+            at += 1
+        if some:
+            shift = befores[i] - np.int64(numbers[ranges[i, 0]])
+            for row in range(ranges[i, 0], ranges[i, 1]):
+                odd = found[numbers[row] + shift]
+                if odd >= least[groups[row]]:
+                    rows[count], odds[count] = row, odd
+                    count += 1
+    return count
+
+
+@_compiled
+def _places_of(ranges: Array, numbers: Array, keys: int) -> Any:
+    """How many distinct keys come before each range, and in all: int64 (ranges + 1,)."""
+    befores = np.zeros(len(ranges) + 1, dtype=np.int64)
     for i in range(len(ranges)):
         begin, end = ranges[i, 0], ranges[i, 1]
-        if begin == end:
+        befores[i + 1] = befores[i]
+        if begin < end:
+            last = np.int64(numbers[end]) if end < len(numbers) else keys
+            befores[i + 1] += last - np.int64(numbers[begin])
+    return befores
+
+
+@_compiled
+def _worth(key: Array, asked: Any, most: Array, keys: Any, ranges: Array, numbers: Array, befores: Array) -> Any:
+    """The keys that are compared and that a bound does not rule out: their numbers, their places among the keys of all
+    ranges, and family and length of each as one number."""
+    family, kinds, skeleton, shift, slip = asked
+    codes, begins, families, skeletons, lowest = keys
+    total = befores[-1]
+    chosen, places = np.empty(total, dtype=np.int64), np.empty(total, dtype=np.int64)
+    shapes = np.empty(total, dtype=np.int64)
+    count = 0
+    for i in range(len(ranges)):
+        if befores[i] == befores[i + 1]:
             continue
-        first = np.int64(numbers[begin])
-        last = np.int64(numbers[end]) if end < len(numbers) else len(families)
-        if last - first > len(found):
-            found = np.empty(2 * (last - first), dtype=np.float32)
-        found[: last - first] = -np.inf
-        some = False
-        for number in range(first, last):
+        first = np.int64(numbers[ranges[i, 0]])
+        for number in range(first, first + befores[i + 1] - befores[i]):
             start, kind = begins[number], families[number]
             size = begins[number + 1] - start
             begun = np.int64(skeletons[number]) >> shift == skeleton
             near = begun or kind != family or (slip and abs(size - len(key)) <= 2)
             if not near or not kinds[kind] or size > MAX_KEY:
                 continue
-            lowest = lowest_of[number]
             column = np.int64(kind) * STEPS
-            bound = _laid(codes, start, size, column, most, steps)
-            if bound < lowest - _ROUNDING:
-                continue
+            bound = np.float32(0.0)
             for j in range(size):
-                written[j + 1] = written[j] + table[0, steps[j]]
-                # What the letters from here on may still add.
-                ahead[j] = written[j] + bound
-                bound -= most[steps[j]]
-            ahead[size] = written[size]
-            own = _aligned(key, table, prices, column, steps, size, lowest - _ROUNDING, best, written, ahead)
-            found[number - first] = own
-            some |= own >= lowest
-        if some:
-            for row in range(begin, end):
-                own = found[numbers[row] - first]
-                if own >= least[groups[row]]:
-                    rows[count], odds[count] = row, own
-                    count += 1
-    return count
+                bound += most[column + codes[start + j]]
+            # Less a little for sums in float32.
+            if bound >= lowest[number] - _ROUNDING:
+                chosen[count], places[count] = number, befores[i] + number - first
+                shapes[count] = kind * (MAX_KEY + 1) + size
+                count += 1
+    return chosen[:count], places[:count], shapes[:count]
 
 
 @_compiled
-def _laid(codes: Array, start: int, size: int, column: int, most: Array, steps: Array) -> Any:
-    """Fill `steps` with the columns of a key's letters in the table; the most that they can add, float32."""
-    bound = np.float32(0.0)
-    for j in range(size):
-        steps[j] = column + codes[start + j]
-        bound += most[steps[j]]
-    return bound
+def _odds(key: Array, table: Array, prices: Array, codes: Array, begins: Array, chosen: Array, shapes: Array) -> Any:
+    """The odds of some keys, float32 (n,). Those of a shape are aligned together, a letter of each at a time: what one
+    step makes, the next does not wait for."""
+    found = np.empty(len(chosen), dtype=np.float32)
+    order = _by_shape(shapes)
+    letters = np.empty((MAX_KEY, _LANES), dtype=np.uint8)
+    written = np.zeros((MAX_KEY + 1, _LANES), dtype=np.float32)
+    best = np.empty((MAX_KEY + 1, _LANES), dtype=np.float32)
+    before, own = np.empty(_LANES, dtype=np.float32), np.empty(_LANES, dtype=np.float32)
+    begin = 0
+    while begin < len(order):
+        shape = shapes[order[begin]]
+        end = begin + 1
+        while end < len(order) and end < begin + _LANES and shapes[order[end]] == shape:
+            end += 1
+        size, column, count = shape % (MAX_KEY + 1), shape // (MAX_KEY + 1) * STEPS, end - begin
+        steps = table[:, column : column + STEPS]
+        for lane in range(count):
+            start = begins[chosen[order[begin + lane]]]
+            for j in range(size):
+                letters[j, lane] = codes[start + j]
+        _align(key, steps, prices, size, count, letters, written, best, before, own)
+        for lane in range(count):
+            found[order[begin + lane]] = own[lane]
+        begin = end
+    return found
 
 
 @_compiled
-def _aligned(
+def _by_shape(shapes: Array) -> Any:
+    """Places by ascending shape, counted."""
+    ends = np.zeros(shapes.max() + 2 if len(shapes) else 1, dtype=np.int64)
+    for shape in shapes:
+        ends[shape + 1] += 1
+    ends = np.cumsum(ends)
+    order = np.empty(len(shapes), dtype=np.int64)
+    for i in range(len(shapes)):
+        order[ends[shapes[i]]] = i
+        ends[shapes[i]] += 1
+    return order
+
+
+@_compiled
+def _align(
     key: Array,
-    table: Array,
-    prices: Array,
-    column: int,
     steps: Array,
+    prices: Array,
     size: int,
-    lowest: float,
-    best: Array,
+    count: int,
+    letters: Array,
     written: Array,
-    ahead: Array,
-) -> Any:
-    """The odds of the best alignment with the key whose letters are `steps` in a row of the table, float32; less where
-    they are below `lowest`. ahead: what an alignment can come to from behind each letter on."""
-    best[: size + 1] = 0.0
-    likeliest, ending = np.float32(-np.inf), len(prices) - 1
+    best: Array,
+    before: Array,
+    odds: Array,
+) -> None:
+    """Fill `odds` with those of the best alignment of `count` keys of `size` letters. steps: those of their family.
+    best, before: room to compute in."""
+    ending, first, gain = len(prices) - 1, np.float32(0.0), np.zeros(STEPS, dtype=np.float32)
+    best[: size + 1, :count] = 0.0
+    odds[:count] = -np.inf
+    for j in range(size):
+        _add(steps[0], letters[j], written[j], written[j + 1], count)
     for i in range(len(key)):
-        letter = key[i]
-        left_out = table[letter, column]
-        before = best[0]
-        best[0] = before + left_out
-        reach = best[0] + ahead[0]
+        left_out = steps[key[i], 0]
+        for letter in range(STEPS):
+            gain[letter] = steps[key[i], letter] - steps[0, letter]
+        before[:count] = first
+        first += left_out
+        best[0, :count] = first
         for j in range(size):
-            match = (table[letter, steps[j]] - table[0, steps[j]]) + before
-            before = best[j + 1]
-            best[j + 1] = max(before + left_out, match, best[j])
-            reach = max(reach, best[j + 1] + ahead[j + 1])
+            _step(gain, letters[j], best[j], best[j + 1], before, left_out, count)
         left = len(key) - 1 - i
         if left <= ending:
-            likeliest = max(likeliest, best[size] + written[size] - prices[left])
-        if reach < lowest:
-            return likeliest
+            _end(best[size], written[size], prices[left], odds, count)
     for left in range(1, ending + 1):
         # A stem of two letters at least.
         at = max(size - left, min(size, 2))
-        likeliest = max(likeliest, best[at] + written[at] - prices[left])
-    return likeliest
+        _end(best[at], written[at], prices[left], odds, count)
+
+
+@_compiled
+def _add(alone: Array, letters: Array, here: Array, ahead: Array, count: int) -> None:
+    """What it costs to write the keys' letters alone, one letter further."""
+    for lane in range(count):
+        ahead[lane] = here[lane] + alone[letters[lane]]
+
+
+@_compiled
+def _step(gain: Array, letters: Array, here: Array, ahead: Array, before: Array, left_out: float, count: int) -> None:
+    """A letter of the key against one of each key: `here` and `ahead` are the best alignments up to the letter before
+    and up to this one, `before` those that `here` had before this letter of the key."""
+    for lane in range(count):
+        match = gain[letters[lane]] + before[lane]
+        before[lane] = ahead[lane]
+        ahead[lane] = max(before[lane] + left_out, match, here[lane])
+
+
+@_compiled
+def _end(best: Array, written: Array, price: float, odds: Array, count: int) -> None:
+    """Take what alignments come to that end here."""
+    for lane in range(count):
+        odds[lane] = max(odds[lane], best[lane] + written[lane] - price)
 
 
 @_compiled
