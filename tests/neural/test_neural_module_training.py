@@ -78,7 +78,9 @@ def test_only_the_module_changes_and_it_learns(tmp_path, base, files, bodies, ki
             composition.invert_before(fresh.model.get_output_embeddings())
         assert float(words_loss(fresh, texts, 32, (7, 7))) < plain - 0.05
     assert language.card.lang == "de"
-    assert language.card.scores["heldout loss"] > 0
+    assert 0 < language.card.scores["heldout loss"] < language.card.scores["heldout loss before"]
+    shown = "heldout loss {heldout loss before:.3f} → {heldout loss:.3f}".format_map(language.card.scores)
+    assert made[0].endswith(shown)
 
     train_reranker(str(base), tmp_path, plan(kind, length=128), pairs=[files / "pairs.jsonl"], runtime=CPU)
     ranking = read_module(tmp_path / "ranking" / "ranking")

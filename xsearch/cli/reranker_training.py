@@ -46,7 +46,9 @@ def reranker(
         str | None,
         typer.Option(metavar="NAME", help="Whose module reads a pair: query, document (default), split, both or none."),
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Instead of the published number.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Instead of the published 250,000 of a language, 625,000 of ranking.")
+    ] = None,
     full_steps: Annotated[int | None, typer.Option(min=1, help="Of sft: steps of the first, dense fit.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Texts or queries a step (32).")] = None,
     negatives: Annotated[int | None, typer.Option(min=1, help="Passages beside the one that answers (4).")] = None,
@@ -74,8 +76,8 @@ def reranker(
     goes on.
 
     \b
-    xsearch train reranker --base xlm-r-base --module adapter --lang sw --text sw.txt --out ours
-    xsearch train reranker --base xlm-r-base --module adapter --lang en --pairs pairs.jsonl --out ours
+    xsearch train reranker --base xlm-r-base --module adapter --lang sw --text sw.txt --out ours --steps 5000
+    xsearch train reranker --base xlm-r-base --module adapter --lang en --pairs pairs.jsonl --out ours --steps 5000
     xsearch train reranker --recipe cross-encoder --pairs pairs.jsonl --out whole
     xsearch query "presidential elections in Iran" --rerank ours
     """

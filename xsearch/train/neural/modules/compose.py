@@ -14,6 +14,7 @@ from xsearch.encode.neural.modules.card import ModuleCard, read_module_card
 from xsearch.rank.rerank import RerankerCard, read_reranker_card
 from xsearch.rank.rerank.card import LANGUAGES
 from xsearch.train.neural.modules.crossencoder import train_crossencoder
+from xsearch.train.neural.modules.fitting import BEFORE
 from xsearch.train.neural.modules.judgments import Judgments, judged_pairs
 from xsearch.train.neural.modules.language import train_language
 from xsearch.train.neural.modules.pairs import Found, found_pairs
@@ -102,6 +103,10 @@ def described(path: Path, card: ModuleCard) -> str:
     """A line on a module."""
     size = path.with_suffix(".safetensors").stat().st_size
     shown = f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
-    scores = "".join(f", {name} {value:.3f}" for name, value in card.scores.items())
+    scores = "".join(
+        f", {name} {card.scores[name + BEFORE]:.3f} → {value:.3f}"
+        for name, value in card.scores.items()
+        if name + BEFORE in card.scores
+    )
     under = ", on no language module" if card.role == "ranking" and not card.under else ""
     return f"{path}: {card.kind}, {card.parameters:,} numbers, {shown}{under}{scores}"

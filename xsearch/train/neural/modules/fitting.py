@@ -29,6 +29,8 @@ from xsearch.train.neural.modules.weights import fresh_adapter, fresh_head, inje
 from xsearch.train.neural.recipe import Schedule
 from xsearch.train.progress import OnProgress, Progress
 
+BEFORE = " before"
+"""Behind the name of a figure that was measured before the first step."""
 Loss = Callable[[Batch, Mapping[str, Any]], Any]
 """(batch, the head's parameters by name, none for language modules) → the loss, with gradients."""
 
@@ -63,13 +65,15 @@ def fit_module(task: Task, folder: Path, on_progress: OnProgress = lambda _: Non
         module = _sparse(task, settings, composition, head, work, on_progress)
     else:
         module = _dense(task, settings, composition)
+    # A fresh module does nothing yet: this is the base, or a head of random numbers on it.
+    scores = {f"heldout {name}{BEFORE}": value for name, value in _measured(task, head).items()}
     _fit(task, module.tensors, head, task.plan.steps, work / "fit", on_progress)
-    found = _measured(task, head)
+    scores |= {f"heldout {name}": value for name, value in _measured(task, head).items()}
     composition.remove()
     card = msgspec.structs.replace(
         module.card,
         training={name: value for name, value in msgspec.to_builtins(task.plan).items() if value != ""},
-        scores=module.card.scores | {f"heldout {name}": round(value, 4) for name, value in found.items()},
+        scores={name: round(value, 4) for name, value in scores.items()},
     )
     path = write_module(Module(card, {**module.tensors, **head}), folder)
     shutil.rmtree(work)
