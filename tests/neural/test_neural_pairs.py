@@ -55,6 +55,10 @@ def test_any_pair_fits_and_none_of_its_passage_is_lost(roberta, query, passage, 
     assert (pairs.lengths <= limit).all()
     assert not owners.any()
     assert "".join("".join(parts).split()) == "".join(passage.split())
+    for part, ids in zip(parts, pairs.ids, strict=True):
+        # Beside a query that is cut, too; only a character that is many tokens does not fit.
+        alone = roberta.tokenizer.encode(part, add_special_tokens=False)
+        assert len(part) < 2 or ids[-1 - len(alone) : -1].tolist() == alone
     for ids, types, segments in zip(pairs.ids, pairs.types, pairs.segments, strict=True):
         assert len(ids) == len(types) == len(segments)
         assert (np.diff(segments) >= 0).all()

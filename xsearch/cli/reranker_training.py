@@ -47,7 +47,7 @@ def reranker(
         typer.Option(metavar="NAME", help="Whose module reads a pair: query, document (default), split, both or none."),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Instead of the published 250,000 of a language, 625,000 of ranking.")
+        int | None, typer.Option(min=1, help="Instead of those published: 250,000 of a language, 625,000 of ranking.")
     ] = None,
     full_steps: Annotated[int | None, typer.Option(min=1, help="Of sft: steps of the first, dense fit.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Texts or queries a step (32).")] = None,

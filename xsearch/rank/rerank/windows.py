@@ -47,7 +47,7 @@ def fit(query: str, passages: Sequence[str], encode: Encode, limit: int, counts:
     owners: list[int] = []
     for row, (text, tokens) in enumerate(zip(passages, encode(asked, list(passages)), strict=True)):
         windows = [tokens] if len(tokens.ids) <= limit else _windows(asked, text, tokens, encode, limit, shared)
-        for window in windows:
+        for window in windows or [tokens]:
             if len(window.ids) > limit:
                 counts[TEXTS_CUT] += 1
             done.append(Tokens(window.ids[:limit], window.types[:limit]))

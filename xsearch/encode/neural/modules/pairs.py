@@ -58,10 +58,9 @@ class PairTokens:
         counts = []
         for query, encoding, text in zip(queries, self._encoded(queries, passages), passages, strict=True):
             sources = np.array(encoding.sequence_ids)
-            tokens = int((sources == 1).sum())
-            room = self.limit - (len(sources) - tokens)
-            # A query of more than half the limit is cut later on.
-            room = max(1, room, self.limit // 2)
+            asked, tokens = (int((sources == source).sum()) for source in (0, 1))
+            # A query of more than half the limit is cut to that later on.
+            room = max(1, self.limit - (len(sources) - asked - tokens) - min(asked, max(1, self.limit // 2)))
             made = [text]
             if tokens > room and len(text) > 1:
                 # A part may have more tokens than its share: such are cut again.
