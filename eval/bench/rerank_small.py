@@ -7,8 +7,10 @@ Every question is searched once, 100 documents deep, with the default recipe; it
 reranking. Questions are spread over all topics, each in languages drawn alike; in pools of one language, which is drawn
 too, that language's judged documents alone count. Wordings of one topic are one observation of the paired randomisation
 test; p values are corrected by Holm's method over all tests of the call. `ms` is CPU time of the scoring of a list of
-100 passages on one thread, from their texts on, after the first 20 lists; `scan_ms` the time in which the same process
-sums 64 MB, as a measure of the machine at that moment. Appends a row for each collection and pool to
+100 passages on one thread, from their texts on, after the first 20 lists, `wall_ms` the time of day that it took;
+`scan_ms` the time in which the same process sums 64 MB, and `load` how many wanted a core, as measures of the machine at
+that moment. A collection that this call indexes has its words known to the process, as to one that has answered for a
+while; with `--indexes` of an earlier call lists bring new words, which are cut into pieces first. Appends a row for each collection and pool to
 `eval/results/rerank-small.jsonl`.
 """
 
@@ -94,11 +96,12 @@ def compared(lists: Iterable[Searched], measure: str) -> dict[str, Any]:
     """Means before and after, the test, and milliseconds."""
     reranker = load_reranker("small")
     values: dict[str, dict[str, list[float]]] = {"fused": defaultdict(list), "small": defaultdict(list)}
-    taken = []
+    taken, wall = [], []
     for question, query, passages in lists:
-        started = time.thread_time()
+        begun, started = time.perf_counter(), time.thread_time()
         scores = reranker.score(query, passages)
         taken.append((len(passages), 1000 * (time.thread_time() - started)))
+        wall.append(1000 * (time.perf_counter() - begun))
         id = question.topic.id
         qrels = Qrels(tuple(Judgment(id, document, grade) for document, grade in question.right.items()))
         orders = {"fused": np.arange(len(passages)), "small": np.argsort(-scores, kind="stable")}
@@ -108,7 +111,7 @@ def compared(lists: Iterable[Searched], measure: str) -> dict[str, Any]:
     means = {name: {id: float(np.mean(own)) for id, own in by.items()} for name, by in values.items()}
     test = compare_values(measure, ("fused", "small"), means["fused"], means["small"])
     full = [ms for size, ms in taken[WARM:] if size == DEPTH] or [ms for _, ms in taken[WARM:]]
-    p50, p95 = np.percentile(full, [50, 95])
+    p50, p95, p99 = np.percentile(full, [50, 95, 99])
     return {
         "measure": measure,
         "questions": len(taken),
@@ -121,6 +124,8 @@ def compared(lists: Iterable[Searched], measure: str) -> dict[str, Any]:
         "p": test.randomisation,
         "ms_p50": round(float(p50), 1),
         "ms_p95": round(float(p95), 1),
+        "ms_p99": round(float(p99), 1),
+        "wall_ms_p50": round(float(np.median(wall[WARM:])), 1),
     }
 
 
