@@ -8,10 +8,10 @@ reranking. Questions are spread over all topics, each in languages drawn alike; 
 too, that language's judged documents alone count. Wordings of one topic are one observation of the paired randomisation
 test; p values are corrected by Holm's method over all tests of the call. `ms` is CPU time of the scoring of a list of
 100 passages on one thread, from their texts on, after the first 20 lists, `wall_ms` the time of day that it took;
-`scan_ms` the time in which the same process sums 64 MB, and `load` how many wanted a core, as measures of the machine at
-that moment. A collection that this call indexes has its words known to the process, as to one that has answered for a
-while; with `--indexes` of an earlier call lists bring new words, which are cut into pieces first. Appends a row for each collection and pool to
-`eval/results/rerank-small.jsonl`.
+`scan_ms` the time in which the same process sums 64 MB, and `load` how many processes wanted a core, as measures of the
+machine at that moment. The words of a collection that this call indexes are known to the process, as they are to one
+that has answered for a while; with `--indexes` of an earlier call lists bring new words, which are cut into pieces
+first. Appends a row for each collection and pool to `eval/results/rerank-small.jsonl`.
 """
 
 from __future__ import annotations

@@ -75,21 +75,21 @@ class Subwords:
         owners = np.repeat(np.arange(len(bags)), np.diff(bags.starts))
         first = np.concatenate(([0], np.cumsum(stretches.counts)))
         before = np.concatenate(([0], np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + 1)))
-        found: list[list[Place]] = []
         # Looked up by their numbers: to compare two lists takes sorting both.
         is_wanted = np.zeros(1 + max(int(tokens.max(initial=0)) for tokens in (bags.tokens, *wanted)), dtype=np.bool_)
+        holders = [np.zeros(0, dtype=np.int64)]
         for row, tokens in enumerate(wanted):
             inside = slice(bags.starts[first[row]], bags.starts[first[row + 1]])
             is_wanted[tokens] = True
-            holders = owners[inside][is_wanted[bags.tokens[inside]]]
+            holders.append(owners[inside][is_wanted.take(bags.tokens[inside])])
             is_wanted[tokens] = False
-            numbers = holders[np.append(True, holders[1:] != holders[:-1])[: len(holders)]]
-            chosen = stretches.take(numbers)
-            begins = (chosen.begins - before[row]).tolist()
-            pieces = bags.take(numbers).lists()
-            spelled = map(self._spelled, chosen.texts(), begins, pieces)
-            found.append(list(chain.from_iterable(spelled)))
-        return found
+        numbers = np.concatenate(holders)
+        numbers = numbers[np.diff(numbers, prepend=-1) > 0]
+        cuts = np.searchsorted(numbers, first)
+        chosen = stretches.take(numbers)
+        begins = (chosen.begins - np.repeat(before[:-1], np.diff(cuts))).tolist()
+        spelled = map(self._spelled, chosen.texts(), begins, bags.take(numbers).lists())
+        return [list(chain.from_iterable(islice(spelled, count))) for count in np.diff(cuts).tolist()]
 
     def _tokens_of(self, stretches: Iterable[str]) -> dict[str, list[int]]:
         """The tokens of each of a few stretches without white space."""
