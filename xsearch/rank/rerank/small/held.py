@@ -15,6 +15,8 @@ from xsearch.encode.pooling import unit_rows
 
 BLOCK = 16
 """Words of a block, the last of a text has what is left: half a window."""
+LONG = 16
+"""Pieces of a word that are added up word by word."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +70,37 @@ def _blocks(words: IntArray, starts: IntArray) -> tuple[IntArray, IntArray, IntA
     first = np.cumsum(counts) - counts
     owners = np.repeat(np.arange(len(counts)), counts)
     return word_starts[owners] + BLOCK * (np.arange(len(owners)) - first[owners]), first, counts
+
+
+def word_sums(held: Held, values: FloatArray) -> FloatArray:
+    """The sum of each word's pieces in their order, float32 (w, c), given numbers of the pieces, float32 (p, c).
+
+    The second pieces of all words that have one are added at once, then the third ones: most words have one or two.
+    """
+    sizes = np.diff(held.words, append=len(held.places))
+    capped = np.minimum(sizes, LONG + 1).astype(np.int8)
+    order = np.argsort(-capped, kind="stable")
+    begins, sizes = held.words[order], sizes[order]
+    # Of words by descending size, how many have more pieces than 0, 1, … LONG.
+    counts = np.cumsum(np.bincount(capped, minlength=LONG + 2)[::-1])[::-1][1:].tolist()
+    sums = values.take(held.places.take(begins), axis=0)
+    for nth, count in enumerate(counts[1:LONG], start=1):
+        sums[:count] += values.take(held.places.take(begins[:count] + nth), axis=0)
+    for word in range(counts[LONG]):
+        rest = held.places[begins[word] + LONG : begins[word] + sizes[word]]
+        sums[word] += values.take(rest, axis=0).sum(axis=0)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return sums.take(place, axis=0)
+
+
+def block_bests(held: Held, values: FloatArray) -> FloatArray:
+    """The greatest of each block's words, float32 (b, c), given numbers of the words, float32 (w, c)."""
+    sizes = np.diff(held.blocks, append=len(held.words))
+    # What a short block lacks is filled up with its last word.
+    words = held.blocks[:, None] + np.minimum(np.arange(BLOCK), sizes[:, None] - 1)
+    bests: FloatArray = values.take(words, axis=0).max(axis=1)
+    return bests
 
 
 def likeness(held: Held, groups: Sequence[str]) -> FloatArray:

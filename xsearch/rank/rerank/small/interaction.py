@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from xsearch.core import FloatArray, IntArray, QueryPieces, Translations
 from xsearch.core.order import distinct
 from xsearch.encode import PieceEncoder
-from xsearch.rank.rerank.small.held import Held
+from xsearch.rank.rerank.small.held import Held, block_bests, word_sums
 
 FLOOR = 0.2
 """A lower cosine says nothing; what is above is put between 0 and 1."""
@@ -117,27 +118,25 @@ def _windows(blocks: FloatArray, held: Held) -> FloatArray:
 
 def _similar(asked: Asked, held: Held) -> FloatArray:
     """The best s of every query word in every block, floored, float32 (q, b)."""
-    if not len(held.words):
-        return np.zeros((len(asked), 0), dtype=np.float32)
-    products, squares = _products(asked, held)
-    sums = np.add.reduceat(products.take(held.places, axis=1), held.words, axis=1)
-    lengths = np.sqrt(np.add.reduceat(squares.take(held.places), held.words))
-    sums /= np.maximum(lengths, np.float32(1e-9))
-    best = np.maximum.reduceat(sums, held.blocks, axis=1)
+    sums = word_sums(held, _products(asked, held))
+    sums /= np.maximum(np.sqrt(sums[:, -1:]), np.float32(1e-9))
+    best = np.ascontiguousarray(block_bests(held, sums)[:, :-1].T)
     best -= np.float32(FLOOR)
     best *= np.float32(1 / (1 - FLOOR))
     return np.clip(best, 0.0, 1.0, out=best)
 
 
-def _products(asked: Asked, held: Held) -> tuple[FloatArray, FloatArray]:
-    """q̂_i · e_p of every query word and every piece held, float32 (q, p), and |e_p|², float32 (p,)."""
+def _products(asked: Asked, held: Held) -> FloatArray:
+    """q̂_i · e_p of every piece held and every query word, and |e_p|² behind them, float32 (p, q + 1)."""
     count, vectors = len(held.rows), np.ascontiguousarray(asked.vectors.T)
-    products, squares = np.empty((count, len(asked)), dtype=np.float32), np.empty(count, dtype=np.float32)
+    products = np.empty((count, len(asked) + 1), dtype=np.float32)
     for begin in range(0, count, ROWS):
         rows = held.rows[begin : begin + ROWS].astype(np.float32)
-        np.matmul(rows, vectors, out=products[begin : begin + ROWS])
-        np.einsum("nd,nd->n", rows, rows, out=squares[begin : begin + ROWS])
-    return np.ascontiguousarray(products.T) * held.scales, squares * np.square(held.scales)
+        products[begin : begin + ROWS, :-1] = rows @ vectors
+        np.einsum("nd,nd->n", rows, rows, out=products[begin : begin + ROWS, -1])
+    products *= held.scales[:, None]
+    products[:, -1] *= held.scales
+    return products
 
 
 def _translated(
@@ -148,39 +147,64 @@ def _translated(
     known = [group for group in dict.fromkeys(groups) if group in translations]
     if not known:
         return best
-    # A stretch of columns for each language, and one that stays empty for those that have no translations.
-    width = len(held.rows)
-    rows, columns, values = _entries([translations[group] for group in known], asked.pieces, held)
-    used, _, place = distinct(columns)
-    column = np.zeros((len(known) + 1) * width, dtype=np.int32)
-    column[used] = np.arange(1, len(used) + 1)
+    entries = _entries([translations[group] for group in known], asked.pieces, held)
     number = {group: place for place, group in enumerate(known)}
-    stretches = np.array([number.get(group, len(known)) for group in groups])
-    standing = column.take(held.places + np.repeat(stretches * width, np.diff(held.starts)))
-    found = np.flatnonzero(standing)
-    if not len(found):
-        return best
-    table = np.zeros((len(asked.pieces), len(used) + 1), dtype=np.float32)
-    table[rows, place + 1] = values
-    words, first = _runs(np.searchsorted(held.words, found, side="right") - 1)
-    by_piece = np.maximum.reduceat(table.take(standing[found], axis=1), first, axis=1)
-    by_word = np.add.reduceat(by_piece * asked.shares[:, None], asked.words, axis=0)
-    blocks, first = _runs(np.searchsorted(held.blocks, words, side="right") - 1)
-    best[:, blocks] = np.maximum.reduceat(by_word, first, axis=1)
+    found = _standing(entries, held, np.array([number.get(group, len(known)) for group in groups]))
+    # Of each word and piece of the query the greatest probability.
+    count = len(asked.pieces)
+    pairs, _, place = distinct(found.words * count + found.pieces)
+    greatest = np.zeros(len(pairs), dtype=np.float32)
+    np.maximum.at(greatest, place, found.probabilities)
+    words, pieces = np.divmod(pairs, count)
+    owners = np.searchsorted(asked.words, pieces, side="right") - 1
+    first = np.flatnonzero(np.diff(words * len(asked) + owners, prepend=-1))
+    if len(first):
+        said = np.add.reduceat(greatest * asked.shares[pieces], first)
+        blocks = np.searchsorted(held.blocks, words[first], side="right") - 1
+        np.maximum.at(best.reshape(-1), owners[first] * len(held.blocks) + blocks, said)
     return best
 
 
-def _runs(ascending: IntArray) -> tuple[IntArray, IntArray]:
-    """Numbers that ascend, each once, and where each is first."""
-    first = np.flatnonzero(np.diff(ascending, prepend=-1))
-    return ascending[first], first
+class _Entries(NamedTuple):
+    """Translations of the query's pieces: of which one, int64, the piece that it is, as a row of `Held` in its
+    language's stretch, and how probable it is. stretches: how many languages there are."""
+
+    pieces: IntArray
+    columns: IntArray
+    probabilities: FloatArray
+    stretches: int
 
 
-def _entries(
-    translations: Sequence[Translations], pieces: IntArray, held: Held
-) -> tuple[IntArray, IntArray, FloatArray]:
-    """(place in `pieces`, row of `held` in the language's stretch of columns, probability) of the
-    translations that occur."""
+class _Standing(NamedTuple):
+    """Translations where they stand: in which word, int64, of which piece of the query, and how probable they are."""
+
+    words: IntArray
+    pieces: IntArray
+    probabilities: FloatArray
+
+
+def _standing(entries: _Entries, held: Held, stretches: IntArray) -> _Standing:
+    """Every entry in every place where its piece stands in a text of its language. stretches: int64 (n,), of each text
+    its language's, one more than there are for a language without translations."""
+    width = len(held.rows)
+    order = np.argsort(entries.columns, kind="stable")
+    columns = entries.columns[order]
+    first = np.flatnonzero(np.diff(columns, prepend=-1))
+    sizes = np.diff(first, append=len(columns))
+    # By language and piece, which of the distinct columns it is, from 1 on.
+    column = np.zeros((entries.stretches + 1) * width, dtype=np.int32)
+    column[columns[first]] = np.arange(1, len(first) + 1)
+    which = column.take(held.places + np.repeat(stretches * width, np.diff(held.starts)))
+    places = np.flatnonzero(which)
+    which = which[places] - 1
+    counts = sizes[which]
+    at = order[np.arange(counts.sum()) + np.repeat(first[which] - np.cumsum(counts) + counts, counts)]
+    words = np.repeat(np.searchsorted(held.words, places, side="right") - 1, counts)
+    return _Standing(words, entries.pieces[at], entries.probabilities[at])
+
+
+def _entries(translations: Sequence[Translations], pieces: IntArray, held: Held) -> _Entries:
+    """The translations that occur. pieces: the query's that count; they are numbered by their places there."""
     starts = np.stack([known.starts for known in translations])
     sizes = starts[:, 1:] - starts[:, :-1]
     place = np.full(sizes.shape[1], -1)
@@ -193,4 +217,4 @@ def _entries(
     here = columns >= 0
     there = there[here]
     values = np.concatenate([known.probabilities for known in translations])[there]
-    return owners[there], columns[here] + stretches[there], values
+    return _Entries(owners[there], columns[here] + stretches[there], values, len(translations))
