@@ -52,12 +52,14 @@ class Keys:
 @dataclass(frozen=True, eq=False)
 class Words:
     """n words: their keys; their skeletons (`romanise.skeleton`), uint32 (n,), ascending; groups that they are in,
-    uint16 (n,); and what log-odds are asked for of a group's words, float64 (groups,)."""
+    uint16 (n,); what log-odds are asked for of a group's words, float64 (groups,); and in which order their keys lie
+    among the codes, int64 (n,)."""
 
     keys: Keys
     skeletons: NDArray[np.uint32]
     groups: NDArray[np.uint16]
     least: Float64Array
+    order: Integers
 
     def of_key(self, key: Codes, family: str, begin: int, end: int) -> Integers:
         """The words from `begin` to before `end`, all that have some skeletons, with exactly this key: ascending."""
@@ -73,16 +75,15 @@ class Words:
 
     @cached_property
     def distinct(self) -> Distinct:
-        """The keys each once, for compiled loops."""
-        from xsearch.lang.alike_numba import lowest_of, told_apart
+        """The keys each once, told apart by 64 bits, for compiled loops."""
+        from xsearch.lang.alike_numba import hashes, lowest_of, taken, told_apart
 
         keys = self.keys
-        numbers, firsts = told_apart(keys.codes, keys.starts, keys.lengths, keys.families, self.skeletons)
-        lengths = keys.lengths[firsts]
-        begins = np.concatenate(([0], np.cumsum(lengths)))
-        at = np.arange(begins[-1]) + np.repeat(keys.starts[firsts] - begins[:-1], lengths)
+        told = hashes(keys.codes, keys.starts, keys.lengths, keys.families, self.order)
+        numbers, firsts = told_apart(told, self.skeletons)
+        codes, begins = taken(keys.codes, keys.starts, keys.lengths, firsts)
         lowest = lowest_of(numbers, self.groups, self.least, len(firsts))
-        return Distinct(numbers, (keys.codes[at], begins, keys.families[firsts], self.skeletons[firsts], lowest))
+        return Distinct(numbers, (codes, begins, keys.families[firsts], self.skeletons[firsts], lowest))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,9 +27,28 @@ _ROUNDING = 0.01
 
 
 @_compiled
-def told_apart(codes: Array, starts: Array, lengths: Array, families: Array, skeletons: Array) -> Any:
-    """Number the distinct keys of words that are in the order of their skeletons: each word's number, int32 (n,),
-    ascending where it first comes up, and the first word of every number, int64.
+def hashes(codes: Array, starts: Array, lengths: Array, families: Array, order: Array) -> Any:
+    """A hash of every key with its family, uint64 (n,). order: where each key stands among the codes, in which they are
+    read: as they come in the rows, most would have to be fetched from memory."""
+    begins, ends = np.empty(len(order), dtype=np.int64), np.empty(len(order), dtype=np.int64)
+    for row in range(len(order)):
+        begins[order[row]], ends[order[row]] = starts[row], starts[row] + lengths[row]
+    found = np.empty(len(order), dtype=np.uint64)
+    for place in range(len(order)):
+        key = np.uint64(0)
+        for at in range(begins[place], ends[place]):
+            key = (key + np.uint64(codes[at])) * _SPREAD
+        found[place] = key ^ key >> np.uint64(32)
+    keys = np.empty(len(order), dtype=np.uint64)
+    for row in range(len(order)):
+        keys[row] = (found[order[row]] + np.uint64(families[row])) * _SPREAD
+    return keys
+
+
+@_compiled
+def told_apart(keys: Array, skeletons: Array) -> Any:
+    """Number the distinct keys, told by hashes, of words that are in the order of their skeletons: each word's number,
+    int32 (n,), ascending where it first comes up, and the first word of every number, int64.
 
     A table for the words of a skeleton alone stays in a processor's cache.
     """
@@ -48,15 +67,8 @@ def told_apart(codes: Array, starts: Array, lengths: Array, families: Array, ske
             table = np.empty(size, dtype=np.int32)
         table[:size] = -1
         for row in range(begin, end):
-            key = np.uint64(families[row]) + np.uint64(1)
-            for i in range(lengths[row]):
-                key = (key + np.uint64(codes[starts[row] + i])) * _SPREAD
-            slot = np.int64(key >> np.uint64(33)) & (size - 1)
-            while table[slot] >= 0:
-                other = firsts[table[slot]]
-                same = lengths[row] == lengths[other] and families[row] == families[other]
-                if same and _equal(codes, starts[row], codes, starts[other], lengths[row]):
-                    break
+            slot = np.int64(keys[row] >> np.uint64(33)) & (size - 1)
+            while table[slot] >= 0 and keys[firsts[table[slot]]] != keys[row]:
                 slot = (slot + 1) & (size - 1)
             if table[slot] < 0:
                 table[slot], firsts[done] = done, row
@@ -64,6 +76,19 @@ def told_apart(codes: Array, starts: Array, lengths: Array, families: Array, ske
             numbers[row] = table[slot]
         begin = end
     return numbers, firsts[:done].copy()
+
+
+@_compiled
+def taken(codes: Array, starts: Array, lengths: Array, rows: Array) -> Any:
+    """The codes of some rows end to end, uint8, and where each begins and the last ends, int64."""
+    begins = np.zeros(len(rows) + 1, dtype=np.int64)
+    for i in range(len(rows)):
+        begins[i + 1] = begins[i] + lengths[rows[i]]
+    found = np.empty(begins[-1], dtype=np.uint8)
+    for i in range(len(rows)):
+        for j in range(lengths[rows[i]]):
+            found[begins[i] + j] = codes[starts[rows[i]] + j]
+    return found, begins
 
 
 @_compiled
