@@ -121,3 +121,9 @@ def test_the_largest_filters_run():
 def test_any_text_compiles_to_runnable_sql_or_is_refused(expression):
     with contextlib.suppress(FilterError):
         select(store([{"metadata": {"a": 1}}]), expression)
+
+
+@pytest.mark.parametrize("given_", [3, None, {"year": 2020}, ["year > 1"]])
+def test_what_is_no_string_is_refused(given_):
+    with pytest.raises(FilterError, match="a filter is a string"):
+        compile_filter(given_)

@@ -22,6 +22,7 @@ import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from xsearch.core import FilterError
 from xsearch.engine.filter_sql import Filter, Value, all_but, among, exists, has_type, joined, marks
 from xsearch.engine.filter_syntax import Syntax, read_syntax
 
@@ -52,6 +53,8 @@ _SAME: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Is: ast.Eq, ast.IsNot: ast.
 def compile_filter(expression: str, language: Callable[[str], str] = str) -> Filter:
     """The condition that a filter stands for. `language` turns a language's code or name into the code that passages
     carry. Raises `FilterError`, pointing at the place, for anything but a filter."""
+    if not isinstance(expression, str):
+        raise FilterError(f"a filter is a string, such as 'year >= 2020', not {type(expression).__name__}")
     compiler = _Compiler(read_syntax(expression), language)
     return compiler.condition(compiler.syntax.tree, 0)
 
