@@ -447,3 +447,22 @@ def test_a_filter_that_no_document_satisfies_is_answered_with_the_fields(tmp_pat
             writer.delete(["1", "2"])
         (note,) = index.find("report", SearchOptions(filter="year > 1"))[1].notes
         assert note.endswith("f10 (integer), f11 (integer) and 8 more")
+
+
+def test_phrases_and_required_words_that_no_document_has_are_told(tmp_path):
+    with xsearch.create(tmp_path / "i") as index:
+        with index.writer() as writer:
+            writer.add(Document("1", "The server says bad gateway again.", lang="en"))
+            writer.add(Document("2", "Die Brücke ist aus Stein.", lang="de"))
+
+        def notes(text):
+            return index.find(text, SearchOptions(lang="en"))[1].notes
+
+        told = "no document has the phrase 'gateway bad': its words are looked for one by one"
+        assert notes('"gateway bad" server') == (told,)
+        assert notes('"harbour"') == ()
+        assert notes('"bad gateway" server') == notes("+server gateway") == notes("gateway bad") == ()
+        assert notes("+harbour gateway") == ("no document has 'harbour', which is required",)
+        assert notes('+"gateway bad"') == ("no document has 'gateway bad', which is required",)
+        # Each is there, but not in one document: that is what nothing found means.
+        assert notes("+server +Brücke") == ()

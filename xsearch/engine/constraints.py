@@ -37,6 +37,21 @@ def constraint_mask(snapshot: Snapshot, clauses: Sequence[Clause], groups: Seque
     return mask
 
 
+def unmet(snapshot: Snapshot, clauses: Sequence[Clause], groups: Sequence[str], empty: bool) -> tuple[str, ...]:
+    """What to tell of phrases of several words that no document has and, where nothing was found (`empty`), of what is
+    required and no document has."""
+    if "bm25" not in snapshot.retrievers:
+        return ()
+    notes = {
+        "should": "no document has the phrase '{}': its words are looked for one by one",
+        "must": "no document has '{}', which is required",
+    }
+    phrases = [c for c in clauses if c.occur == "should" and c.phrase and len(c.text.split()) > 1]
+    required = [c for c in clauses if c.occur == "must" and empty]
+    asked = [*phrases, *required]
+    return tuple(notes[c.occur].format(c.text) for c in asked if not len(_documents_with(snapshot, c, groups)))
+
+
 def _documents_with(snapshot: Snapshot, clause: Clause, groups: Sequence[str]) -> IntArray:
     """Numbers of the documents with a passage that a clause matches: all of its words, or its phrase."""
     found: IntArray | None = None

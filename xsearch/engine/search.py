@@ -10,7 +10,7 @@ import numpy as np
 
 from xsearch import lang as languages
 from xsearch.core import FloatArray, IntArray, Mask, Query, UsageError
-from xsearch.engine.constraints import constraint_mask
+from xsearch.engine.constraints import constraint_mask, unmet
 from xsearch.engine.parts import PIECES, RETRIEVERS, parts_of
 from xsearch.engine.query import build_query
 from xsearch.engine.rerank import NONE, Reranked, RerankOptions, rerank_documents
@@ -116,6 +116,7 @@ def search(snapshot: Snapshot, text: str, options: SearchOptions) -> Found:
         if len(documents) >= wanted or not any(_cut(c, depth) for c in candidates):
             break
         depth *= 4
+    notes += unmet(snapshot, query.clauses, scope.groups, empty=not len(documents))
     reranked = None
     if reranking is not None and len(rows):
         reranked = rerank_documents(snapshot, query, fused, rows, reranking)
