@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from xsearch.core import BadInput, Query, Translations, UsageError
 from xsearch.rank.rerank import RerankCandidate, RerankerCard, load_reranker
 from xsearch.rank.rerank.small import FEATURES, SmallReranker, SmallSettings, final_scores, measure, small_reranker
-from xsearch.rank.rerank.small.held import BLOCK, held_by, likeness
+from xsearch.rank.rerank.small.held import BLOCK, LONG, Held, block_bests, held_by, likeness, word_sums
 from xsearch.rank.rerank.small.interaction import FLOOR, asked_words, meet
 
 RNG = np.random.default_rng(5)
@@ -76,6 +76,21 @@ def test_words_meet_as_one_by_one(question, texts, seed):
             for window in range(held.counts[text]):
                 inside = either[BLOCK * window : BLOCK * (window + 2)]
                 assert met.windows[place, held.first[text] + window] == pytest.approx(inside.max(), abs=1e-5)
+
+
+@given(sizes=st.lists(st.integers(1, LONG + 9) | st.integers(1, 2), max_size=3 * BLOCK), seed=st.integers(0, 9))
+def test_words_of_any_length_are_added_up_and_blocks_have_their_best(sizes, seed):
+    rng = np.random.default_rng(seed)
+    places, words = rng.integers(0, 7, sum(sizes)), np.cumsum([0, *sizes])[:-1].astype(np.int64)
+    blocks = np.arange(0, len(sizes), BLOCK)
+    unread = np.zeros(0, dtype=np.int64)
+    held = Held(unread, unread, unread, places, unread, words, blocks, unread, unread)
+    values = rng.normal(size=(7, 3)).astype(np.float32)
+    sums = word_sums(held, values)
+    expected = [values[places[begin : begin + size]].sum(axis=0) for begin, size in zip(words, sizes, strict=True)]
+    np.testing.assert_allclose(sums, np.reshape(expected, (-1, 3)), atol=1e-5)
+    bests = [sums[begin : begin + BLOCK].max(axis=0) for begin in blocks]
+    np.testing.assert_array_equal(block_bests(held, sums), np.reshape(bests, (-1, 3)))
 
 
 @given(texts=TEXTS, langs=st.lists(st.sampled_from(["de", "fr"]), min_size=5, max_size=5))
