@@ -16,7 +16,7 @@ from xsearch.encode.pooling import unit_rows
 BLOCK = 16
 """Words of a block, the last of a text has what is left: half a window."""
 LONG = 16
-"""Pieces of a word that are added up word by word."""
+"""Pieces of a word that are added up together with those of others; what a longer one has beyond, by itself."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
