@@ -13,8 +13,10 @@ pytestmark = pytest.mark.neural
 torch = pytest.importorskip("torch", reason="uv pip install -e '.[neural]'")
 
 from neural.tiny_models import mt5, xlmr  # noqa: E402
+from typer.testing import CliRunner  # noqa: E402
 
 import xsearch  # noqa: E402
+from xsearch.cli.app import app  # noqa: E402
 from xsearch.encode import Runtime  # noqa: E402
 from xsearch.engine.augmentation import augment  # noqa: E402
 from xsearch.engine.recipe import AugmentSettings, Recipe  # noqa: E402
@@ -157,6 +159,43 @@ def test_a_run_that_was_cut_short_goes_on_to_the_same_weights(base, data, tmp_pa
     assert not (tmp_path / "parts" / "toy.work").exists()
 
 
+def test_a_recipe_is_tried_from_a_network_that_knows_nothing(data, tmp_path, monkeypatch):
+    held = tmp_path / "held.jsonl"
+    held.write_text('{"id": "1", "text": "Nothing of this is learnt."}\n')
+    tried = ["train", "qgen", "--toy", "--data", str(data), "--exclude", str(held), "--device", "cpu", "--steps", "6"]
+    done = CliRunner().invoke(app, [*tried, "--out", str(tmp_path / "whole")])
+    assert done.exit_code == 0, done.output
+    folder = tmp_path / "whole" / "qgen-mt5-toy"
+    assert list((tmp_path / "whole").iterdir()) == [folder]
+    generator = load_model_generator(folder, CPU)
+    assert generator.speaks("de")
+    assert not generator.speaks("fa")
+    (questions,) = generator.generate([SourcePassage(0, "The river flooded the old town.", "", "en")], "de", 3, 0)
+    assert len(questions) == 3
+    # What its pieces spell is read as it was written, but for capitals and signs.
+    _, tokenizer = generator.network
+    spelled = tokenizer("What flooded the old town?")["input_ids"]
+    assert tokenizer.decode(spelled, skip_special_tokens=True) == "what flooded the old town"
+
+    import xsearch.train.neural.qgen as module
+
+    original, calls = module._loss, []
+
+    def dies(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_loss", dies)
+        assert CliRunner().invoke(app, [*tried, "--out", str(tmp_path / "parts")]).exit_code != 0
+    assert (tmp_path / "parts" / "qgen-mt5-toy.work" / STATE).is_file()
+    assert CliRunner().invoke(app, [*tried, "--out", str(tmp_path / "parts")]).exit_code == 0
+    same = [(tmp_path / out / "qgen-mt5-toy" / "model.safetensors").read_bytes() for out in ("whole", "parts")]
+    assert same[0] == same[1]
+
+
 def test_training_refuses_what_it_cannot_learn_from(base, data, tmp_path):
     (tmp_path / "empty.jsonl").write_text("")
     with pytest.raises(BadInput, match="no examples"):
@@ -164,6 +203,8 @@ def test_training_refuses_what_it_cannot_learn_from(base, data, tmp_path):
     (tmp_path / "wrong.jsonl").write_text('{"passage": "a", "query": " ", "query_lang": "de"}\n')
     with pytest.raises(BadInput, match=r"wrong\.jsonl:1: an example needs 'query'"):
         train_qgen(recipe(base), tmp_path, tmp_path / "out", CPU)
+    with pytest.raises(UsageError, match="Name it with --base, or try the recipe with --toy"):
+        train_qgen(recipe(""), data, tmp_path / "out", CPU)
     with pytest.raises(BadInput, match="is no generator of questions"):
         train_qgen(recipe(xlmr(tmp_path / "xlmr")), data, tmp_path / "out", CPU)
     # Evaluation text is left out; where that is all there is, nothing is learnt.

@@ -20,6 +20,9 @@ def qgen(
     ),
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the model goes.")] = Path("trained"),
     base: Annotated[str, typer.Option(metavar="NAME|PATH", help="The model to begin from; else the recipe's.")] = "",
+    toy: Annotated[
+        bool, typer.Option("--toy", help="The recipe at a size that a CPU trains in minutes, to try it.")
+    ] = False,
     steps: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     device: Device = "auto",
@@ -28,6 +31,7 @@ def qgen(
     """Train a generator of questions for `xsearch augment`. What is done stays: the same command again goes on.
 
     \b
+    xsearch train qgen --toy --data ./pairs --exclude topics.jsonl --out trained
     xsearch train qgen --base google/mt5-base --data ./pairs --exclude topics.jsonl --out trained
     xsearch augment --generator trained/qgen-mt5 --langs en,fa,zh
     """
@@ -40,7 +44,7 @@ def qgen(
     need("torch", "neural", "training a generator of questions")
     from xsearch.train.neural.qgen import adjusted, load_qgen_recipe, train_qgen
 
-    chosen = adjusted(load_qgen_recipe(Path(recipe)), base, steps, seed, exclude)
+    chosen = adjusted(load_qgen_recipe(Path(recipe)), base, toy, steps, seed, exclude)
     progress = Progress("steps")
     trained = train_qgen(chosen, data, out, Runtime(device, precision="fp32"), reporter(progress))
     spoken = ", ".join(f"{lang} {count:,}" for lang, count in trained.examples.items())

@@ -7,6 +7,7 @@ multilingual before its first step, as those of WECHSEL and OFA are that begin w
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,8 @@ def fresh_model(settings: Fresh, corpus: Corpus, seed: int) -> tuple[Any, Any]:
     import torch
     from transformers import BertConfig, BertForMaskedLM
 
-    tokenizer = learn_tokenizer(settings, corpus, seed)
+    texts = corpus.texts(settings.texts, np.random.default_rng([seed, 11])).texts.texts
+    tokenizer = learn_tokenizer(settings, texts)
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=settings.hidden,
@@ -67,15 +69,36 @@ def start_words(model: Any) -> None:
     torch.nn.init.constant_(predictions.decoder.bias, -SILENT * chance)
 
 
-def learn_tokenizer(settings: Fresh, corpus: Corpus, seed: int) -> Any:
-    """The pieces that a static encoder would learn from texts drawn from `corpus`, in a tokenizer that folds words
-    nearly as it does: lower-cased, without most marks, cut where scripts change, without punctuation."""
-    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+def fresh_generator(settings: Fresh, texts: Sequence[str], seed: int) -> tuple[Any, Any]:
+    """(a small mT5 that knows nothing yet, tokenizer made from `texts`): what a generator of questions can be tried
+    with. Its questions are lower-cased and without punctuation."""
+    import torch
+    from transformers import MT5Config, MT5ForConditionalGeneration
+
+    tokenizer = learn_tokenizer(settings, texts[: settings.texts])
+    config = MT5Config(
+        vocab_size=len(tokenizer),
+        d_model=settings.hidden,
+        d_kv=settings.hidden // settings.heads,
+        d_ff=settings.inner,
+        num_layers=settings.layers,
+        num_heads=settings.heads,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.sep_token_id,
+        decoder_start_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        return MT5ForConditionalGeneration(config), tokenizer
+
+
+def learn_tokenizer(settings: Fresh, texts: Sequence[str]) -> Any:
+    """The pieces that a static encoder would learn from `texts`, in a tokenizer that folds words nearly as it does:
+    lower-cased, without most marks, cut where scripts change, without punctuation."""
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    rng = np.random.default_rng([seed, 11])
-    drawn = [text[:TEXT_LENGTH] for text in corpus.texts(settings.texts, rng).texts.texts]
-    learnt = learn_pieces(drawn, settings.vocabulary - len(SPECIAL))[1:]
+    learnt = learn_pieces([text[:TEXT_LENGTH] for text in texts], settings.vocabulary - len(SPECIAL))[1:]
     pieces = [*((name, 0.0) for name in SPECIAL), *learnt]
     tokenizer = Tokenizer(models.Unigram(pieces, SPECIAL.index("[UNK]"), False))
     removed = re.sub(f"[{KEPT_MARKS}]", "", "".join(c for c in map(chr, range(0x300, 0x6EF)) if FOLDED_MARKS.match(c)))
@@ -91,6 +114,7 @@ def learn_tokenizer(settings: Fresh, corpus: Corpus, seed: int) -> Any:
             pre_tokenizers.Metaspace(START, "always", split=False),
         ]
     )
+    tokenizer.decoder = decoders.Metaspace(START, "always", split=False)
     tokenizer.add_special_tokens(list(SPECIAL))
     cls, sep = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
     tokenizer.post_processor = processors.TemplateProcessing(

@@ -21,16 +21,17 @@ import numpy as np
 import torch
 
 from xsearch import lang as languages
-from xsearch.core import BadInput
+from xsearch.core import BadInput, UsageError
 from xsearch.core.extras import need
 from xsearch.encode import Runtime
 from xsearch.encode.neural.build import quiet
 from xsearch.generate import SourcePassage
 from xsearch.generate.model import SETTINGS_FILE, ModelGenerator, QuestionSettings, load_model_generator
 from xsearch.train.neural.folders import replacing
+from xsearch.train.neural.fresh import fresh_generator
 from xsearch.train.neural.loop import fit
 from xsearch.train.neural.pairs import shipped_evaluation
-from xsearch.train.neural.recipe import Schedule
+from xsearch.train.neural.recipe import TOY, TOY_BATCH, Fresh, Schedule
 from xsearch.train.progress import OnProgress
 from xsearch.train.recipe_file import read_recipe, refuse
 from xsearch.train.rows import excluded_files, is_excluded, read_excluded, read_records
@@ -39,12 +40,13 @@ HELD_SHARE, HELD_MOST = 0.02, 500
 """Of the examples, kept from training to measure with."""
 IGNORED = -100
 """What transformers leaves out of a loss."""
+TOY_STEPS, TOY_RATE, TOY_QUESTION = 300, 5e-3, 24
 
 
 class QgenRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a generator is trained on. base: a checkpoint that writes. sources: globs of the data folder. exclude: globs
     of files whose texts may not be learnt, besides the collection that ships. batch: examples of a step. asked: how it
-    is asked, now and later."""
+    is asked, now and later. fresh: the network to begin from where there is no base, None for none."""
 
     name: str
     schedule: Schedule
@@ -53,6 +55,7 @@ class QgenRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exclude: tuple[str, ...] = ()
     batch: int = 16
     asked: QuestionSettings = QuestionSettings()
+    fresh: Fresh | None = None
     seed: int = 1
     licence: str = ""
     description: str = ""
@@ -90,15 +93,37 @@ def load_qgen_recipe(path: Path) -> QgenRecipe:
     return recipe
 
 
+def toy(recipe: QgenRecipe) -> QgenRecipe:
+    """The recipe at a size that a CPU trains in minutes, from 2 thin layers that begin at random. It shows that it runs
+    and learns, not how good it is."""
+    replace = msgspec.structs.replace
+    schedule = replace(
+        recipe.schedule, steps=min(recipe.schedule.steps, TOY_STEPS), learning_rate=TOY_RATE, accumulate=1
+    )
+    asked = replace(recipe.asked, passage_tokens=TOY.positions, question_tokens=TOY_QUESTION)
+    return replace(
+        recipe,
+        name=f"{recipe.name}-toy",
+        base="",
+        batch=min(recipe.batch, TOY_BATCH),
+        schedule=schedule,
+        asked=asked,
+        fresh=replace(TOY, static=""),
+    )
+
+
 def adjusted(
     recipe: QgenRecipe,
     base: str = "",
+    small: bool = False,
     steps: int | None = None,
     seed: int | None = None,
     exclude: Sequence[Path] | None = None,
 ) -> QgenRecipe:
     """The recipe with what a command line says. exclude: files of evaluation text, instead of the recipe's."""
     replace = msgspec.structs.replace
+    if small:
+        recipe = toy(recipe)
     if steps is not None:
         recipe = replace(recipe, schedule=replace(recipe.schedule, steps=steps))
     if exclude is not None:
@@ -116,7 +141,8 @@ def train_qgen(
     """
     runtime = runtime or Runtime(precision="fp32")
     examples, excluded = read_examples(recipe, data)
-    generator = load_model_generator(recipe.base, runtime)
+    work = out / f"{recipe.name}.work"
+    generator = load_model_generator(recipe.base or _begun(recipe, examples, work), runtime)
     model, tokenizer = generator.network
     kept, held = divided(examples, recipe.seed)
     asked = recipe.asked
@@ -134,7 +160,6 @@ def train_qgen(
             parts = [float(_loss(model, tokenizer, asked, batch)) * len(batch) for batch in _cut(held, recipe.batch)]
         return {"held-out loss": sum(parts) / len(held)}
 
-    work = out / f"{recipe.name}.work"
     key = _key(recipe, generator, examples)
     state = fit(model, draw, losses, recipe.schedule, recipe.seed, work, key, on_progress, measured)
     spoken = languages_of(examples)
@@ -208,6 +233,22 @@ def _loss(model: Any, tokenizer: Any, asked: QuestionSettings, batch: Sequence[E
         attention_mask=read["attention_mask"].to(device),
         labels=labels.to(device),
     ).loss
+
+
+def _begun(recipe: QgenRecipe, examples: Sequence[Example], work: Path) -> Path:
+    """The folder of a fresh network, made where there is none from an earlier run. Raises `UsageError` for a recipe
+    that describes none."""
+    if recipe.fresh is None:
+        raise UsageError("which model to begin from? Name it with --base, or try the recipe with --toy")
+    folder = work / "fresh"
+    if not folder.is_dir():
+        texts = [
+            text for example in examples for text in (example.passage, example.query, example.prompt(recipe.asked))
+        ]
+        model, tokenizer = fresh_generator(recipe.fresh, list(dict.fromkeys(texts)), recipe.seed)
+        work.mkdir(parents=True, exist_ok=True)
+        _save(model, tokenizer, recipe.asked, folder)
+    return folder
 
 
 def _cut(examples: Sequence[Example], size: int) -> Iterator[Sequence[Example]]:
