@@ -16,17 +16,33 @@ SHARE = 0.01
 MOST_SHARE = 0.05
 WANTED = 300
 """Rows to be held out, where that is not more than `MOST_SHARE` of all."""
+OF_A_LANGUAGE = 60
+"""Longer texts of each language to be held out, where that is not more than `MOST_OF_A_LANGUAGE` of them."""
+MOST_OF_A_LANGUAGE = 0.1
 LEAST_TOKENS = 4
 LEAST_PAIRS = 20
 OTHER = -1
 POOL = 300
+UNMEASURED = 0.25
+"""Quantile of the scores there are that stands for one that is not: rows kept from training were too few."""
 
 
 def hold_out(rows: TokenRows, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Which rows are kept from training, at random: one in a hundred, of few rows up to one in twenty."""
-    share = max(SHARE, min(MOST_SHARE, WANTED / max(len(rows), 1)))
+    """Which rows are kept from training, at random: one in a hundred, of few rows up to one in twenty, and of those
+    with a text of four tokens or more in a language of few such up to one in ten: its score is asked of them."""
+    share = np.full(len(rows), max(SHARE, min(MOST_SHARE, WANTED / max(len(rows), 1))))
+    long = np.flatnonzero(np.diff(rows.offsets) >= LEAST_TOKENS)
+    counts = np.bincount(rows.langs[long])
+    of_language = np.minimum(MOST_OF_A_LANGUAGE, OF_A_LANGUAGE / np.maximum(counts, 1))
+    np.maximum.at(share, rows.row_of[long], of_language[rows.langs[long]])
     held: NDArray[np.bool_] = rng.random(len(rows)) < share
     return held
+
+
+def assumed(measured: Sequence[float]) -> float:
+    """What counts as the score of a language that could not be measured: what three in four of the measured reach, 0
+    where none was. Silent, a retriever would leave such a language to the others."""
+    return float(np.quantile(measured, UNMEASURED)) if len(measured) else 0.0
 
 
 def language_accuracy(
@@ -39,9 +55,10 @@ def language_accuracy(
 
 
 def heldout_accuracy(model: StaticModel, rows: TokenRows, held: NDArray[np.bool_], pivot: int) -> dict[int, float]:
-    """By language number, the share of held-out texts whose translation is the nearest in a pool of up to 300: the
-    mean over the recipe's kinds of sources, since a language that has nothing but manuals beside a dictionary is not
-    known as well as its manuals.
+    """By language number, the share of held-out texts whose translation is the nearest in a pool of 300: the mean
+    over the recipe's kinds of sources, since a language that has nothing but manuals beside a dictionary is not known
+    as well as its manuals. Where a language has fewer texts than that, translations of others' fill the pool, or
+    languages of which little is known would be asked the easier question.
 
     The translation is the row's text in the language numbered `pivot` (English), or its first text in another
     language. Texts of fewer than four tokens are left out. Kinds with fewer than twenty pairs in a language count
@@ -59,7 +76,8 @@ def heldout_accuracy(model: StaticModel, rows: TokenRows, held: NDArray[np.bool_
     for lang, source in np.unique(kinds, axis=0).tolist():
         chosen = rng.permutation(np.flatnonzero((kinds == (lang, source)).all(axis=1)))[:POOL]
         if len(chosen) >= LEAST_PAIRS:
-            near = _vectors(model, rows, texts[chosen]) @ _vectors(model, rows, partners[chosen]).T
+            pool = np.concatenate([partners[chosen], _others(rows, partners, partners[chosen], rng)])
+            near = _vectors(model, rows, texts[chosen]) @ _vectors(model, rows, pool).T
             # The same sentence may stand in several rows: its copy is as right as itself.
             found.setdefault(lang, []).append(float((near.max(axis=1) <= near.diagonal() + 1e-5).mean()))
     return {lang: float(np.mean(each)) for lang, each in found.items()}
@@ -75,6 +93,13 @@ def _partners(rows: TokenRows, texts: Ints, pivot: int) -> Ints:
             english = others[rows.langs[first:last][others] == pivot]
             found[place] = first + (english[0] if len(english) else others[0])
     return found
+
+
+def _others(rows: TokenRows, partners: Ints, chosen: Ints, rng: np.random.Generator) -> Ints:
+    """Of `partners` what a pool needs beside `chosen`: each text once, from rows of their own."""
+    unique = np.unique(partners)
+    strange = unique[~np.isin(rows.row_of[unique], rows.row_of[chosen])]
+    return rng.permutation(strange)[: POOL - len(chosen)]
 
 
 def _vectors(model: StaticModel, rows: TokenRows, texts: Ints) -> NDArray[np.float32]:

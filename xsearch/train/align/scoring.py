@@ -13,7 +13,7 @@ from xsearch.train.align.pair import language_pairs
 from xsearch.train.align.pairs import SentencePairs
 from xsearch.train.align.prepared import Prepared
 from xsearch.train.align.recipe import TablesRecipe
-from xsearch.train.bags import Bags
+from xsearch.train.bags import Bags, concatenate
 
 POOL = 300
 LEAST_TOKENS = 4
@@ -22,8 +22,8 @@ LEAST_PAIRS = 20
 
 @dataclass(frozen=True)
 class Scores:
-    """Of one direction. sentences: the share of sentences whose translation is found first in its pool; words: the
-    share of single pieces whose likeliest translation is right; None where fewer than twenty could be asked."""
+    """Of one direction. sentences: the share of sentences whose translation is found first in a pool of 300; words:
+    the share of single pieces whose likeliest translation is right; None where fewer than twenty could be asked."""
 
     sentences: float | None
     words: float | None
@@ -32,21 +32,38 @@ class Scores:
 def score_pair(
     tables: TranslationTables, prepared: Prepared, recipe: TablesRecipe, rows: str, columns: str
 ) -> tuple[Scores, Scores]:
-    """Scores from `rows` into `columns` and back, on rows kept from training."""
+    """Scores from `rows` into `columns` and back, on rows kept from training. Where those are fewer than a pool holds,
+    sentences that were learnt from fill it: small languages would be asked the easier question."""
     held = prepared.held.astype(np.float32)
     pairs = language_pairs(prepared, recipe, rows, columns, held)
-    turned = SentencePairs(pairs.right, pairs.left, pairs.weights, pairs.rows)
-    return _score(tables, pairs, rows, columns), _score(tables, turned, columns, rows)
+    asked = _long(pairs)
+    learnt = language_pairs(prepared, recipe, rows, columns, 1 - held)
+    others = learnt.take(_long(learnt)[: POOL - len(asked)])
+    there = _score(tables, pairs, asked, others.right, rows, columns)
+    return there, _score(tables, _turned(pairs), asked, others.left, columns, rows)
 
 
-def _score(tables: TranslationTables, pairs: SentencePairs, source: str, target: str) -> Scores:
+def _turned(pairs: SentencePairs) -> SentencePairs:
+    return SentencePairs(pairs.right, pairs.left, pairs.weights, pairs.rows)
+
+
+def _long(pairs: SentencePairs) -> IntArray:
+    """The numbers of up to 300 pairs long enough to be told apart, at random, one of a row."""
     rng = np.random.default_rng(1)
     long = rng.permutation(np.flatnonzero((pairs.left.sizes >= LEAST_TOKENS) & (pairs.right.sizes >= LEAST_TOKENS)))
     _, one_a_row = np.unique(pairs.rows[long], return_index=True)
-    chosen = long[one_a_row][:POOL]
+    # In the order they were drawn in: by row, the first files would be asked alone.
+    found: IntArray = long[np.sort(one_a_row)][:POOL]
+    return found
+
+
+def _score(
+    tables: TranslationTables, pairs: SentencePairs, asked: IntArray, others: Bags, source: str, target: str
+) -> Scores:
     sentences = None
-    if len(chosen) >= LEAST_PAIRS:
-        scores = match_scores(tables, pairs.left.select(chosen), pairs.right.select(chosen), source, target)
+    if len(asked) >= LEAST_PAIRS:
+        pool = concatenate([pairs.right.select(asked), others])
+        scores = match_scores(tables, pairs.left.select(asked), pool, source, target)
         # The same sentence may stand in several rows: its copy is as right as itself.
         sentences = float((scores.max(axis=1) <= scores.diagonal() + 1e-5).mean())
     return Scores(sentences, _word_precision(tables, pairs, source, target))

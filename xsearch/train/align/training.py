@@ -24,12 +24,10 @@ from xsearch.train.align.pruning import JointCounts, pair_table
 from xsearch.train.align.recipe import TablesRecipe
 from xsearch.train.align.scoring import Scores, score_pair
 from xsearch.train.align.stored import Pair
+from xsearch.train.heldout import assumed
 from xsearch.train.static import source_notes
 
 OnProgress = Callable[[str, int, int], None]
-
-UNMEASURED = 0.25
-"""Quantile of the scores there are that stands for one that is not: rows kept from training were too few."""
 
 
 def train_tables(
@@ -130,8 +128,7 @@ def _write_scored(
         on_progress("score", done, len(asked))
     told = [*known.values(), *((there.sentences, back.sentences) for there, back in scores.values())]
     measured = [score for both in told for score in both if score is not None and score >= recipe.floor]
-    unmeasured = float(np.quantile(measured, UNMEASURED)) if measured else 0.0
-    rated = [_rated(table, known, scores, recipe.floor, unmeasured) for table in tables]
+    rated = [_rated(table, known, scores, recipe.floor, assumed(measured)) for table in tables]
     write_tables(path, encoder.card.vocabulary, encoder.vocabulary, languages, rated)
     return scores
 
