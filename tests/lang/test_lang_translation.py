@@ -1,5 +1,7 @@
 """Translation tables: reading, normalising, composing; against dense matrices and broken files."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -208,9 +210,41 @@ def test_a_missing_or_foreign_file_is_refused(tmp_path):
         TranslationTables.open(tmp_path / "other")
 
 
+def test_a_file_of_another_format_is_refused_by_its_number(made, tmp_path):
+    written = made[0].read_bytes().replace(b'"version":2', b'"version":1').replace(b'"bytes"', b'"bites"')
+    (tmp_path / "old").write_bytes(written)
+    with pytest.raises(IndexDamaged, match="its format is 1, this program reads 2"):
+        TranslationTables.open(tmp_path / "old")
+
+
+def test_frames_that_hold_something_else_are_noticed(made):
+    path, languages, _ = made
+    file = read_tables(path)
+    de, ru = (list(languages).index(code) for code in ("de", "ru"))
+    swapped = file.first_language.copy()
+    swapped[[de, de + 1]] = file.first_language[[ru, ru + 1]]
+    with pytest.raises(IndexDamaged, match="not as large as the header says"):
+        replace(file, first_language=swapped).pieces(de)
+    with pytest.raises(IndexDamaged, match="not as large as it should be"):
+        replace(file, first_counts=file.first_language).starts(0)
+    cut = file.first_counts.copy()
+    cut[1] -= 1
+    with pytest.raises(IndexDamaged, match="train them again"):
+        replace(file, first_counts=cut).starts(0)
+
+
+def test_equal_tables_have_one_fingerprint_however_they_are_packed(made, tmp_path, monkeypatch):
+    path, languages, dense = made
+    monkeypatch.setattr("xsearch.lang.translation_file.COMPRESSION", 1)
+    again = write_tables(tmp_path / "t", VOCABULARY, "abc", languages, [pair(*key, dense[key]) for key in dense])
+    assert again.body == read_tables(path).header.body
+
+
 def test_rows_of_the_mapped_file(made):
     path, languages, dense = made
     file = read_tables(path)
     assert isinstance(file.places.base, np.memmap | np.ndarray)
     assert file.starts(0)[-1] == file.starts(1)[0] == np.count_nonzero(dense["en", "de"])
+    for number, held in enumerate(languages.values()):
+        assert file.pieces(number).tolist() == held.tolist()
     assert TranslationTables.open(path).pieces("ru").tolist() == languages["ru"].tolist()

@@ -9,7 +9,7 @@ from xsearch.core import BadInput
 from xsearch.encode import load_encoder, read_card
 from xsearch.train import Progress, fitting, load_recipe, train_static
 from xsearch.train.evaluate_static import ndcg, read_collection, retrieval_scores, score_folder, tatoeba_accuracy
-from xsearch.train.heldout import LEAST_TOKENS, heldout_accuracy
+from xsearch.train.heldout import LEAST_TOKENS, assumed, heldout_accuracy, hold_out
 from xsearch.train.model import StaticModel
 from xsearch.train.tokenrows import TokenRows
 
@@ -228,3 +228,42 @@ def test_a_language_scores_the_mean_over_kinds_of_sources():
     )
     model = StaticModel(np.eye(len(sentences.ravel()), dtype=np.float32), np.zeros(sentences.size, dtype=np.float32))
     assert heldout_accuracy(model, rows, np.ones(2 * count, dtype=np.bool_), 0) == {0: 0.5, 1: 0.5}
+
+
+def parallel_rows(texts):
+    """Rows of two texts, each a list of (language, tokens), all of one source."""
+    flat = [(lang, tokens) for row in texts for lang, tokens in row]
+    return TokenRows(
+        tokens=np.concatenate([np.asarray(tokens, dtype=np.int32) for _, tokens in flat]),
+        offsets=np.cumsum([0, *(len(tokens) for _, tokens in flat)]),
+        langs=np.array([lang for lang, _ in flat], dtype=np.int32),
+        starts=np.arange(0, len(flat) + 1, 2),
+        sources=np.zeros(len(texts), dtype=np.int32),
+        row_of=np.repeat(np.arange(len(texts)), 2),
+    )
+
+
+def test_a_language_of_few_texts_is_asked_among_those_of_others():
+    """Each sentence of language 1 says what English says in its row, and is said even better in a row of language 2."""
+    own = [[(0, [4 * i, 4 * i + 1, 4 * i + 2, 200]), (1, [4 * i, 4 * i + 1, 4 * i + 2, 201])] for i in range(24)]
+    model = StaticModel(np.eye(300, dtype=np.float32), np.zeros(300, dtype=np.float32))
+    rows = parallel_rows(own)
+    assert heldout_accuracy(model, rows, np.ones(len(rows), dtype=np.bool_), 0) == {0: 1.0, 1: 1.0}
+    others = [[(0, [4 * i, 4 * i + 1, 4 * i + 2, 201]), (2, [299] * 4)] for i in range(24)]
+    rows = parallel_rows(own + others)
+    assert heldout_accuracy(model, rows, np.ones(len(rows), dtype=np.bool_), 0)[1] == 0.0
+
+
+def test_more_is_kept_from_training_of_the_sentences_of_a_small_language():
+    many = [[(0, [1] * 5), (1, [2] * 5)] for _ in range(40_000)]
+    small = [[(0, [1] * 5), (2, [2] * 5)] for _ in range(400)]
+    words = [[(0, [1]), (2, [2])] for _ in range(4_000)]
+    held = hold_out(parallel_rows(many + small + words), np.random.default_rng(0))
+    assert 300 < held[:40_000].sum() < 500  # one in a hundred
+    assert 20 <= held[40_000:40_400].sum() <= 60  # one in ten
+    assert held[40_400:].sum() < 70  # words are no sentences to be asked
+
+
+def test_what_could_not_be_measured_counts_as_the_lower_quartile():
+    assert assumed([0.9, 0.1, 0.5, 0.7, 0.3]) == pytest.approx(0.3)
+    assert assumed([]) == 0

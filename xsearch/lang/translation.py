@@ -107,11 +107,9 @@ class TranslationTables:
         return tuple(self._pair)
 
     def pieces(self, lang: str) -> IntArray:
-        """Piece numbers of a language's vocabulary, ascending."""
+        """Piece numbers of a language's vocabulary, ascending. Raises `IndexDamaged` where they cannot be unpacked."""
         if lang not in self._held:
-            bits = np.unpackbits(self._file.bitmaps[self._number[lang]], bitorder="little")
-            # Of truth values they are found in a third of the time that numbers take.
-            self._held[lang] = np.flatnonzero(bits.view(np.bool_))
+            self._held[lang] = self._file.pieces(self._number[lang])
         return self._held[lang]
 
     def supports(self, source: str, target: str) -> float:

@@ -1,7 +1,8 @@
 """Translation tables on disk: one file for all languages, memory-mapped (`encoders/FORMAT.md`).
 
 A language has a vocabulary of its own, a subset of the encoder's pieces, numbered in their order. A pair of languages
-has one sparse matrix of joint weights, by rows of its first language: both directions are normalised from it.
+has one sparse matrix of joint weights, by rows of its first language: both directions are normalised from it. Which
+pieces a language has, and how many entries a row, is mostly zeros: that is kept compressed and unpacked when asked for.
 """
 
 from __future__ import annotations
@@ -9,46 +10,56 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 import numpy as np
+import zstandard
 from numpy.typing import NDArray
 
-from xsearch.core import FloatArray, IndexDamaged
+from xsearch.core import FloatArray, IndexDamaged, IntArray
 from xsearch.core.mapped import mapped
 
 MAGIC = b"xstables"
-VERSION = 1
+VERSION = 2
 SUFFIX = ".tables"
 ALIGNMENT = 8
+COMPRESSION = 19
 MOST_COLUMNS = 1 << 16
 MOST_IN_ROW = 255
 LEVELS = 12
 """Steps of a coded weight to a factor of two: a weight is kept to within 3 %, over 21 octaves."""
 
 
+class Version(msgspec.Struct, frozen=True):
+    """What is read first of any header: the rest depends on it."""
+
+    version: int
+
+
 class LanguageEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A language and how many pieces its vocabulary has."""
+    """A language, how many pieces its vocabulary has, and how many bytes it is kept in."""
 
     code: str
     pieces: int
+    bytes: int
 
 
 class PairEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A matrix: its languages, its entries, and how good its translations are, 0..1, either way."""
+    """A matrix: its languages, its entries, how many bytes the counts of its rows are kept in, and how good its
+    translations are, 0..1, either way."""
 
     rows: str
     columns: str
     entries: int
+    bytes: int
     there: float
     back: float
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a file holds. vocabulary: pieces of the encoder; pieces: their fingerprint. body: BLAKE2b (16 bytes,
-    hexadecimal) of what follows the header."""
+    hexadecimal) of what follows the header, unpacked."""
 
     version: int
     vocabulary: int
@@ -78,28 +89,55 @@ class PairTable:
 
 @dataclass(frozen=True, eq=False)
 class TableFile:
-    """The arrays of a file. Pair k has the rows ``first_row[k]:first_row[k + 1]`` of `counts` and the entries
-    ``first_entry[k]:first_entry[k + 1]`` of `places` and `codes`.
+    """The arrays of a file. Pair k has the entries ``first_entry[k]:first_entry[k + 1]`` of `places` and `codes`.
 
-    bitmaps: uint8 (languages, ceil(vocabulary / 8)), bit p (little end first) tells whether a language has piece p.
-    counts: uint8 (all rows of all pairs,), their entries. places: uint16 (entries,). codes: uint8 (entries,).
+    places: uint16 (entries,), of the entries' columns in the vocabulary of theirs, row after row. codes: uint8
+    (entries,), weights (`code_weights`). What `pieces` and `starts` unpack lies in `packed`, uint8: of language l from
+    ``first_language[l]`` to the next, of pair k from ``first_counts[k]``.
     """
 
+    path: Path
     header: Header
-    bitmaps: NDArray[np.uint8]
-    counts: NDArray[np.uint8]
-    first_row: NDArray[np.int64]
-    first_entry: NDArray[np.int64]
+    packed: NDArray[np.uint8]
+    first_language: IntArray
+    first_counts: IntArray
+    first_entry: IntArray
     places: NDArray[np.uint16]
     codes: NDArray[np.uint8]
 
-    def starts(self, pair: int) -> NDArray[np.int64]:
-        """Where each row of a pair begins among all entries, and where the last ends: int64 (rows + 1,)."""
-        counts = self.counts[self.first_row[pair] : self.first_row[pair + 1]]
-        starts = np.zeros(len(counts) + 1, dtype=np.int64)
-        np.cumsum(counts, out=starts[1:])
+    def pieces(self, language: int) -> IntArray:
+        """Piece numbers of a language's vocabulary, ascending, int64. Raises `IndexDamaged` where they cannot be
+        unpacked or are not as many as the header says."""
+        packed = self.packed[self.first_language[language] : self.first_language[language + 1]]
+        bits = np.unpackbits(self._unpacked(packed, -(-self.header.vocabulary // 8)), bitorder="little")
+        # Of truth values they are found in a third of the time that numbers take.
+        held = np.flatnonzero(bits.view(np.bool_))
+        if len(held) != self.header.languages[language].pieces:
+            raise _damaged(self.path, "a vocabulary is not as large as the header says")
+        return held
+
+    def starts(self, pair: int) -> IntArray:
+        """Where each row of a pair begins among all entries, and where the last ends: int64 (rows + 1,). Raises
+        `IndexDamaged` as `pieces`."""
+        entry = self.header.pairs[pair]
+        rows = next(language.pieces for language in self.header.languages if language.code == entry.rows)
+        packed = self.packed[self.first_counts[pair] : self.first_counts[pair + 1]]
+        starts = np.zeros(rows + 1, dtype=np.int64)
+        np.cumsum(self._unpacked(packed, rows), out=starts[1:])
+        if starts[-1] != entry.entries:
+            raise _damaged(self.path, "the rows have not as many entries as the header says")
         starts += self.first_entry[pair]
         return starts
+
+    def _unpacked(self, packed: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+        frame = packed.tobytes()
+        try:
+            # Asked first: a damaged frame may claim any size.
+            if zstandard.frame_content_size(frame) != size:
+                raise _damaged(self.path, "a part is not as large as it should be")
+            return np.frombuffer(zstandard.ZstdDecompressor().decompress(frame), dtype=np.uint8)
+        except zstandard.ZstdError as error:
+            raise _damaged(self.path, str(error)) from error
 
 
 def code_weights(weights: FloatArray) -> NDArray[np.uint8]:
@@ -115,22 +153,32 @@ def write_tables(
     bits = np.zeros((len(languages), -(-vocabulary // 8) * 8), dtype=np.bool_)
     for row, held in enumerate(languages.values()):
         bits[row, held] = True
-    parts = [
-        np.packbits(bits, axis=1, bitorder="little").tobytes(),
-        b"".join(pair.counts.astype(np.uint8).tobytes() for pair in pairs),
+    bitmaps = [row.tobytes() for row in np.packbits(bits, axis=1, bitorder="little")]
+    counts = [pair.counts.astype(np.uint8).tobytes() for pair in pairs]
+    matrices = [
         b"".join(pair.places.astype("<u2").tobytes() for pair in pairs),
         b"".join(code_weights(pair.weights).tobytes() for pair in pairs),
     ]
-    body = b"".join(part + bytes(-len(part) % ALIGNMENT) for part in parts)
+    compressor = zstandard.ZstdCompressor(level=COMPRESSION)
+    packed_bitmaps, packed_counts = ([compressor.compress(part) for part in parts] for parts in (bitmaps, counts))
     header = Header(
         version=VERSION,
         vocabulary=vocabulary,
         pieces=pieces,
         levels=LEVELS,
-        languages=tuple(LanguageEntry(code, len(held)) for code, held in languages.items()),
-        pairs=tuple(PairEntry(p.rows, p.columns, len(p.places), round(p.there, 3), round(p.back, 3)) for p in pairs),
-        body=hashlib.blake2b(body, digest_size=16).hexdigest(),
+        languages=tuple(
+            LanguageEntry(code, len(languages[code]), len(packed))
+            for code, packed in zip(languages, packed_bitmaps, strict=True)
+        ),
+        pairs=tuple(
+            PairEntry(p.rows, p.columns, len(p.places), len(packed), round(p.there, 3), round(p.back, 3))
+            for p, packed in zip(pairs, packed_counts, strict=True)
+        ),
+        # Of the content: another release of the compressor makes other bytes of the same tables.
+        body=hashlib.blake2b(b"".join([*bitmaps, *counts, *matrices]), digest_size=16).hexdigest(),
     )
+    parts = [b"".join([*packed_bitmaps, *packed_counts]), *matrices]
+    body = b"".join(part + bytes(-len(part) % ALIGNMENT) for part in parts)
     packed = msgspec.json.encode(header)
     packed += b" " * (-(len(MAGIC) + 4 + len(packed)) % ALIGNMENT)
     path.write_bytes(MAGIC + len(packed).to_bytes(4, "little") + packed + body)
@@ -143,29 +191,30 @@ def read_header(path: Path) -> Header:
 
 
 def read_tables(path: Path) -> TableFile:
-    """The file at `path`, mapped. Raises `IndexDamaged` where its parts do not fit each other; a wrong byte within a
-    matrix is only noticed where it points outside."""
+    """The file at `path`, mapped. Raises `IndexDamaged` where its parts do not fit each other; a wrong byte within one
+    is noticed when it is unpacked, or where it points outside."""
     header, begin = _read_header(path)
-    sizes = {language.code: language.pieces for language in header.languages}
-    rows = np.array([sizes[pair.rows] for pair in header.pairs], dtype=np.int64)
-    entries = np.array([pair.entries for pair in header.pairs], dtype=np.int64)
-    width = -(-header.vocabulary // 8)
-    lengths = [len(sizes) * width, int(rows.sum()), 2 * int(entries.sum()), int(entries.sum())]
+    entries = [pair.entries for pair in header.pairs]
+    packed = _packed_sizes(header)
+    lengths = [sum(packed), 2 * sum(entries), sum(entries)]
     padded = [length + -length % ALIGNMENT for length in lengths]
     if path.stat().st_size != begin + sum(padded):
         raise _damaged(path, f"{path.stat().st_size} bytes where {begin + sum(padded)} are expected")
     content = mapped(path)
-    ends = begin + np.cumsum([0, *padded])
-    bitmaps, counts, places, codes = (content[at : at + size] for at, size in zip(ends, lengths, strict=False))
-    bitmaps = bitmaps.reshape(len(sizes), width)
-    held = np.bitwise_count(bitmaps).sum(axis=1, dtype=np.int64)
-    if held.tolist() != list(sizes.values()):
-        raise _damaged(path, "the vocabularies are not as large as the header says")
-    first_row, first_entry = (np.concatenate(([0], np.cumsum(sizes))) for sizes in (rows, entries))
-    for pair, (begin, end) in enumerate(pairwise(first_row.tolist())):
-        if counts[begin:end].sum(dtype=np.int64) != entries[pair]:
-            raise _damaged(path, "the rows have not as many entries as the header says")
-    return TableFile(header, bitmaps, counts, first_row, first_entry, places.view("<u2"), codes)
+    starts = begin + np.cumsum([0, *padded])
+    held, places, codes = (content[at : at + size] for at, size in zip(starts, lengths, strict=False))
+    first = np.cumsum([0, *packed])
+    languages = len(header.languages)
+    return TableFile(
+        path=path,
+        header=header,
+        packed=held,
+        first_language=first[: languages + 1],
+        first_counts=first[languages:],
+        first_entry=np.cumsum([0, *entries]),
+        places=places.view("<u2"),
+        codes=codes,
+    )
 
 
 def _read_header(path: Path) -> tuple[Header, int]:
@@ -175,11 +224,13 @@ def _read_header(path: Path) -> tuple[Header, int]:
             if stream.read(len(MAGIC)) != MAGIC:
                 raise _damaged(path, "it is no file of translation tables")
             length = int.from_bytes(stream.read(4), "little")
-            header = msgspec.json.decode(stream.read(length), type=Header)
+            written = stream.read(length)
+        version = msgspec.json.decode(written, type=Version).version
+        if version != VERSION:
+            raise _damaged(path, f"its format is {version}, this program reads {VERSION}")
+        header = msgspec.json.decode(written, type=Header)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _damaged(path, str(error)) from error
-    if header.version != VERSION:
-        raise _damaged(path, f"its format is {header.version}, this program reads {VERSION}")
     codes = {language.code for language in header.languages}
     if (
         len(codes) != len(header.languages)
@@ -187,9 +238,15 @@ def _read_header(path: Path) -> tuple[Header, int]:
         or header.vocabulary < 0
         or any(not 0 <= language.pieces <= header.vocabulary for language in header.languages)
         or any(pair.rows not in codes or pair.columns not in codes or pair.entries < 0 for pair in header.pairs)
+        or min(_packed_sizes(header), default=0) < 0
     ):
         raise _damaged(path, "its header contradicts itself")
     return header, len(MAGIC) + 4 + length
+
+
+def _packed_sizes(header: Header) -> list[int]:
+    """Bytes of every vocabulary and of every pair's counts, as they follow each other."""
+    return [*(language.bytes for language in header.languages), *(pair.bytes for pair in header.pairs)]
 
 
 def _damaged(path: Path, reason: str) -> IndexDamaged:
