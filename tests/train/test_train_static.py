@@ -9,7 +9,7 @@ from xsearch.core import BadInput
 from xsearch.encode import load_encoder, read_card
 from xsearch.train import Progress, fitting, load_recipe, train_static
 from xsearch.train.evaluate_static import ndcg, read_collection, retrieval_scores, score_folder, tatoeba_accuracy
-from xsearch.train.heldout import LEAST_TOKENS, assumed, heldout_accuracy, hold_out
+from xsearch.train.heldout import LEAST_TEXTS, LEAST_TOKENS, assumed, heldout_accuracy, hold_out, unmeasured
 from xsearch.train.model import StaticModel
 from xsearch.train.tokenrows import TokenRows
 
@@ -267,3 +267,9 @@ def test_more_is_kept_from_training_of_the_sentences_of_a_small_language():
 def test_what_could_not_be_measured_counts_as_the_lower_quartile():
     assert assumed([0.9, 0.1, 0.5, 0.7, 0.3]) == pytest.approx(0.3)
     assert assumed([]) == 0
+
+
+def test_languages_that_were_not_measured_are_listed_where_there_is_text_enough():
+    rows = parallel_rows([[(0, [1]), (1, [2])] for _ in range(LEAST_TEXTS)] + [[(0, [1]), (2, [2])]])
+    assert unmeasured({"en": 0.8}, rows, ["en", "nso", "ve"]) == {"nso": 0.8}
+    assert unmeasured({"en": 0.8, "nso": 0.4}, rows, ["en", "nso", "ve"]) == {}

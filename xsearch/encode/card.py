@@ -34,8 +34,9 @@ class EncoderCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vocabulary entries) for neural ones. dim: of a vector, the vocabulary's size for "sparse". max_length: tokens of a
     text that are read at once, 0 for all. languages: code → score in 0..1; for the encoder that ships, the share of
     sentences kept from training whose translation is found first among up to 300 (of each language's own data, so that
-    scores of two languages compare roughly). fingerprint: BLAKE2b of the weights, the tokenizer and the settings, in
-    hexadecimal: vectors of equal fingerprints can be compared. scores: measured figures by name.
+    scores of two languages compare roughly). unmeasured: those of them whose score is assumed. fingerprint: BLAKE2b of
+    the weights, the tokenizer and the settings, in hexadecimal: vectors of equal fingerprints can be compared. scores:
+    measured figures by name.
 
     Static: vocabulary: subwords. window: tokens of a passage window. files: folder of the weights, relative to the
     card. base: name and fingerprint of the encoder it was trained on top of. extends: fingerprints of vocabularies that
@@ -72,6 +73,7 @@ class EncoderCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trusted: str = ""
     language_set: str = ""
     prefixes: Prefixes = Prefixes()
+    unmeasured: tuple[str, ...] = ()
     languages: dict[str, float] = {}
     nearest: dict[str, str] = {}
     scores: dict[str, float] = {}

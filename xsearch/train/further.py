@@ -79,19 +79,25 @@ def fit_further(
 
 def on_top_of(base: StaticEncoder, card: EncoderCard, recipe: StaticRecipe) -> EncoderCard:
     """The card of what was trained on top of `base`: with the base's name, sources, and scores of the languages that it
-    knows already, unless words of theirs became pieces. `card.languages` become scores of their own."""
+    knows already, unless words of theirs became pieces or its scores were assumed. What was measured becomes scores of
+    their own."""
     known, settings = base.card, recipe.further or Further()
-    own = {f"{code}, rows kept from training": score for code, score in card.languages.items()}
+    measured = {code: score for code, score in card.languages.items() if code not in card.unmeasured}
+    own = {f"{code}, rows kept from training": score for code, score in measured.items()}
     new = {
         code: score
         for code, score in card.languages.items()
-        if not base.supports(code) or code in settings.extension.languages
+        if not base.supports(code)
+        or code in settings.extension.languages
+        or (code in known.unmeasured and code in measured)
     }
+    assumed = ({*known.unmeasured} - {*new}) | ({*card.unmeasured} & {*new})
     return msgspec.structs.replace(
         card,
         base=f"{known.name} {known.fingerprint}",
         extends=(*known.extends, base.vocabulary),
         prefixes=known.prefixes,
+        unmeasured=tuple(sorted(assumed)),
         languages=dict(sorted((known.languages | new).items())),
         scores=dict(sorted((card.scores | own).items())),
         sources=(*known.sources, *card.sources),

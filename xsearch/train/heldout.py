@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ LEAST_TOKENS = 4
 LEAST_PAIRS = 20
 OTHER = -1
 POOL = 300
+LEAST_TEXTS = 1000
+"""Texts of a language that are enough to call it known, though it could not be measured."""
 UNMEASURED = 0.25
 """Quantile of the scores there are that stands for one that is not: rows kept from training were too few."""
 
@@ -52,6 +54,17 @@ def language_accuracy(
     english = languages.index("en") if "en" in languages else -1
     found = heldout_accuracy(model, rows, held, english)
     return {code: round(score, 3) for code, score in sorted((languages[lang], score) for lang, score in found.items())}
+
+
+def unmeasured(measured: Mapping[str, float], rows: TokenRows, languages: Sequence[str]) -> dict[str, float]:
+    """The languages that are not `measured` although there are `LEAST_TEXTS` texts in them, with what is `assumed`."""
+    counts = np.bincount(rows.langs, minlength=len(languages))
+    score = round(assumed([*measured.values()]), 3)
+    return {
+        code: score
+        for code, count in sorted(zip(languages, counts.tolist(), strict=True))
+        if count >= LEAST_TEXTS and code not in measured
+    }
 
 
 def heldout_accuracy(model: StaticModel, rows: TokenRows, held: NDArray[np.bool_], pivot: int) -> dict[int, float]:

@@ -20,7 +20,7 @@ from xsearch.encode.codes import CodedRows, code_rows
 from xsearch.encode.static import fingerprint, save_static
 from xsearch.train.fitting import Saved, fit
 from xsearch.train.further import completed, fit_further, known_encoder, on_top_of
-from xsearch.train.heldout import hold_out, language_accuracy
+from xsearch.train.heldout import hold_out, language_accuracy, unmeasured
 from xsearch.train.model import StaticModel
 from xsearch.train.piecetables import piece_tables
 from xsearch.train.preparation import Prepared, prepare
@@ -52,6 +52,8 @@ def train_static(
         scores: dict[str, float] = {}
     else:
         model, table, scores = fit_further(recipe, base, prepared, held, seed, saved, on_progress)
+    measured = language_accuracy(model, prepared.rows, held, prepared.languages)
+    others = unmeasured(measured, prepared.rows, prepared.languages)
     card = EncoderCard(
         name=recipe.name,
         kind="static",
@@ -62,7 +64,8 @@ def train_static(
         fingerprint=fingerprint(prepared.pieces, table, recipe.window),
         files=recipe.name,
         description=recipe.description,
-        languages=language_accuracy(model, prepared.rows, held, prepared.languages),
+        unmeasured=tuple(others),
+        languages=dict(sorted((measured | others).items())),
         scores=scores,
         recipe=recipe.name,
         sources=source_notes(data, prepared.files, recipe.sources),
