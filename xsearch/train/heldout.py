@@ -18,20 +18,22 @@ WANTED = 300
 """Rows to be held out, where that is not more than `MOST_SHARE` of all."""
 OF_A_LANGUAGE = 60
 """Longer texts of each language to be held out, where that is not more than `MOST_OF_A_LANGUAGE` of them."""
-MOST_OF_A_LANGUAGE = 0.1
+MOST_OF_A_LANGUAGE = 0.2
 LEAST_TOKENS = 4
 LEAST_PAIRS = 20
 OTHER = -1
 POOL = 300
 LEAST_TEXTS = 1000
 """Texts of a language that are enough to call it known, though it could not be measured."""
+ALIKE = 20
+"""Measured languages, those with about as much text, that one is judged by that could not be measured."""
 UNMEASURED = 0.25
-"""Quantile of the scores there are that stands for one that is not: rows kept from training were too few."""
+"""Quantile of their scores that stands for its own."""
 
 
 def hold_out(rows: TokenRows, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Which rows are kept from training, at random: one in a hundred, of few rows up to one in twenty, and of those
-    with a text of four tokens or more in a language of few such up to one in ten: its score is asked of them."""
+    with a text of four tokens or more in a language of few such up to one in five: its score is asked of them."""
     share = np.full(len(rows), max(SHARE, min(MOST_SHARE, WANTED / max(len(rows), 1))))
     long = np.flatnonzero(np.diff(rows.offsets) >= LEAST_TOKENS)
     counts = np.bincount(rows.langs[long])
@@ -41,10 +43,15 @@ def hold_out(rows: TokenRows, rng: np.random.Generator) -> NDArray[np.bool_]:
     return held
 
 
-def assumed(measured: Sequence[float]) -> float:
-    """What counts as the score of a language that could not be measured: what three in four of the measured reach, 0
-    where none was. Silent, a retriever would leave such a language to the others."""
-    return float(np.quantile(measured, UNMEASURED)) if len(measured) else 0.0
+def assumed(size: int, sizes: Sequence[int], scores: Sequence[float]) -> float:
+    """What counts as the score of a language with `size` texts that could not be measured: what three in four of the
+    measured with about as much text reach, 0 where none was. Silent, a retriever would leave such a language to the
+    others. sizes, scores: of the measured."""
+    if not len(scores):
+        return 0.0
+    apart = np.abs(np.log(np.maximum(sizes, 1)) - np.log(max(size, 1)))
+    alike = np.argsort(apart, kind="stable")[:ALIKE]
+    return round(float(np.quantile(np.asarray(scores)[alike], UNMEASURED)), 3)
 
 
 def language_accuracy(
@@ -58,11 +65,11 @@ def language_accuracy(
 
 def unmeasured(measured: Mapping[str, float], rows: TokenRows, languages: Sequence[str]) -> dict[str, float]:
     """The languages that are not `measured` although there are `LEAST_TEXTS` texts in them, with what is `assumed`."""
-    counts = np.bincount(rows.langs, minlength=len(languages))
-    score = round(assumed([*measured.values()]), 3)
+    counts = dict(zip(languages, np.bincount(rows.langs, minlength=len(languages)).tolist(), strict=True))
+    sizes = [counts[code] for code in measured]
     return {
-        code: score
-        for code, count in sorted(zip(languages, counts.tolist(), strict=True))
+        code: assumed(count, sizes, [*measured.values()])
+        for code, count in sorted(counts.items())
         if count >= LEAST_TEXTS and code not in measured
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from multiprocessing import get_context
@@ -15,9 +15,9 @@ from xsearch.core import BadInput, IntArray
 from xsearch.encode import StaticEncoder
 from xsearch.encode.card import write_toml
 from xsearch.lang.translation import TranslationTables
-from xsearch.lang.translation_file import SUFFIX, PairTable, write_tables
+from xsearch.lang.translation_file import SUFFIX, write_tables
 from xsearch.train.align.card import TablesCard
-from xsearch.train.align.further import completed, found_languages, joined, on_top_of, read_base
+from xsearch.train.align.further import BaseTables, completed, found_languages, joined, on_top_of, read_base
 from xsearch.train.align.pair import align_pair, read_pair
 from xsearch.train.align.prepared import Prepared, prepare
 from xsearch.train.align.pruning import JointCounts, pair_table
@@ -57,8 +57,7 @@ def train_tables(
     if not own:
         raise BadInput(f"no pair of languages has {recipe.least_pairs} sentence pairs", str(data))
     joint = joined(base, own, sizes, recipe.pruning) if base else own
-    known = base.scores if base else {}
-    scores = _write_scored(path, joint, known, encoder, prepared, recipe, on_progress)
+    scores = _write_scored(path, joint, base, sizes, encoder, prepared, recipe, on_progress)
     tables = TranslationTables.open(path)
     card = TablesCard(
         name=recipe.name,
@@ -108,15 +107,16 @@ def _align_all(recipe: TablesRecipe, work: Path, workers: int, on_progress: OnPr
 def _write_scored(
     path: Path,
     joint: dict[Pair, JointCounts],
-    known: Mapping[Pair, tuple[float, float]],
+    base: BaseTables | None,
+    sizes: Mapping[Pair, int],
     encoder: StaticEncoder,
     prepared: Prepared,
     recipe: TablesRecipe,
     on_progress: OnProgress,
 ) -> dict[Pair, tuple[Scores, Scores]]:
-    """Write the file twice: without scores, to measure what will be used, and with them. Those that are `known` stay:
-    they were measured on more kinds of text. A table that could not be measured counts as one in four of the measured
-    do at the most: silent, it would leave its language to names alone."""
+    """Write the file twice: without scores, to measure what will be used, and with them. Those of the base stay: they
+    were measured on more kinds of text. What could not be measured is `assumed` from tables learnt from as many of
+    `sizes` sentence pairs."""
     languages = vocabularies(joint)
     tables = [pair_table(joint[a, b], a, b, languages[a], languages[b]) for a, b in joint]
     write_tables(path, encoder.card.vocabulary, encoder.vocabulary, languages, tables)
@@ -126,11 +126,26 @@ def _write_scored(
     for done, pair in enumerate(asked, 1):
         scores[pair] = score_pair(opened, prepared, recipe, *pair)
         on_progress("score", done, len(asked))
-    told = [*known.values(), *((there.sentences, back.sentences) for there, back in scores.values())]
-    measured = [score for both in told for score in both if score is not None and score >= recipe.floor]
-    rated = [_rated(table, known, scores, recipe.floor, assumed(measured)) for table in tables]
+    told = {pair: (there.sentences, back.sentences) for pair, (there, back) in scores.items()}
+    if base:
+        told |= {pair: base.scores[pair] for pair in base.scores if _name(pair) in base.card.there}
+        sizes = {pair: base.card.sentence_pairs.get(_name(pair), 0) for pair in told} | dict(sizes)
+    measured = [(sizes[pair], score) for pair, both in told.items() for score in both if score is not None]
+    used = dict(base.scores) if base else {}
+    for pair in scores.keys() - used.keys():
+        there, back = (_used(score, sizes[pair], measured, recipe.floor) for score in told[pair])
+        used[pair] = there, back
+    both = [used[table.rows, table.columns] for table in tables]
+    rated = [replace(table, there=there, back=back) for table, (there, back) in zip(tables, both, strict=True)]
     write_tables(path, encoder.card.vocabulary, encoder.vocabulary, languages, rated)
     return scores
+
+
+def _used(score: float | None, size: int, measured: Sequence[tuple[int, float]], floor: float) -> float:
+    """A table's score as the file tells it: 0, not supported, below the floor."""
+    if score is None:
+        score = assumed(size, *zip(*measured, strict=True)) if measured else 0.0
+    return score if score >= floor else 0.0
 
 
 def vocabularies(joint: dict[Pair, JointCounts]) -> dict[str, IntArray]:
@@ -140,25 +155,6 @@ def vocabularies(joint: dict[Pair, JointCounts]) -> dict[str, IntArray]:
         found.setdefault(rows, []).append(table.left)
         found.setdefault(columns, []).append(table.right)
     return {code: np.unique(np.concatenate(parts)) for code, parts in found.items()}
-
-
-def _rated(
-    table: PairTable,
-    known: Mapping[Pair, tuple[float, float]],
-    scores: Mapping[Pair, tuple[Scores, Scores]],
-    floor: float,
-    unmeasured: float,
-) -> PairTable:
-    """The table with its scores; 0, not supported, for what is below the floor."""
-    pair = table.rows, table.columns
-    there, back = known.get(pair) or (each.sentences for each in scores[pair])
-    return replace(table, there=_above(there, floor, unmeasured), back=_above(back, floor, unmeasured))
-
-
-def _above(score: float | None, floor: float, unmeasured: float) -> float:
-    if score is None:
-        return unmeasured
-    return score if score >= floor else 0.0
 
 
 def _told(
