@@ -64,13 +64,14 @@ def language_accuracy(
 
 
 def unmeasured(measured: Mapping[str, float], rows: TokenRows, languages: Sequence[str]) -> dict[str, float]:
-    """The languages that are not `measured` although there are `LEAST_TEXTS` texts in them, with what is `assumed`."""
+    """The languages that are not `measured` although there are `LEAST_TEXTS` texts in them, with what is `assumed`; a
+    code with a script or a region counts as its language where that is measured."""
     counts = dict(zip(languages, np.bincount(rows.langs, minlength=len(languages)).tolist(), strict=True))
     sizes = [counts[code] for code in measured]
     return {
         code: assumed(count, sizes, [*measured.values()])
         for code, count in sorted(counts.items())
-        if count >= LEAST_TEXTS and code not in measured
+        if count >= LEAST_TEXTS and code not in measured and code.partition("-")[0] not in measured
     }
 
 
