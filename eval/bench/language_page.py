@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from xsearch.lang import language_name
+from xsearch.lang.codes import macrolanguage
 from xsearch.lang.translation_file import read_header
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,9 +29,10 @@ Made by `python eval/bench/language_page.py`; do not edit. The single pairs of l
 
 - *Vectors*: the share of sentences kept from training whose translation is found first among up to 300, by the static
   encoder (its card: `xsearch encoders show xsearch-static-v2`). *Tables*: the same by translation tables, from English
-  and into it. Fusion listens to a retriever in a language by these figures. In italics what is assumed (what three in
-  four of the measured reach), because too few rows were kept from training to measure it. A dash: the language is not
-  supported by that retriever, which has no vote there but where it finds something all the same.
+  and into it; two other languages meet through English. Fusion listens to a retriever in a language by these figures. In
+  italics what is assumed (what three in four of the languages with as much text reach), because too few rows were kept
+  from training to measure it. A dash: the language is not supported by that retriever, which has no vote there but where
+  it finds something all the same.
 - The others: nDCG@10, questions in all other languages to documents in this one (each pair of languages in its own
   pool, means over pairs), from the last rows of
   `xsearch evaluate --suite parallel --data ../shared/data/eval --out eval/results`. *Default* is what `xsearch query`
@@ -56,8 +58,10 @@ def table(card: dict[str, Any], tables: dict[str, Any]) -> Iterator[str]:
     yield f"| --- | --- |{' ---: |' * (3 + len(columns))}\n"
     codes = {*card["languages"], *used, *(code for each in found.values() for code in each["default"])}
     for code in sorted(codes, key=lambda code: (language_name(code).casefold(), code)):
-        there, back = used.get(code, (0.0, 0.0))
-        name = f"{PIVOT}-{code}"
+        base = code.partition("-")[0]
+        known = next((each for each in (code, base, macrolanguage(base)) if each in used), code)
+        there, back = used.get(known, (0.0, 0.0))
+        name = f"{PIVOT}-{known}"
         cells = [
             score(card["languages"].get(code), code not in card.get("unmeasured", ())),
             score(there, name in tables["there"]),
