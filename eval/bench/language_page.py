@@ -28,11 +28,11 @@ Made by `python eval/bench/language_page.py`; do not edit. The single pairs of l
 [eval/results](../eval/results/README.md), Tatoeba by language is [here](xsearch-static-v2.md).
 
 - *Vectors*: the share of sentences kept from training whose translation is found first among up to 300, by the static
-  encoder (its card: `xsearch encoders show xsearch-static-v2`). *Tables*: the same by translation tables, from English
-  and into it; two other languages meet through English. Fusion listens to a retriever in a language by these figures. In
-  italics what is assumed (what three in four of the languages with as much text reach), because too few rows were kept
-  from training to measure it. A dash: the language is not supported by that retriever, which has no vote there but where
-  it finds something all the same.
+  encoder (its card: `xsearch encoders show xsearch-static-v2`). *Tables*: the same by translation tables, from
+  English and into it; two other languages meet through English. Fusion listens to a retriever in a language by these
+  figures. In italics what is assumed (what three in four of the languages with as much text reach), because too few
+  rows were kept from training to measure it. A dash: the language is not supported by that retriever, which has no
+  vote there but where it finds something all the same.
 - The others: nDCG@10, questions in all other languages to documents in this one (each pair of languages in its own
   pool, means over pairs), from the last rows of
   `xsearch evaluate --suite parallel --data ../shared/data/eval --out eval/results`. *Default* is what `xsearch query`
@@ -60,10 +60,11 @@ def table(card: dict[str, Any], tables: dict[str, Any]) -> Iterator[str]:
     for code in sorted(codes, key=lambda code: (language_name(code).casefold(), code)):
         base = code.partition("-")[0]
         known = next((each for each in (code, base, macrolanguage(base)) if each in used), code)
+        vectors = code if code in card["languages"] else base
         there, back = used.get(known, (0.0, 0.0))
         name = f"{PIVOT}-{known}"
         cells = [
-            score(card["languages"].get(code), code not in card.get("unmeasured", ())),
+            score(card["languages"].get(vectors), vectors not in card.get("unmeasured", ())),
             score(there, name in tables["there"]),
             score(back, name in tables["back"]),
             *(figure(found[name][system].get(code)) for name, systems in shown.items() for system in systems),

@@ -58,6 +58,7 @@ def test_what_a_dictionary_of_another_reads():
         "und": "und",
     }
     assert {code: macrolanguage(code) for code in pairs} == pairs
+    assert macrolanguage("tw") == macrolanguage("fat") == "ak"
 
 
 def test_names_and_scripts():

@@ -120,7 +120,12 @@ def base_language(code: str) -> str:
 
 
 _MACROLANGUAGES = {
+    "ak": "fat tw",
     "ar": "acm acq aeb afb ajp apc apd arq ars ary arz ayl",
+    "din": "dib dik dip diw dks",
+    "kg": "kng kwy ldi",
+    "kok": "gom knn",
+    "kr": "bms kby knc krt",
     "zh": "gan hsn lzh wuu yue",
 }
 _MEMBERS = {member: code for code, members in _MACROLANGUAGES.items() for member in members.split()}
@@ -128,7 +133,8 @@ _MEMBERS = {member: code for code, members in _MACROLANGUAGES.items() for member
 
 def macrolanguage(code: str) -> str:
     """The language whose dictionary reads most words that texts in `code` are written with: Arabic for its dialects,
-    Chinese for those written in its characters (macrolanguages of ISO 639-3); else its `base_language`."""
+    Chinese for those written in its characters, Akan for Twi (macrolanguages of ISO 639-3); else its
+    `base_language`."""
     base = base_language(code)
     return _MEMBERS.get(base, base)
 
