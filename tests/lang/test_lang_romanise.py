@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xsearch.lang import alike
-from xsearch.lang.alike import Asked, Keys, Words, likely
 from xsearch.lang.pinyin import character_pairs, syllables
 from xsearch.lang.romanise import (
     ALPHABET,
@@ -175,52 +172,6 @@ def test_odds_are_those_of_the_best_alignment(key, others, kind):
     expected = [brute_force(key, kind, other, other_kind) for other, other_kind in others]
     assert found == pytest.approx(expected, abs=1e-3)
     assert (most_odds(*asked) >= found - 1e-3).all()
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.text(alphabet=ALPHABET, min_size=1, max_size=7),
-    st.lists(
-        st.tuples(st.text(alphabet=ALPHABET, min_size=1, max_size=8), st.sampled_from(FAMILIES)), min_size=1, max_size=9
-    ),
-    st.sampled_from(FAMILIES),
-    st.floats(-5, 15),
-    st.sampled_from(["", FAMILIES[:3]]),
-    st.booleans(),
-    st.booleans(),
-)
-def test_the_likely_are_those_of_the_odds(key, others, kind, least, among, slip, by_numpy):
-    """Compared with whatever is worth it, in ranges that leave the first word out; two groups ask for other odds."""
-    codes, lengths = codes_of([other for other, _ in others]).astype(np.uint8), [len(other) for other, _ in others]
-    families = np.array([FAMILIES.index(other) for _, other in others], dtype=np.uint8)
-    flat = np.concatenate([row[:size] for row, size in zip(codes, lengths, strict=True)])
-    keys = Keys(flat, np.cumsum([0, *lengths[:-1]]), np.array(lengths), families)
-    skeletons = np.array([skeleton(other) for other, _ in others], dtype=np.uint32)
-    words = Words(keys, skeletons, (np.arange(len(others)) % 2).astype(np.uint16))
-    kinds = np.array([other in (among or FAMILIES) for other in FAMILIES])
-    asked = Asked(codes_of([key])[0].astype(np.uint8), kind, kinds, skeleton(key) >> 24, 24, slip)
-    ranges = (
-        np.array([[1, len(others) // 2], [len(others) // 2, len(others)]]) if len(others) > 1 else np.ones((1, 2), int)
-    )
-    with patch.object(alike, "MANY", 10**6 if by_numpy else 0):
-        if by_numpy:
-            alike._compiled.cache_clear()
-        rows, odds = likely(asked, words, ranges, np.array([least, least + 3]))
-    each = alignment_odds(asked.key, kind, codes, families).astype(np.float64)
-    expected = [
-        row
-        for row, (other, other_kind) in enumerate(others)
-        if row
-        and other_kind in (among or FAMILIES)
-        and (
-            other_kind != kind
-            or skeleton(other) >> 24 == skeleton(key) >> 24
-            or (slip and abs(len(other) - len(key)) <= 2)
-        )
-        and each[row] >= least + 3 * (row % 2)
-    ]
-    assert rows.tolist() == expected
-    assert odds.tolist() == each[expected].tolist()
 
 
 def test_odds_tell_a_name_from_another():
