@@ -14,7 +14,6 @@ from xsearch.encode.static import begin_words
 from xsearch.encode.stretches import Stretches, StretchTable
 from xsearch.encode.subwords import Subwords
 from xsearch.encode.unigram import START, UNKNOWN_PENALTY, Unigram
-from xsearch.encode.viterbi import KeyTable
 from xsearch.encode.vocabulary import Bytes, Vocabulary
 
 ALPHABET = "abcß語"
@@ -141,14 +140,6 @@ def test_few_words_and_many_words_give_the_pieces_of_the_library(loops, words):
 @cache
 def library():
     return unigram.unigram_tokenizer(PIECES)
-
-
-@given(st.lists(st.integers(0, 2**64 - 2), unique=True), st.lists(st.integers(0, 2**64 - 2)))
-def test_a_table_knows_its_keys_and_no_others(keys, others):
-    table = KeyTable(np.array(keys, dtype=np.uint64))
-    places = {key: number for number, key in enumerate(keys)}
-    asked = keys + others
-    assert table.find(np.array(asked, dtype=np.uint64)).tolist() == [places.get(key, -1) for key in asked]
 
 
 @given(st.text(ALPHABET, min_size=1, max_size=12))

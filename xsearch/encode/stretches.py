@@ -15,16 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xsearch.encode.viterbi import NONE, SPREAD
+from xsearch.encode.keys import NONE, SPREAD, Integers, Keys, KeyTable
 
 PERIOD = 64
 """Places of a stretch that weigh differently in its hash, a power of two; it has more only if it is no word."""
-FIRST_SLOTS = 1 << 12
 LAST_SPACE = 0x3000
 """The last code point that is white space."""
 
-Integers = NDArray[np.int64]
-Keys = NDArray[np.uint64]
 Characters = tuple[NDArray[np.uint32], Integers, Integers]
 """The code points of stretches end to end, the place of each in its stretch, and where each stretch starts."""
 
@@ -98,8 +95,7 @@ class StretchTable:
     character; one whose hash another has is never found, so that hostile text costs time and no more."""
 
     def __init__(self) -> None:
-        self._keys = np.full(FIRST_SLOTS, NONE)
-        self._numbers = np.zeros(FIRST_SLOTS, dtype=np.int64)
+        self._numbers = KeyTable()
         self._codes = np.zeros(1024, dtype=np.uint32)
         self._starts = np.zeros(1024, dtype=np.int64)
         self.count = 0
@@ -113,7 +109,7 @@ class StretchTable:
         """The number of each stretch, -1 for one that is not there."""
         if not len(stretches.begins):
             return np.zeros(0, dtype=np.int64)
-        numbers = self._find_keys(stretches.keys)
+        numbers = self._numbers.find(stretches.keys)
         first = self._starts.take(numbers)
         alike = (numbers >= 0) & (self._starts.take(numbers + 1) - first == stretches.lengths)
         # Where the lengths differ, and where nothing was found, any character will do to compare with.
@@ -135,40 +131,9 @@ class StretchTable:
         self._starts[self.count + 1 : self.count + count + 1] = used + np.cumsum(stretches.lengths)
         self.count += count
         keys, first = np.unique(stretches.keys, return_index=True)
-        new = self._find_keys(keys) < 0
-        self._insert(keys[new], given[first[new]])
+        new = np.flatnonzero(self._numbers.find(keys) < 0)
+        self._numbers.add(keys[new], given[first[new]])
         return given
-
-    def _find_keys(self, keys: Keys) -> Integers:
-        found = np.full(len(keys), -1)
-        waiting, slots = np.arange(len(keys)), self._slots(keys)
-        while len(waiting):
-            held = self._keys.take(slots)
-            same = held == keys
-            here = np.flatnonzero(same)
-            found[waiting.take(here)] = self._numbers.take(slots.take(here))
-            left = np.flatnonzero(~same & (held != NONE))
-            waiting, keys, slots = waiting.take(left), keys.take(left), (slots.take(left) + 1) & (len(self._keys) - 1)
-        return found
-
-    def _insert(self, keys: Keys, numbers: Integers) -> None:
-        """Put new keys in free slots, after doubling these until a third are used at most."""
-        taken = self._keys != NONE if 3 * self.count > len(self._keys) else None
-        if taken is not None:
-            keys, numbers = np.append(self._keys[taken], keys), np.append(self._numbers[taken], numbers)
-            size = 1 << (3 * self.count).bit_length()
-            self._keys, self._numbers = np.full(size, NONE), np.zeros(size, dtype=np.int64)
-        waiting, slots = np.arange(len(keys)), self._slots(keys)
-        while len(waiting):
-            free = self._keys[slots] == NONE
-            # Of several keys for a slot, one gets it.
-            self._numbers[slots[free]] = numbers[waiting[free]]
-            self._keys[slots[free]] = keys[waiting[free]]
-            left = self._keys[slots] != keys[waiting]
-            waiting, slots = waiting[left], (slots[left] + 1) & (len(self._keys) - 1)
-
-    def _slots(self, keys: Keys) -> Integers:
-        return ((keys * SPREAD) >> np.uint64(65 - len(self._keys).bit_length())).astype(np.int64)
 
 
 def with_room(held: NDArray[Any], size: int) -> NDArray[Any]:

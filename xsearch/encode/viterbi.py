@@ -17,49 +17,10 @@ from numpy.typing import NDArray
 
 from xsearch.core.extras import have
 from xsearch.encode.bags import TokenBags
+from xsearch.encode.keys import Integers, Keys, KeyTable
 
 CHARACTER_BITS = np.uint64(21)
-SPREAD = np.uint64(0x9E3779B97F4A7C15)
-"""2^64 by the golden ratio: multiplied by it, keys that differ little fall far apart (Knuth 1998, section 6.4)."""
-NONE = np.uint64(2**64 - 1)
 NO_PIECE = -1
-
-Integers = NDArray[np.int64]
-Keys = NDArray[np.uint64]
-
-
-class KeyTable:
-    """Numbers of distinct keys, by open addressing with linear probing: key i has number i."""
-
-    def __init__(self, keys: Keys) -> None:
-        bits = max(3, (4 * len(keys)).bit_length())
-        self._shift, self._last = np.uint64(64 - bits), (1 << bits) - 1
-        self._keys = np.full(1 << bits, NONE)
-        self._numbers = np.zeros(1 << bits, dtype=np.int64)
-        waiting, slots = np.arange(len(keys)), self._slots(keys)
-        while len(waiting):
-            free = self._keys[slots] == NONE
-            # Of several keys for a slot, one gets it.
-            self._numbers[slots[free]] = waiting[free]
-            self._keys[slots[free]] = keys[waiting[free]]
-            left = self._keys[slots] != keys[waiting]
-            waiting, slots = waiting[left], (slots[left] + 1) & self._last
-
-    def find(self, keys: Keys) -> Integers:
-        """The number of every key, -1 for one that is not there."""
-        found = np.full(len(keys), -1)
-        waiting, slots = np.arange(len(keys)), self._slots(keys)
-        while len(waiting):
-            held = self._keys.take(slots)
-            same = held == keys
-            here = np.flatnonzero(same)
-            found[waiting.take(here)] = self._numbers.take(slots.take(here))
-            left = np.flatnonzero(~same & (held != NONE))
-            waiting, keys, slots = waiting.take(left), keys.take(left), (slots.take(left) + 1) & self._last
-        return found
-
-    def _slots(self, keys: Keys) -> Integers:
-        return ((keys * SPREAD) >> self._shift).astype(np.int64)
 
 
 class Lattice:

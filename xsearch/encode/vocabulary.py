@@ -13,7 +13,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from xsearch.encode.viterbi import SPREAD
+from xsearch.encode.keys import SPREAD
 
 Pieces = Sequence[tuple[str, float]]
 Integers = NDArray[np.int64]
