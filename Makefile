@@ -26,7 +26,7 @@ neural: $(NEURAL)/.installed
 	$(NEURAL)/bin/pytest -m neural tests/neural
 
 bench: $(VENV)/.test-installed
-	$(BIN)/python eval/bench/engine.py
+	$(BIN)/python eval/bench/engine.py $(if $(DATA),--data $(DATA))
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -35,7 +35,7 @@ from xsearch.evaluate import compare
 from xsearch.evaluate.provenance import provenance
 from xsearch.evaluate.suites import judged_topics
 from xsearch.rank.rerank import RerankCandidate, load_reranker
-from xsearch.rank.rerank.windows import passage_text
+from xsearch.rank.rerank.protocol import passage_text
 
 ROOT = Path(__file__).parents[2]
 MEASURES = ("nDCG@10", "nDCG@20", "RR")
