@@ -15,6 +15,9 @@ from xsearch.core import IntArray
 from xsearch.lang.compounds import LONGEST_ENDING, REST, SHORTEST, compound_shares
 from xsearch.retrieve.forms import Forms
 
+LETTERS = 4
+"""Of a number, and at least of a part that is looked for."""
+
 
 class CompoundWords:
     """The words of `parts` that are long enough to be put together, numbered through all words of all parts."""
@@ -30,14 +33,14 @@ class CompoundWords:
         self._first = _Column(_four(self._text, self._begins))
         # Behind the head there may be an ending of so many letters.
         endings = np.repeat(np.arange(LONGEST_ENDING + 1), len(self._words))
-        self._last = _Column(_four(self._text, np.tile(self._ends, LONGEST_ENDING + 1) - endings - SHORTEST))
+        self._last = _Column(_four(self._text, np.tile(self._ends, LONGEST_ENDING + 1) - endings - LETTERS))
 
     def with_part(self, part: bytes) -> tuple[IntArray, NDArray[np.float64]]:
-        """The words that have a part of `SHORTEST` letters or more as their head or before it, int64 (n,), and how
+        """The words that have a part of `LETTERS` letters or more as their head or before it, int64 (n,), and how
         likely they are meant by it, float64 (n,). Letters are bytes, as those of folded Latin are."""
         text, count = np.frombuffer(part, dtype=np.uint8), len(self._words)
         first = self._first.rows(_four(text, np.zeros(1, np.int64)))
-        last = self._last.rows(_four(text, np.array([len(part) - SHORTEST])))
+        last = self._last.rows(_four(text, np.array([len(part) - LETTERS])))
         ending, holder = np.divmod(last, max(1, count))
         words = np.concatenate((first, holder))
         begins = np.concatenate((self._begins[first], self._ends[holder] - ending - len(part)))
@@ -66,6 +69,6 @@ class _Column:
 def _four(text: NDArray[np.uint8], begins: IntArray) -> NDArray[np.uint32]:
     """The four bytes from each place on as one number."""
     found = np.zeros(len(begins), dtype=np.uint32)
-    for place in range(SHORTEST):
+    for place in range(LETTERS):
         found |= text[begins + place].astype(np.uint32) << np.uint32(8 * place)
     return found
