@@ -14,7 +14,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from xsearch.lang.romanise import MAX_KEY
+from xsearch.lang.romanise import FAMILIES, MAX_KEY
 from xsearch.lang.spellings import STEPS
 
 Array = np.ndarray[Any, Any]
@@ -22,6 +22,8 @@ _compiled: Callable[[Callable[..., Any]], Callable[..., Any]] = numba.njit(cache
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _LANES = 128
 """Keys aligned together: what is computed of them stays in a core's nearest cache."""
+_SHAPES = len(FAMILIES) * (MAX_KEY + 1)
+"""Families and lengths of keys."""
 _ROUNDING = 0.01
 """What sums in float32 in another order may differ by, and more."""
 
@@ -121,7 +123,8 @@ def likely(
     lowest, (numbers, groups) = keys[4], words
     befores = _places_of(ranges, numbers, len(lowest))
     chosen, places, shapes = _worth(key, asked, most, keys, ranges, numbers, befores)
-    found = np.full(befores[-1], np.float32(-np.inf), dtype=np.float32)
+    found = np.empty(befores[-1], dtype=np.float32)
+    _fill(found, np.float32(-np.inf), len(found))
     own = _odds(key, table, prices, keys[0], keys[1], chosen, shapes)
     count = at = 0
     for i in range(len(ranges)):
@@ -203,12 +206,11 @@ def _odds(key: Array, table: Array, prices: Array, codes: Array, begins: Array, 
         while end < len(order) and end < begin + _LANES and shapes[order[end]] == shape:
             end += 1
         size, column, count = shape % (MAX_KEY + 1), shape // (MAX_KEY + 1) * STEPS, end - begin
-        steps = table[:, column : column + STEPS]
         for lane in range(count):
             start = begins[chosen[order[begin + lane]]]
             for j in range(size):
                 letters[j, lane] = codes[start + j]
-        _align(key, steps, prices, size, count, letters, written, best, before, own)
+        _align(key, table, column, prices, size, count, letters, written, best, before, own)
         for lane in range(count):
             found[order[begin + lane]] = own[lane]
         begin = end
@@ -218,10 +220,11 @@ def _odds(key: Array, table: Array, prices: Array, codes: Array, begins: Array, 
 @_compiled
 def _by_shape(shapes: Array) -> Any:
     """Places by ascending shape, counted."""
-    ends = np.zeros(shapes.max() + 2 if len(shapes) else 1, dtype=np.int64)
+    ends = np.zeros(_SHAPES + 1, dtype=np.int64)
     for shape in shapes:
         ends[shape + 1] += 1
-    ends = np.cumsum(ends)
+    for shape in range(_SHAPES):
+        ends[shape + 1] += ends[shape]
     order = np.empty(len(shapes), dtype=np.int64)
     for i in range(len(shapes)):
         order[ends[shapes[i]]] = i
@@ -232,7 +235,8 @@ def _by_shape(shapes: Array) -> Any:
 @_compiled
 def _align(
     key: Array,
-    steps: Array,
+    table: Array,
+    column: int,
     prices: Array,
     size: int,
     count: int,
@@ -242,20 +246,24 @@ def _align(
     before: Array,
     odds: Array,
 ) -> None:
-    """Fill `odds` with those of the best alignment of `count` keys of `size` letters. steps: those of their family.
-    best, before: room to compute in."""
-    ending, first, gain = len(prices) - 1, np.float32(0.0), np.zeros(STEPS, dtype=np.float32)
-    best[: size + 1, :count] = 0.0
-    odds[:count] = -np.inf
+    """Fill `odds` with those of the best alignment of `count` keys of `size` letters. column: where the steps of their
+    family begin in the table. best, before: room to compute in."""
+    ending, first = len(prices) - 1, np.float32(0.0)
+    alone, gain = np.zeros(STEPS, dtype=np.float32), np.zeros(STEPS, dtype=np.float32)
+    for letter in range(STEPS):
+        alone[letter] = table[0, column + letter]
+    _fill(odds, np.float32(-np.inf), count)
+    _fill(best[0], first, count)
     for j in range(size):
-        _add(steps[0], letters[j], written[j], written[j + 1], count)
+        _fill(best[j + 1], first, count)
+        _add(alone, letters[j], written[j], written[j + 1], count)
     for i in range(len(key)):
-        left_out = steps[key[i], 0]
+        left_out = table[key[i], column]
         for letter in range(STEPS):
-            gain[letter] = steps[key[i], letter] - steps[0, letter]
-        before[:count] = first
+            gain[letter] = table[key[i], column + letter] - alone[letter]
+        _fill(before, first, count)
         first += left_out
-        best[0, :count] = first
+        _fill(best[0], first, count)
         for j in range(size):
             _step(gain, letters[j], best[j], best[j + 1], before, left_out, count)
         left = len(key) - 1 - i
@@ -265,6 +273,12 @@ def _align(
         # A stem of two letters at least.
         at = max(size - left, min(size, 2))
         _end(best[at], written[at], prices[left], odds, count)
+
+
+@_compiled
+def _fill(numbers: Array, value: float, count: int) -> None:
+    for lane in range(count):
+        numbers[lane] = value
 
 
 @_compiled
@@ -303,5 +317,10 @@ def of_key(key: Array, family: int, keys: Any, numbers: Array, begin: int, end: 
     for number in range(numbers[begin], last):
         same = begins[number + 1] - begins[number] == len(key) and families[number] == family
         if same and _equal(codes, begins[number], key, 0, len(key)):
-            return begin + np.flatnonzero(numbers[begin:end] == number)
+            found, count = np.empty(end - begin, dtype=np.int64), 0
+            for row in range(begin, end):
+                if numbers[row] == number:
+                    found[count] = row
+                    count += 1
+            return found[:count]
     return found
