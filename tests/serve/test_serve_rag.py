@@ -42,12 +42,19 @@ def test_langchain(index):
 
 def test_llama_index(index):
     pytest.importorskip("llama_index.core", reason="needs the extra `llama-index`")
+    from llama_index.core.schema import MetadataMode
+
     from xsearch.serve.llama_index import XSearchRetriever
 
     found = XSearchRetriever(index, k=1).retrieve("a river called Danube")
     assert [(n.node.node_id, n.node.get_content()) for n in found] == [("en", "The Danube is a river.")]
     assert found[0].score > 0
     assert found[0].node.metadata["year"] == 1990
+    assert found[0].node.metadata["snippet"] == "The Danube is a river."
+    read = found[0].node.get_content(metadata_mode=MetadataMode.LLM)
+    assert read.count("The Danube is a river.") == 1
+    assert "year: 1990" in read
+    assert "score" not in read
 
 
 def test_haystack(index):

@@ -36,5 +36,16 @@ class XSearchRetriever(BaseRetriever):  # type: ignore[misc]
         return [_node(hit) for hit in hits]
 
 
+# LlamaIndex puts metadata before the text in what a model reads: the snippet would be the text twice.
+_UNREAD = ["id", "score", "rank", "start", "end", "snippet"]
+
+
 def _node(hit: Hit) -> NodeWithScore:
-    return NodeWithScore(node=TextNode(text=hit.text, id_=hit.id, metadata=hit_metadata(hit)), score=hit.score)
+    node = TextNode(
+        text=hit.text,
+        id_=hit.id,
+        metadata=hit_metadata(hit),
+        excluded_llm_metadata_keys=_UNREAD,
+        excluded_embed_metadata_keys=_UNREAD,
+    )
+    return NodeWithScore(node=node, score=hit.score)
