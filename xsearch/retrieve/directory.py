@@ -202,7 +202,12 @@ class Directory:
         known[self._language(own)] = True
         other = (self._keys.families[words] != FAMILIES.index(family)) | ~known[self._language(words)]
         kept = other & (probabilities >= UNLIKELY)
-        found = _likelier(Matches(words[kept], probabilities[kept]), Matches(own, np.ones(len(own))))
+        found = Matches(words[kept], probabilities[kept])
+        if len(own):
+            # No word is in both.
+            both = np.concatenate((found.words, own))
+            order = np.argsort(both)
+            found = Matches(both[order], np.concatenate((found.probabilities, np.ones(len(own))))[order])
         lacking = self._compounding & ~known
         if family == "l" and form and lacking.any() and len(form) >= SHORTEST_PART:
             found = _likelier(found, self._compounds(form, lacking), self._parts(form, lacking))
