@@ -466,3 +466,10 @@ def test_phrases_and_required_words_that_no_document_has_are_told(tmp_path):
         assert notes('+"gateway bad"') == ("no document has 'gateway bad', which is required",)
         # Each is there, but not in one document: that is what nothing found means.
         assert notes("+server +Brücke") == ()
+
+
+def test_an_index_without_documents_says_so(tmp_path):
+    with xsearch.create(tmp_path / "i") as index:
+        _, found = index.find("river", SearchOptions(lang="en", to=["de"], filter="year > 2000"))
+        assert found.notes == ("the index holds no documents yet",)
+        assert len(found.documents) == 0

@@ -98,10 +98,12 @@ def search(snapshot: Snapshot, text: str, options: SearchOptions) -> Found:
     query = replace(query, exact=options.exact)
     suggestions = suggest(snapshot, query)
     notes += tuple(suggestion.note for suggestion in suggestions)
-    if options.to and not scope.groups:
+    if not snapshot.manifest.passages:
+        notes += ("the index holds no documents yet",)
+    elif options.to and not scope.groups:
         have = ", ".join(sorted(snapshot.manifest.languages))
-        notes += (f"the index has no passage in {', '.join(options.to)}: it has {have or 'none at all'}",)
-    if options.filter and not filter_mask(snapshot, options.filter).any():
+        notes += (f"the index has no passage in {', '.join(options.to)}: it has {have}",)
+    elif options.filter and not filter_mask(snapshot, options.filter).any():
         notes += (_no_document(snapshot),)
     scope = _constrained(snapshot, query, scope)
     reranking = rerank_options(snapshot, options)
