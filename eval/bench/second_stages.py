@@ -90,7 +90,8 @@ def generator(bench: Bench, name: str) -> dict[str, Any]:
     """Questions of a toy generator beside BM25."""
     held = [part for path in (DEMO / "docs.jsonl", DEMO / "topics.jsonl") for part in ("--exclude", path)]
     out = bench.folder / "trained"
-    bench.run("train", "qgen", "--toy", "--recipe", name, "--data", bench.folder / "questions", *held, "--out", out)
+    data = ("--data", bench.folder / "questions", *held, "--steps", bench.steps)
+    bench.run("train", "qgen", "--toy", "--recipe", name, *data, "--out", out)
     index = bench.index("bm25")
     without = bench.measured(index)
     bench.run("augment", index, "--generator", out / f"{name}-toy", "--langs", ",".join(LANGS), "-n", "3")
@@ -126,7 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--only", default=",".join(TRIED), help="names, with commas")
-    parser.add_argument("--steps", type=int, default=100, help="of a module, and of a cross-encoder")
+    parser.add_argument("--steps", type=int, default=100, help="of each training")
     parser.add_argument("--results", type=Path, default=ROOT / "eval" / "results" / "recipes.jsonl")
     given = parser.parse_args()
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
