@@ -238,7 +238,10 @@ def test_encoders(tmp_path):
     kinds = {card["name"]: card["kind"] for card in listed}
     assert [name for name, kind in kinds.items() if kind == "static"] == ["xsearch-static-v2"]
     assert {"dense", "multivector", "sparse"} <= set(kinds.values())
-    assert "xsearch-static-v2" in xsearch("encoders", "show", "xsearch-static-v2", cwd=tmp_path).out
+    shown = xsearch("encoders", "show", "xsearch-static-v2", cwd=tmp_path).out
+    assert "xsearch-static-v2" in shown
+    assert re.search(r"^ sn +0\.54 +assumed: too few texts", shown, re.M)
+    assert re.search(r"^ sw +0\.76 *$", shown, re.M)
     assert "▁yes" in xsearch("encoders", "show", "mt5-base-mmarco-v2", cwd=tmp_path).out
     assert xsearch("encoders", "show", "nobody", cwd=tmp_path).code == 2
     assert "en-es" in xsearch("encoders", "tables", "show", "xsearch-tables-v1", cwd=tmp_path).out

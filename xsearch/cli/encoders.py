@@ -70,7 +70,10 @@ def show(name: Annotated[str, typer.Argument(help="A name, as `list` gives it.")
     table(["name", card.name], [*plain.items(), *((f"settings: {key}", value) for key, value in settings.items())])
     scores = sorted(language_scores(card).items(), key=lambda item: -item[1])
     if scores:
-        table(["language", "score"], [(code, f"{score:.2f}") for code, score in scores], ["score"])
+        notes = {code: "assumed: too few texts to measure it" for code in record.get("unmeasured", ())}
+        columns = ["language", "score", *(["note"] if notes else [])]
+        told = [(code, f"{score:.2f}", notes.get(code, "")) for code, score in scores]
+        table(columns, [row[: len(columns)] for row in told], ["score"])
 
 
 @app.command("eval")
