@@ -123,7 +123,7 @@ _MACROLANGUAGES = {
     "ak": "fat tw",
     "ar": "acm acq aeb afb ajp apc apd arq ars ary arz ayl",
     "din": "dib dik dip diw dks",
-    "kg": "kng kwy ldi",
+    "kg": "kng ktu kwy ldi",
     "kok": "gom knn",
     "kr": "bms kby knc krt",
     "zh": "gan hsn lzh wuu yue",
