@@ -37,7 +37,7 @@ def words_of(seed: int, count: int = 600) -> tuple[Words, list[str], list[str]]:
     kinds = np.array([FAMILIES.index(kind) for kind in families], dtype=np.uint8)
     groups = rng.integers(0, GROUPS, count).astype(np.uint16)
     found = Keys(codes, starts, lengths, kinds)
-    order = np.empty(count, dtype=np.int64)
+    order = np.empty(count, dtype=np.uint32)
     order[shuffled] = np.arange(count)
     least = np.array([-1.0, 2.5, 6.0])
     return Words(found, np.array(skeletons, dtype=np.uint32), groups, least, order), keys, families

@@ -53,13 +53,13 @@ class Keys:
 class Words:
     """n words: their keys; their skeletons (`romanise.skeleton`), uint32 (n,), ascending; groups that they are in,
     uint16 (n,); what log-odds are asked for of a group's words, float64 (groups,); and in which order their keys lie
-    among the codes, int64 (n,)."""
+    among the codes, uint32 (n,)."""
 
     keys: Keys
     skeletons: NDArray[np.uint32]
     groups: NDArray[np.uint16]
     least: Float64Array
-    order: Integers
+    order: NDArray[np.uint32]
 
     def of_key(self, key: Codes, family: str, begin: int, end: int) -> Integers:
         """The words from `begin` to before `end`, all that have some skeletons, with exactly this key: ascending."""

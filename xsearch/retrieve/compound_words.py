@@ -57,13 +57,13 @@ class _Column:
     """Numbers, uint32 (n,), of which the rows of equal ones are found."""
 
     def __init__(self, numbers: NDArray[np.uint32]) -> None:
-        self._rows = np.argsort(numbers)
-        self._numbers = numbers[self._rows]
+        order = np.argsort(numbers)
+        self._rows, self._numbers = order.astype(np.uint32), numbers[order]
 
     def rows(self, number: NDArray[np.uint32]) -> IntArray:
         """Where `number`, (1,), stands."""
         begin, end = (int(self._numbers.searchsorted(number, side)[0]) for side in ("left", "right"))
-        return self._rows[begin:end]
+        return self._rows[begin:end].astype(np.int64)
 
 
 def _four(text: NDArray[np.uint8], begins: IntArray) -> NDArray[np.uint32]:

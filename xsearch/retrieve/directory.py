@@ -120,7 +120,9 @@ class Directory:
         self._chance = np.log1p(np.bincount(self._language_of_segment, occurrences, languages)) + PRIOR
         # Less a little for sums in float32.
         least = self._chance + SOFTNESS * np.log(UNLIKELY / (1.0 - UNLIKELY)) - 0.01
-        self._words = Words(self._keys, self._skeletons, self._segment, least[self._language_of_segment], order)
+        self._words = Words(
+            self._keys, self._skeletons, self._segment, least[self._language_of_segment], order.astype(np.uint32)
+        )
         self._passages = np.bincount(self._language_of_segment, [s.passages for s in segments], languages)
         self._known: dict[tuple[str, str, str, str], Matches] = {}
 
