@@ -23,7 +23,7 @@ LEAST_TOKENS = 4
 LEAST_PAIRS = 20
 OTHER = -1
 POOL = 300
-LEAST_TEXTS = 1000
+LEAST_TEXTS = 500
 """Texts of a language that are enough to call it known, though it could not be measured."""
 ALIKE = 20
 """Measured languages, those with about as much text, that one is judged by that could not be measured."""
