@@ -140,7 +140,10 @@ def with_room(held: NDArray[Any], size: int) -> NDArray[Any]:
     """The array, or a longer one that begins with it, of at least `size` elements."""
     if size <= len(held):
         return held
-    return np.concatenate((held, np.zeros(max(size, 2 * len(held)) - len(held), dtype=held.dtype)))
+    # Memory that nothing was written to is not taken: growing costs what is copied, the rest when it is used.
+    grown = np.zeros(max(size, 2 * len(held)), dtype=held.dtype)
+    grown[: len(held)] = held
+    return grown
 
 
 def _hashes(characters: Characters, lengths: Integers) -> Keys:
