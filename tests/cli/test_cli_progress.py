@@ -60,11 +60,17 @@ def test_a_training_that_goes_on_has_the_rate_of_its_own_steps(monkeypatch):
     monkeypatch.setattr(module.sys, "stderr", shown)
     report = reporter(Progress("steps"))
     report(Step("read"))
-    report(Step("train", note="goes on behind step 300 of 400", within="retrieval"))
-    now[0] = 90.0
-    report(Step("train", 310, 400, within="retrieval", parts={"contrastive": 0.5}, pairs_per_second=32))
+    assert shown.getvalue() == ""
+    now[0] = 80.0
+    report(Step("train", 300, 400, note="goes on behind step 300 of 400", within="retrieval"))
     now[0] = 100.0
     report(Step("train", 320, 400, within="retrieval", parts={"contrastive": 0.25}, pairs_per_second=32))
     line = "320 of 400 steps, 1/s, 80 s left (retrieval: contrastive 0.250, 32 texts/s)"
     assert shown.getvalue().endswith(line)
     assert "retrieval: goes on behind step 300 of 400\n" in shown.getvalue()
+    report(Step("train", 0, 50, within="words"))
+    now[0] = 110.0
+    report(Step("evaluate", 30, 50, within="words", measures={"passages": 0.5}))
+    report(Step("train", 40, 50, within="words", parts={"masked-words": 9.0}, pairs_per_second=64))
+    assert "words, step 30: passages 0.500\n" in shown.getvalue()
+    assert shown.getvalue().endswith("40 of 50 steps, 4/s, 2 s left (words: masked-words 9.000, 64 texts/s)")

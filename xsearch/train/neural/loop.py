@@ -83,13 +83,14 @@ def fit(
     work.mkdir(parents=True, exist_ok=True)
     state = _load(work / STATE, model, optimizer, key, torch_device)
     meter = _Meter(state.step, schedule.steps, on_progress)
-    if 0 < state.step < schedule.steps:
-        on_progress(Progress("train", note=f"goes on behind step {state.step:,} of {schedule.steps:,}"))
     kept = time.monotonic()
     devices = [torch_device] if torch_device.type == "cuda" else []
     ahead = _Ahead(draw, state.step * schedule.accumulate)
     with torch.random.fork_rng(devices), ahead as batches, _Interrupts() as interrupts:
         try:
+            if state.step < schedule.steps:
+                note = f"goes on behind step {state.step:,} of {schedule.steps:,}" if state.step else ""
+                on_progress(Progress("train", state.step, schedule.steps, note=note))
             while state.step < schedule.steps:
                 _step(model, optimizer, batches, losses, schedule, seed, state.step, work, meter)
                 state.step += 1
