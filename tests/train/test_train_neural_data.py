@@ -103,7 +103,10 @@ def test_evaluation_text_is_left_out_of_rows_and_refused_in_pairs(tmp_path):
     assert "the number 7" not in read.rows.texts.texts
     assert "die Zahl 7" in read.rows.texts.texts
     write(tmp_path, b_pairs=[{"query": "Zahl", "positive": "x"}, {"query": "something ELSE", "positive": "x"}])
-    with pytest.raises(BadInput, match=r"b_pairs.jsonl:2: this pair is evaluation text"):
+    with pytest.raises(BadInput, match=r"b_pairs.jsonl:2: this pair is evaluation text.*'something ELSE'$"):
+        read_corpus(tmp_path, (Source("*.jsonl"),), ("eval/*.jsonl",), 1)
+    write(tmp_path, b_pairs=[{"query": "x", "positive": "y", "negatives": ["a", "something else"]}] * 3)
+    with pytest.raises(BadInput, match=r"b_pairs.jsonl:1: .*'something else'; 2 pairs after it too$"):
         read_corpus(tmp_path, (Source("*.jsonl"),), ("eval/*.jsonl",), 1)
     with pytest.raises(BadInput, match="no file matches 'evil/"):
         read_corpus(tmp_path, (Source("*.jsonl"),), ("evil/*.jsonl",), 1)

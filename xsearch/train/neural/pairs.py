@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from xsearch.core import BadInput
 from xsearch.core.data import data_path
-from xsearch.train.rows import read_records
+from xsearch.core.wording import counted
+from xsearch.train.rows import is_excluded, read_records
 
 Item = tuple[str, str]
 """A text and its language."""
@@ -46,6 +47,20 @@ def read_pairs(path: Path) -> Iterator[tuple[str, Pair]]:
         if pair.negative_langs and len(pair.negative_langs) != len(pair.negatives):
             raise BadInput("negative_langs must be as many as negatives", where)
         yield where, pair
+
+
+def refuse_evaluation(found: Iterable[tuple[str, Pair]], excluded: frozenset[int]) -> None:
+    """Raise `BadInput` for pairs that hold evaluation text (`read_excluded`), named by the first, with how many there
+    are."""
+    taken = [
+        (where, text)
+        for where, pair in found
+        if (text := next((t for t in (pair.query, pair.positive, *pair.negatives) if is_excluded(t, excluded)), None))
+    ]
+    if taken:
+        where, text = taken[0]
+        others = f"; {counted(len(taken) - 1, 'pair')} after it too" if len(taken) > 1 else ""
+        raise BadInput(f"this pair is evaluation text, which may not be trained on: {text[:60]!r}{others}", where)
 
 
 def shipped_evaluation() -> list[Path]:

@@ -12,9 +12,9 @@ import numpy as np
 from xsearch.core import BadInput
 from xsearch.core.wording import counted
 from xsearch.train.neural.corpus import Corpus, Table
-from xsearch.train.neural.pairs import Pair, read_pairs, shipped_evaluation
+from xsearch.train.neural.pairs import Pair, read_pairs, refuse_evaluation, shipped_evaluation
 from xsearch.train.recipe import Source
-from xsearch.train.rows import Texts, excluded_files, is_excluded, read_excluded, read_parallel, read_records
+from xsearch.train.rows import Texts, excluded_files, read_excluded, read_parallel, read_records
 
 HELD_SHARE = 0.01
 HELD_MOST = 400
@@ -91,14 +91,13 @@ def _told_apart(data: Path, sources: tuple[Source, ...]) -> tuple[list[tuple[Pat
 def _read_pairs(
     files: list[tuple[Path, Source]], excluded: frozenset[int], most: int | None
 ) -> tuple[list[Pair], list[float]]:
-    pairs, weights = [], []
+    pairs: list[Pair] = []
+    weights: list[float] = []
     for path, source in files:
-        for where, pair in islice(read_pairs(path), most):
-            for text in (pair.query, pair.positive, *pair.negatives):
-                if is_excluded(text, excluded):
-                    raise BadInput(f"this pair is evaluation text, which may not be trained on: {text[:60]!r}", where)
-            pairs.append(pair)
-            weights.append(source.weight)
+        found = list(islice(read_pairs(path), most))
+        refuse_evaluation(found, excluded)
+        pairs += (pair for _, pair in found)
+        weights += [source.weight] * len(found)
     return pairs, weights
 
 

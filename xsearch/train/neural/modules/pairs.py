@@ -11,8 +11,8 @@ import numpy as np
 
 from xsearch.core import BadInput
 from xsearch.core.wording import counted
-from xsearch.train.neural.pairs import Pair, read_pairs, shipped_evaluation
-from xsearch.train.rows import is_excluded, read_excluded
+from xsearch.train.neural.pairs import Pair, read_pairs, refuse_evaluation, shipped_evaluation
+from xsearch.train.rows import read_excluded
 
 HELD_SHARE, HELD_MOST = 0.05, 100
 Found = Sequence[tuple[str, Pair]]
@@ -74,10 +74,7 @@ def pair_data(found: Found, seed: int, exclude: Sequence[Path] = ()) -> PairData
     where too few differ for any to be ranked above another.
     """
     excluded = read_excluded([*exclude, *shipped_evaluation()])
-    for where, pair in found:
-        for text in (pair.query, pair.positive, *pair.negatives):
-            if is_excluded(text, excluded):
-                raise BadInput(f"this is evaluation text, which may not be trained on: {text[:60]!r}", where)
+    refuse_evaluation(found, excluded)
     pairs = [pair for _, pair in found]
     queries = list(dict.fromkeys(pair.query for pair in pairs))
     # One query is kept to measure with; of two that are left, each one's passage is what the other ranks below its own.
