@@ -18,7 +18,7 @@ from sentence_transformers.base.modules import Dense, Normalize, Router, Transfo
 from sentence_transformers.sentence_transformer.modules import Pooling
 from transformers import AutoModel, AutoTokenizer
 
-from xsearch.core import BadInput, UsageError
+from xsearch.core import BadInput, MissingExtra, UsageError
 from xsearch.encode import Runtime, load_encoder, load_sparse
 from xsearch.encode.neural.fingerprint import content_hash
 
@@ -259,3 +259,13 @@ def test_several_devices_give_what_one_gives(xlmr, models):
     np.testing.assert_array_equal(spread.starts, alone.starts)
     np.testing.assert_array_equal(spread.terms, alone.terms)
     np.testing.assert_allclose(spread.weights, alone.weights, **CLOSE)
+
+
+def test_a_model_that_is_not_here_is_told_of_in_whole_sentences():
+    with pytest.raises(MissingExtra) as told:
+        load_encoder("nobody/has-this-model", Runtime("cpu"))
+    said = str(told.value)
+    assert said.startswith("the model 'nobody/has-this-model' is not on this machine and cannot be fetched (")
+    # The library's second sentence would be cut in its middle.
+    assert said.partition("(")[2].partition("): where there is a network run `hf download")[0].count(". ") == 0
+    assert "HF_HUB_OFFLINE)" not in said

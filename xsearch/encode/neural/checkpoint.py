@@ -147,8 +147,9 @@ def fetch(name: str, revision: str, trusted: bool) -> Checkpoint:
         except Exception as error:
             # The hub's client raises a dozen kinds of errors; none leaves anything else to do.
             at = f" --revision {revision}" if revision else ""
+            why = brief(error).partition(". ")[0]
             raise MissingExtra(
-                f"the model '{name}' is not on this machine and cannot be fetched ({brief(error)}): where there is a "
+                f"the model '{name}' is not on this machine and cannot be fetched ({why}): where there is a "
                 f"network run `hf download {name}{at} --local-dir DIR`, copy DIR here, and give its path"
             ) from error
     return Checkpoint(Path(folder), name, revision_of(Path(folder)))
