@@ -170,6 +170,15 @@ def test_a_name_is_found_in_every_script(tmp_path):
     assert reader.search(asked("kitchen"), 10).passages.tolist() == []
 
 
+@pytest.mark.parametrize("text", ["نور", "حوت", "תור", "ܢܘܪܐ"])
+def test_a_word_with_a_vowel_letter_finds_itself(tmp_path, loops, text):
+    """Its consonants are counted with w where it is asked for, without where it is kept."""
+    texts = [("ar", "نور الصباح"), ("ar", "حوت كبير في البحر"), ("he", "תור ארוך"), ("syr", "ܢܘܪܐ ܪܒܬܐ"), ("ar", "كتاب")]
+    reader = Names(tmp_path, build(tmp_path, batches(texts)))
+    found = reader.search(asked(text), 10).passages.tolist()
+    assert found[:1] == [number for number, (_, passage) in enumerate(texts) if text in passage]
+
+
 def test_kanji_and_other_writings_of_a_japanese_name_meet(tmp_path):
     spelt = {
         "東京": ["Tokyo", "Tōkyō", "とうきょう", "トウキョウ", "Токио"],
