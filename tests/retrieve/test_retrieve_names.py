@@ -173,7 +173,7 @@ def test_a_name_is_found_in_every_script(tmp_path):
 @pytest.mark.parametrize("text", ["نور", "حوت", "תור", "ܢܘܪܐ"])
 def test_a_word_with_a_vowel_letter_finds_itself(tmp_path, loops, text):
     """Its consonants are counted with w where it is asked for, without where it is kept."""
-    texts = [("ar", "نور الصباح"), ("ar", "حوت كبير في البحر"), ("he", "תור ארוך"), ("syr", "ܢܘܪܐ ܪܒܬܐ"), ("ar", "كتاب")]
+    texts = [("ar", "نور الصباح"), ("ar", "حوت كبير في البحر"), ("he", "תור ארוך"), ("syr", "ܢܘܪܐ ܪܒܬܐ")]
     reader = Names(tmp_path, build(tmp_path, batches(texts)))
     found = reader.search(asked(text), 10).passages.tolist()
     assert found[:1] == [number for number, (_, passage) in enumerate(texts) if text in passage]

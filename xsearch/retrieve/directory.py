@@ -199,7 +199,7 @@ class Directory:
         near = self._ranges(neighbours(frozenset((skeleton(key), skeleton(key, vowelless=True)))))
         words, odds = likely(asked, self._words, near)
         probabilities = 1.0 / (1.0 + np.exp((self._chance[self._language(words)] - odds) / SOFTNESS))
-        # The very word is found whatever its consonants: abjads have skeletons without v, what is asked has one with it.
+        # The very word, whatever its consonants: abjads have skeletons without v, what is asked has one with it.
         own = self._written(form, asked.key, family, skeleton(key, family == "a"))
         own = own[asked.kinds[self._keys.families[own]]]
         known = np.zeros(len(self._codes), dtype=np.bool_)
