@@ -36,7 +36,7 @@ $(VENV)/.demo-installed: pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.test-installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dense,ingest,eval,plots,irds,langchain,llama-index,haystack,test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dense,fast,ingest,eval,plots,irds,langchain,llama-index,haystack,test]'
 	touch $@
 
 $(VENV)/.dev-installed: pyproject.toml | $(VENV)/bin/python
