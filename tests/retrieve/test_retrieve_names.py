@@ -1,4 +1,4 @@
-"""Names against the formula over every word of every passage; gaps, segments, merges, crashes."""
+"""Names against the formula over every word of every passage; segments, merges, crashes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from retrieve_oracles import RecordedFiles, fingerprint
 
 from xsearch.core import IndexDamaged, PassageBatch, Query, Ranking
@@ -20,10 +18,7 @@ from xsearch.lang.spellings import ENDING, alignment_odds
 from xsearch.lang.wordforms import query_spellings, word_forms
 from xsearch.retrieve import Names, NamesWriter
 from xsearch.retrieve import names as module
-from xsearch.retrieve.compound_words import CompoundWords
 from xsearch.retrieve.directory import PRIOR, SOFTNESS, UNLIKELY
-from xsearch.retrieve.forms import collect
-from xsearch.retrieve.gaps import decode, encode
 from xsearch.retrieve.skeletons import neighbours
 from xsearch.storage import DiskFiles
 from xsearch.storage.failpoints import Crash
@@ -369,75 +364,6 @@ def test_threads_get_the_same_answers(tmp_path):
     assert wrong == []
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.sets(st.integers(0, 2**40), max_size=6).map(sorted), max_size=6))
-def test_gaps_come_back(lists):
-    values = np.array([number for part in lists for number in part], dtype=np.int64)
-    starts = np.cumsum([0, *map(len, lists)])
-    packed, places = encode(values, starts)
-    back, ends = decode(packed, places)
-    assert np.array_equal(back, values)
-    assert np.array_equal(ends, starts)
-    assert len(packed) <= 9 * len(values)
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    st.lists(st.lists(st.sets(st.integers(0, 2**40), max_size=5).map(sorted), min_size=1, max_size=4), min_size=1),
-    st.randoms(use_true_random=False),
-)
-def test_lists_of_many_segments_are_decoded_at_once(segments, random):
-    passages_of = pytest.importorskip("xsearch.retrieve.gaps_numba").passages_of
-    held, table = [], []
-    for first, lists in enumerate(segments):
-        values = np.array([number for part in lists for number in part], dtype=np.int64)
-        packed, starts = encode(values, np.cumsum([0, *map(len, lists)]))
-        held.append((packed, starts))
-        addresses = [array.__array_interface__["data"][0] for array in (starts, packed)]
-        table.append([*addresses, len(lists), len(packed), first])
-    words = [(segment, word) for segment, lists in enumerate(segments) for word in range(len(lists))]
-    random.shuffle(words)
-    chosen = np.array(words, dtype=np.int64)
-    passages, counts = passages_of(np.array(table, dtype=np.int64), chosen[:, 0], chosen[:, 1])
-    assert counts.tolist() == [len(segments[segment][word]) for segment, word in words]
-    assert passages.tolist() == [number + segment for segment, word in words for number in segments[segment][word]]
-    # What a damaged file says beyond its end is not there.
-    for _, starts in held:
-        starts[1:] += 1000
-    beyond, _ = passages_of(np.array(table, dtype=np.int64), chosen[:, 0], chosen[:, 1])
-    assert len(beyond) <= len(passages)
-
-
-def edits(key: tuple[int, ...]):
-    """All sequences over seven letters that are one edit away, by definition."""
-    for i in range(len(key) + 1):
-        for letter in range(1, 8):
-            yield (*key[:i], letter, *key[i:])
-            yield (*key[:i], letter, *key[i + 1 :])
-        yield key[:i] + key[i + 1 :]
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(1, 7), min_size=1, max_size=8).map(tuple))
-def test_neighbours_are_one_edit_away_or_begin_alike(key):
-    def packed(numbers):
-        return sum(number << 3 * (9 - i) for i, number in enumerate(numbers[:10]))
-
-    ranges = neighbours(frozenset([packed(key)]))
-    assert np.all(np.diff(ranges.ravel().astype(np.int64)) > 0)
-
-    def inside(numbers):
-        return any(first <= packed(numbers) < end for first, end in ranges.tolist())
-
-    assert inside(key)
-    assert inside((*key, 3, 5)) == (len(key) >= 3)
-    if len(key) >= 3:
-        assert all(inside(other) for other in edits(key))
-        assert inside(key[:3])
-    else:
-        assert len(ranges) == 1
-
-
 COMPOUNDS = [
     ("de", "Der Hauptbahnhofs Vorplatz"),
     ("de", "Bahnhöfe, Umbauten und ein Umbau"),
@@ -474,26 +400,6 @@ def test_compounds_are_found_by_their_parts(tmp_path, query, expected, commits):
     }
     sounding = {key for key in named if abs(len(key[1]) - len(query)) <= ENDING and key not in expected}
     assert {key: p for key, p in named.items() if key not in sounding} == expected
-
-
-SYLLABLES = st.lists(st.sampled_from(["ana", "na", "bau", "r", "s", "en"]), min_size=1, max_size=6).map("".join)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.sets(SYLLABLES, min_size=1, max_size=8), max_size=4), SYLLABLES.filter(lambda part: len(part) >= 4))
-def test_compounds_are_those_of_every_word(segments, part):
-    parts = [collect(sorted(words), np.arange(len(words)), np.zeros(len(words), dtype=np.int64)) for words in segments]
-    words = [forms.form(i) for forms in parts for i in range(len(forms))]
-    expected = []
-    for row, word in enumerate(words):
-        for at in range(len(word) - len(part) + 1):
-            before, behind = at, len(word) - at - len(part)
-            if word[at:].startswith(part) and before >= 3 and behind <= 2:
-                expected.append((row, HEAD))
-            elif word[at:].startswith(part) and not before and behind > 3:
-                expected.append((row, MODIFIER))
-    rows, shares = CompoundWords(parts).with_part(part.encode())
-    assert sorted(zip(rows.tolist(), shares.tolist(), strict=True)) == sorted(expected)
 
 
 def test_names_are_found_within_text_without_spaces(tmp_path):
